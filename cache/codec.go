@@ -1,0 +1,125 @@
+package cache
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"cloudmirror"
+)
+
+// codecVersion is the version of the stored form. A reader ignores fields that
+// it does not know; a value of another version reads as absent.
+const codecVersion = 1
+
+// KeepAfterLapse is how much longer than its lease a queued or copying entry is
+// stored, so that whoever takes it over finds its job and tries.
+const KeepAfterLapse = time.Hour
+
+// wire is an entry as drivers store it: JSON, which an operator can read with
+// redis-cli. Times are milliseconds since 1970.
+type wire struct {
+	Version    int          `json:"v"`
+	State      State        `json:"state"`
+	Generation string       `json:"gen,omitempty"`
+	Until      int64        `json:"until,omitempty"`
+	Job        string       `json:"job,omitempty"`
+	Attempt    string       `json:"attempt,omitempty"`
+	Tries      int          `json:"tries,omitempty"`
+	SizeBytes  int64        `json:"size,omitempty"`
+	SHA256     string       `json:"sha256,omitempty"`
+	StoredAt   int64        `json:"stored,omitempty"`
+	DoneBytes  int64        `json:"done,omitempty"`
+	TotalBytes int64        `json:"total,omitempty"`
+	Failure    *wireFailure `json:"error,omitempty"`
+}
+
+type wireFailure struct {
+	Code      cloudmirror.Code `json:"code"`
+	Message   string           `json:"message,omitempty"`
+	Cause     string           `json:"cause,omitempty"`
+	Status    int              `json:"status,omitempty"`
+	Permanent bool             `json:"permanent,omitempty"`
+	RetryAt   int64            `json:"retry,omitempty"`
+}
+
+// Encode returns the stored form of e. Times lose what is below a millisecond.
+func (e Entry) Encode() []byte {
+	w := wire{
+		Version: codecVersion, State: e.State, Generation: string(e.Generation), Until: milliseconds(e.Until),
+		Job: e.Job, Attempt: e.Attempt, Tries: e.Tries,
+		SizeBytes: e.Copy.SizeBytes, SHA256: e.Copy.SHA256, StoredAt: milliseconds(e.Copy.StoredAt),
+		DoneBytes: e.Progress.DoneBytes, TotalBytes: e.Progress.TotalBytes,
+	}
+	if f := e.Failure; f != nil {
+		w.Failure = &wireFailure{
+			Code: f.Code, Message: f.Message, Cause: f.Cause, Status: f.Status,
+			Permanent: f.Permanent, RetryAt: milliseconds(f.RetryAt),
+		}
+	}
+	encoded, err := json.Marshal(w)
+	if err != nil { // a struct of strings and numbers always encodes
+		panic(fmt.Sprintf("cache: encode an entry: %v", err))
+	}
+	return encoded
+}
+
+// Decode reads what Encode wrote. The error says what is wrong with the value.
+func Decode(b []byte) (Entry, error) {
+	var w wire
+	if err := json.Unmarshal(b, &w); err != nil {
+		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: %w", err)
+	}
+	if w.Version != codecVersion {
+		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: version %d, want %d", w.Version, codecVersion)
+	}
+	switch w.State {
+	case Queued, Copying, Present, Failed, Tombstone:
+	default:
+		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: unknown state %q", w.State)
+	}
+	g, err := cloudmirror.ParseGeneration(w.Generation)
+	if err != nil {
+		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: %w", err)
+	}
+	if w.State == Failed && w.Failure == nil {
+		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: state %s without its reason", Failed)
+	}
+	e := Entry{
+		State: w.State, Generation: g, Until: fromMilliseconds(w.Until),
+		Job: w.Job, Attempt: w.Attempt, Tries: w.Tries,
+		Copy:     Copy{SizeBytes: w.SizeBytes, SHA256: w.SHA256, StoredAt: fromMilliseconds(w.StoredAt)},
+		Progress: Progress{DoneBytes: w.DoneBytes, TotalBytes: w.TotalBytes},
+	}
+	if f := w.Failure; f != nil {
+		e.Failure = &Failure{
+			Code: f.Code, Message: f.Message, Cause: f.Cause, Status: f.Status,
+			Permanent: f.Permanent, RetryAt: fromMilliseconds(f.RetryAt),
+		}
+	}
+	return e, nil
+}
+
+// KeepFor returns how long a store must keep the entry from now on: until it
+// says nothing any more. Drivers use it as the time to live of the stored value.
+func (e Entry) KeepFor(now time.Time) time.Duration {
+	keep := e.Until.Sub(now)
+	if e.Pending() {
+		keep += KeepAfterLapse
+	}
+	return keep
+}
+
+func milliseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMilliseconds(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

@@ -1,0 +1,31 @@
+// Package cache is the contract of the cache, and the state machine of what it
+// holds.
+//
+// An [Entry] is what the cache knows of one copy. Its methods are the state
+// machine: pure functions of an entry and a time, which no store can see
+// differently. A [Store] only compares and swaps, and tells who waits that
+// something changed. [Update] joins the two.
+//
+//	absent   ─Claim──▶ queued    one wins; the lease covers the wait in the queue
+//	queued   ─Claim──▶ queued    its lease lapsed: the same job is sent again
+//	queued   ─Start──▶ copying   short lease, renewed by the copier
+//	absent   ─Start──▶ copying   the cache was flushed while the job waited
+//	copying  ─Renew─▶ copying    ─Complete─▶ present    ─Fail─▶ error
+//	copying  ─Start──▶ copying   taken over, its lease lapsed
+//	copying  ─Claim──▶ queued    its lease lapsed: the same job is sent again
+//	copying  ─Requeue▶ queued    handed back by a copier that stops
+//	absent   ─Restore▶ copying   a flush removed the entry of a running copy
+//	absent   ─Backfill▶ present  storage has the copy
+//	present  ─time───▶ absent
+//	error    ─Claim──▶ queued    retry due;  ─time─▶ absent
+//	any      ─Purge──▶ tombstone ─time─▶ absent; ─Claim─▶ queued, for the new generation
+//
+// Two values fence. The attempt, a random id that each Start makes anew, keeps
+// a copier that was taken over from touching the entry. The generation, which
+// each purge makes anew, keeps everything that began before a purge from
+// undoing it.
+//
+// The cache is only a cache: losing any or all entries at any moment is allowed
+// and must cost latency alone. Times in entries are the store's clock, so that
+// hosts with skewed clocks cannot disagree.
+package cache

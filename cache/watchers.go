@@ -1,0 +1,58 @@
+package cache
+
+import "sync"
+
+// Watchers keeps the channels of a driver's Watch. The zero value is ready, and
+// safe for concurrent use.
+type Watchers struct {
+	mu    sync.Mutex
+	byKey map[Key]map[chan struct{}]struct{}
+}
+
+// Watch registers a channel, as Store.Watch describes.
+func (w *Watchers) Watch(key Key) (changed <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.byKey == nil {
+		w.byKey = make(map[Key]map[chan struct{}]struct{})
+	}
+	if w.byKey[key] == nil {
+		w.byKey[key] = make(map[chan struct{}]struct{})
+	}
+	w.byKey[key][c] = struct{}{}
+	return c, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.byKey[key], c)
+		if len(w.byKey[key]) == 0 {
+			delete(w.byKey, key)
+		}
+	}
+}
+
+// Notify tells the watchers of key that its entry changed.
+func (w *Watchers) Notify(key Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wake(w.byKey[key])
+}
+
+// NotifyAll tells all watchers: after a flush, or a gap in the news.
+func (w *Watchers) NotifyAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, channels := range w.byKey {
+		wake(channels)
+	}
+}
+
+// wake never blocks: a channel that is full tells of a change already.
+func wake(channels map[chan struct{}]struct{}) {
+	for c := range channels {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package cloudmirror
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Code names a kind of failure in answers, metrics and entries.
+type Code string
+
+// The codes of failures. Each is part of the HTTP interface.
+const (
+	CodeOriginStatus      Code = "OriginStatus"      // the origin answered with an error status
+	CodeURLNotAllowed     Code = "URLNotAllowed"     // a hop is outside the allow patterns, or resolves to a forbidden address
+	CodeInvalidURL        Code = "InvalidURL"        // not an origin URL, or a redirect to something that is none
+	CodeObjectTooLarge    Code = "ObjectTooLarge"    // larger than the service's max_object_size
+	CodeTooManyRedirects  Code = "TooManyRedirects"  // more hops than allowed
+	CodeOriginUnreachable Code = "OriginUnreachable" // no connection, or it broke
+	CodeOriginTimeout     Code = "OriginTimeout"     // connected, but too slow
+	CodeOriginTruncated   Code = "OriginTruncated"   // the body ended early or ran over
+	CodeDigestMismatch    Code = "DigestMismatch"    // the body is not what the origin's digest says
+	CodeObjectChanged     Code = "ObjectChanged"     // the object changed while it was read
+	CodeStorageFailed     Code = "StorageFailed"     // our storage refused or broke
+	CodeInternal          Code = "Internal"          // anything else on our side
+)
+
+// A Failure is why there is no copy: what clients may know (Code, Message,
+// Status), what the retry policy needs (Permanent, RetryAfter) and the private
+// cause for operators. It is an immutable value once made.
+type Failure struct {
+	Code       Code
+	Message    string        // one sentence for clients, without anything private
+	Status     int           // the origin's HTTP status, with CodeOriginStatus; else 0
+	Permanent  bool          // trying again soon cannot help
+	RetryAfter time.Duration // the least wait the origin asked for; 0: none
+	Err        error         // the private cause; may be nil
+}
+
+// Error returns the code, the message and the private cause.
+func (f *Failure) Error() string {
+	if f.Err == nil {
+		return fmt.Sprintf("%s: %s", f.Code, f.Message)
+	}
+	return fmt.Sprintf("%s: %s: %v", f.Code, f.Message, f.Err)
+}
+
+// Unwrap returns the private cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// AsFailure returns the Failure in err's chain, or wraps err as a transient
+// CodeInternal failure. It returns nil for nil.
+func AsFailure(err error) *Failure {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f
+	}
+	return &Failure{Code: CodeInternal, Message: "the copy failed on our side", Err: err}
+}

@@ -1,0 +1,144 @@
+package cloudmirror
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Limits of RFC 1035, section 2.3.4, in the text form without the last dot.
+const (
+	maxHostBytes  = 253
+	maxLabelBytes = 63
+)
+
+// splitAuthority returns the canonical host and port of an authority; the port
+// is empty if it is the scheme's default.
+func splitAuthority(authority string, isHTTPS bool) (host, port string, err error) {
+	if strings.ContainsAny(authority, "@") {
+		return "", "", urlErrorf("must not carry a user name or password")
+	}
+	host = authority
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && i > strings.LastIndexByte(authority, ']') {
+		host, port = authority[:i], authority[i+1:]
+		if port, err = canonicalPort(port, isHTTPS); err != nil {
+			return "", "", err
+		}
+	}
+	host, err = canonicalHost(host)
+	return host, port, err
+}
+
+func canonicalPort(port string, isHTTPS bool) (string, error) {
+	if port == "" {
+		return "", nil // RFC 3986, section 3.2.3: an empty port is the default one
+	}
+	for i := range len(port) {
+		if !isDigit(port[i]) {
+			return "", urlErrorf("has a port that is no number")
+		}
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return "", urlErrorf("has a port outside of 1 to 65535")
+	}
+	if isHTTPS && n == 443 || !isHTTPS && n == 80 {
+		return "", nil
+	}
+	return strconv.FormatUint(n, 10), nil
+}
+
+// canonicalHost returns the one spelling of a host: an IPv6 literal as RFC 5952
+// writes it, a dotted quad, or a lower-case ASCII name.
+func canonicalHost(host string) (string, error) {
+	if strings.HasPrefix(host, "[") {
+		return canonicalIPv6(host)
+	}
+	if strings.IndexByte(host, '%') >= 0 {
+		return "", urlErrorf("has percent-encoding in its host")
+	}
+	name := host
+	if needsIDNA(host) {
+		ascii, err := idna.Lookup.ToASCII(host)
+		if err != nil {
+			return "", urlErrorf("has a host that is no internationalized domain name")
+		}
+		name = ascii
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if name == "" {
+		return "", urlErrorf("has no host")
+	}
+	if len(name) > maxHostBytes {
+		return "", urlErrorf("has a host of more than %d bytes", maxHostBytes)
+	}
+	last := ""
+	for label := range strings.SplitSeq(name, ".") {
+		if err := checkLabel(label); err != nil {
+			return "", err
+		}
+		last = label
+	}
+	if isNumber(last) {
+		// What a resolver would take for an IPv4 address in some spelling: only
+		// the one that all parsers agree on is allowed.
+		if address, err := netip.ParseAddr(name); err != nil || address.String() != name {
+			return "", urlErrorf("has a numeric host that is no dotted-quad IPv4 address")
+		}
+	}
+	return name, nil
+}
+
+func canonicalIPv6(host string) (string, error) {
+	inner, ok := strings.CutSuffix(host[1:], "]")
+	address, err := netip.ParseAddr(inner)
+	if !ok || err != nil || !address.Is6() || address.Zone() != "" {
+		return "", urlErrorf("has a bracketed host that is no IPv6 address")
+	}
+	return "[" + address.String() + "]", nil
+}
+
+// needsIDNA reports whether a host has anything that UTS #46 maps or checks.
+// Plain names go around its tables: they also have underscores and hyphens in
+// places where those tables refuse them.
+func needsIDNA(host string) bool {
+	for i := range len(host) {
+		if host[i] >= 0x80 {
+			return true
+		}
+		atLabel := i == 0 || host[i-1] == '.'
+		if atLabel && len(host)-i >= 4 && strings.EqualFold(host[i:i+4], "xn--") {
+			return true
+		}
+	}
+	return false
+}
+
+func checkLabel(label string) error {
+	if label == "" {
+		return urlErrorf("has an empty label in its host")
+	}
+	if len(label) > maxLabelBytes {
+		return urlErrorf("has a label of more than %d bytes in its host", maxLabelBytes)
+	}
+	for i := range len(label) {
+		if c := label[i]; !isLowerAlphanumeric(c) && c != '-' && c != '_' {
+			return urlErrorf("has the byte 0x%02x in its host", c)
+		}
+	}
+	return nil
+}
+
+// isNumber reports whether a label would make the WHATWG host parser read the
+// whole host as an IPv4 address ("ends in a number").
+func isNumber(label string) bool {
+	digits, hexadecimal := strings.CutPrefix(label, "0x")
+	for i := range len(digits) {
+		if hexadecimal && !isHex(digits[i]) || !hexadecimal && !isDigit(digits[i]) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,217 @@
+package cloudmirror
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxURLBytes is the greatest length of an origin URL, in bytes, before and
+// after it is made canonical.
+const MaxURLBytes = 8 << 10
+
+// maxFileNameBytes keeps storage keys short and file names within the 255 bytes
+// that file systems allow, temporary suffixes included.
+const maxFileNameBytes = 200
+
+// An Object is one immutable thing, named by its canonical origin URL. The zero
+// Object is invalid; make one with [ParseObject]. Objects are comparable and
+// safe for concurrent use.
+type Object struct {
+	url string
+}
+
+// ParseObject checks raw and returns the object that its canonical form names.
+// It is the only definition of an object's identity: storage keys derive from
+// its result, so its results must never change between releases.
+//
+// The canonical form has a lower-case scheme (http or https); a lower-case ASCII
+// host (IDNA, UTS #46) without its one optional trailing dot; no default port;
+// a path of at least "/"; no fragment; and is otherwise raw byte for byte: dot
+// segments and percent-encodings stay as they are. An error is an [*URLError]:
+// the URL is refused rather than mended wherever parsers are known to disagree
+// about it (RFC 3986, the WHATWG URL standard).
+func ParseObject(raw string) (Object, error) {
+	if len(raw) > MaxURLBytes {
+		return Object{}, urlErrorf("is %d bytes long, at most %d are allowed", len(raw), MaxURLBytes)
+	}
+	scheme, rest, found := strings.Cut(raw, ":")
+	isHTTPS := strings.EqualFold(scheme, "https")
+	if !found || !isHTTPS && !strings.EqualFold(scheme, "http") {
+		return Object{}, urlErrorf("must begin with http:// or https://")
+	}
+	rest, found = strings.CutPrefix(rest, "//")
+	if !found {
+		return Object{}, urlErrorf("must have // after its scheme")
+	}
+	authority, pathAndQuery := rest, ""
+	if i := strings.IndexAny(rest, "/?#\\"); i >= 0 {
+		authority, pathAndQuery = rest[:i], rest[i:]
+	}
+	host, port, err := splitAuthority(authority, isHTTPS)
+	if err != nil {
+		return Object{}, err
+	}
+	if err := checkBytes(pathAndQuery); err != nil {
+		return Object{}, err
+	}
+	pathAndQuery, _, _ = strings.Cut(pathAndQuery, "#")
+
+	var stack [256]byte // most URLs fit, and most are canonical already: no allocation then
+	canonical := stack[:0]
+	if isHTTPS {
+		canonical = append(canonical, "https://"...)
+	} else {
+		canonical = append(canonical, "http://"...)
+	}
+	canonical = append(canonical, host...)
+	if port != "" {
+		canonical = append(append(canonical, ':'), port...)
+	}
+	if !strings.HasPrefix(pathAndQuery, "/") {
+		canonical = append(canonical, '/')
+	}
+	canonical = append(canonical, pathAndQuery...)
+	if len(canonical) > MaxURLBytes {
+		return Object{}, urlErrorf("is %d bytes long when canonical, at most %d are allowed", len(canonical), MaxURLBytes)
+	}
+	if string(canonical) == raw {
+		return Object{url: raw}, nil
+	}
+	return Object{url: string(canonical)}, nil
+}
+
+// checkBytes reports the first byte of a path, query and fragment that RFC 3986
+// does not know, and percent signs without two hexadecimal digits.
+func checkBytes(s string) error {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case isAlphanumeric(c) || strings.IndexByte("-._~:/?#[]@!$&'()*+,;=", c) >= 0:
+		case c == '%':
+			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+				return urlErrorf("has a %% that two hexadecimal digits do not follow")
+			}
+		default:
+			return urlErrorf("has the byte 0x%02x, which must be percent-encoded", c)
+		}
+	}
+	return nil
+}
+
+// URL returns the canonical origin URL.
+func (o Object) URL() string { return o.url }
+
+// IsZero reports whether o is the zero Object, which names nothing.
+func (o Object) IsZero() bool { return o.url == "" }
+
+// Hash returns the SHA-256 of the canonical URL in lower-case hexadecimal, as
+// `printf %s URL | sha256sum` prints it.
+func (o Object) Hash() string {
+	sum := sha256.Sum256([]byte(o.url))
+	return hex.EncodeToString(sum[:])
+}
+
+// StorageKey returns the key of the object's copy of generation g in any
+// storage: `<hash>/<generation>/<file name>`. The hash comes first, so that keys
+// spread over partitions; the name last, so that downloads are named well.
+func (o Object) StorageKey(g Generation) string {
+	return o.Hash() + "/" + string(g) + "/" + o.FileName()
+}
+
+// MarkerKey returns the key of the durable marker that names the object's
+// current [Generation]. Without a marker it is [FirstGeneration].
+func (o Object) MarkerKey() string {
+	return o.Hash() + "/generation"
+}
+
+// FileName returns the name that a download of the object should have: the last
+// segment of the path, percent-decoded once, with every byte that some storage
+// or file system treats specially replaced by an underscore, cut to its last
+// 200 bytes. It is never empty, "." or "..".
+func (o Object) FileName() string {
+	path, _, _ := strings.Cut(o.url, "?")
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	if decoded, err := url.PathUnescape(name); err == nil {
+		name = decoded
+	}
+	name = strings.Map(fileNameRune, name)
+	if len(name) > maxFileNameBytes {
+		name = name[len(name)-maxFileNameBytes:]
+		for !utf8.RuneStart(name[0]) {
+			name = name[1:]
+		}
+	}
+	switch strings.Trim(name, " ") {
+	case "":
+		return "object"
+	case ".", "..":
+		return "_"
+	}
+	return name
+}
+
+// fileNameRune depends on no table that a release of Go or Unicode could change.
+func fileNameRune(r rune) rune {
+	switch {
+	case r == utf8.RuneError, r >= 0x80 && r < 0xa0: // invalid bytes, C1 controls
+		return '_'
+	case r >= 0xa0, isAlphanumeric(byte(r)), strings.ContainsRune("-._~+=@,!'() ", r):
+		return r
+	}
+	return '_'
+}
+
+// A Generation tells apart the storage keys of one object across purges. It is
+// [FirstGeneration] until the first purge, which makes a new random one.
+type Generation string
+
+// FirstGeneration is the generation of an object that was never purged.
+const FirstGeneration Generation = "0"
+
+// NewGeneration returns a generation that was never used before.
+func NewGeneration() Generation { return Generation(NewID()) }
+
+// ParseGeneration checks a generation that was read from outside: lower-case
+// letters and digits, at most 64.
+func ParseGeneration(s string) (Generation, error) {
+	if s == "" || len(s) > 64 {
+		return "", fmt.Errorf("generation has %d characters, 1 to 64 are allowed", len(s))
+	}
+	for i := range len(s) {
+		if !isLowerAlphanumeric(s[i]) {
+			return "", fmt.Errorf("generation %q has other characters than a-z and 0-9", s)
+		}
+	}
+	return Generation(s), nil
+}
+
+// An URLError says why a string is no origin URL. Its text never repeats the
+// URL, whose query may be a secret.
+type URLError struct {
+	Reason string // completes "the URL …"
+}
+
+// Error implements error.
+func (e *URLError) Error() string { return "the URL " + e.Reason }
+
+func urlErrorf(format string, args ...any) *URLError {
+	return &URLError{Reason: fmt.Sprintf(format, args...)}
+}
+
+func isLowerAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || isDigit(c)
+}
+
+func isAlphanumeric(c byte) bool {
+	return isLowerAlphanumeric(c) || 'A' <= c && c <= 'Z'
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHex(c byte) bool {
+	return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}

@@ -1,0 +1,77 @@
+package queue
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"cloudmirror"
+)
+
+// JobVersion is the version of the form in which jobs are sent.
+const JobVersion = 1
+
+// A Job asks for one copy.
+type Job struct {
+	ID         string // of the claim that sent it
+	Object     cloudmirror.Object
+	Backend    cloudmirror.BackendID
+	Generation cloudmirror.Generation // where the copy goes
+	Tries      int                    // tries that failed before
+	SentAt     time.Time
+}
+
+// wireJob is the form of a message. Fields may join without a new version;
+// readers ignore those that they do not know.
+type wireJob struct {
+	Version    int       `json:"version"`
+	ID         string    `json:"id"`
+	URL        string    `json:"url"`
+	Backend    string    `json:"backend"`
+	Generation string    `json:"generation"`
+	Tries      int       `json:"tries,omitempty"`
+	SentAt     time.Time `json:"sent_at"`
+}
+
+// Encode returns the message body of the job.
+func (j Job) Encode() []byte {
+	encoded, err := json.Marshal(wireJob{
+		Version: JobVersion, ID: j.ID, URL: j.Object.URL(), Backend: j.Backend.String(),
+		Generation: string(j.Generation), Tries: j.Tries, SentAt: j.SentAt.UTC().Truncate(time.Millisecond),
+	})
+	if err != nil { // a struct of strings and numbers always encodes
+		panic(fmt.Sprintf("queue: encode a job: %v", err))
+	}
+	return encoded
+}
+
+// DecodeJob reads a message body. An error says, without repeating the URL, why
+// the message is no job of this version: it belongs to the dead letters.
+func DecodeJob(body []byte) (Job, error) {
+	var w wireJob
+	if err := json.Unmarshal(body, &w); err != nil {
+		return Job{}, fmt.Errorf("queue: the message is no job: %w", err)
+	}
+	if w.Version != JobVersion {
+		return Job{}, fmt.Errorf("queue: the job has version %d, this copier knows %d", w.Version, JobVersion)
+	}
+	object, err := cloudmirror.ParseObject(w.URL)
+	if err != nil {
+		return Job{}, fmt.Errorf("queue: the job's url: %w", err)
+	}
+	if object.URL() != w.URL {
+		return Job{}, fmt.Errorf("queue: the job's url is not in its canonical form")
+	}
+	backend, err := cloudmirror.ParseBackendID(w.Backend)
+	if err != nil {
+		return Job{}, fmt.Errorf("queue: the job's backend: %w", err)
+	}
+	generation, err := cloudmirror.ParseGeneration(w.Generation)
+	if err != nil {
+		return Job{}, fmt.Errorf("queue: the job's generation: %w", err)
+	}
+	if w.ID == "" || w.Tries < 0 {
+		return Job{}, fmt.Errorf("queue: the job needs an id and a number of tries that is not negative")
+	}
+	return Job{ID: w.ID, Object: object, Backend: backend, Generation: generation, Tries: w.Tries, SentAt: w.SentAt}, nil
+}

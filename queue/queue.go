@@ -1,0 +1,67 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A Queue holds the jobs of one backend. It is the contract that each driver
+// fulfils and that queuetest checks, sentence by sentence. It is safe for
+// concurrent use.
+type Queue interface {
+	// Send puts a job into the queue, to be received after delay, which is at
+	// most MaxDelay. When it returns nil the job is durable, as far as the
+	// driver's queue is. ErrFull says that a bounded queue has no room.
+	Send(ctx context.Context, job Job, delay time.Duration) error
+
+	// Receive waits until there is a message and returns up to limit of them,
+	// or none after a while, or when ctx ends (then with ctx's error). A message
+	// that was received is hidden from other receivers for the queue's
+	// visibility time. Messages that are no valid jobs are buried, and never
+	// returned; so is, without being returned, a message that was received more
+	// often than the queue's limit.
+	Receive(ctx context.Context, limit int) ([]Delivery, error)
+
+	// Ack removes a message for good. A message that is gone already is no
+	// error.
+	Ack(ctx context.Context, d Delivery) error
+
+	// Extend hides a received message for another while, counted from now. With
+	// 0 it is given back to be received at once, which counts as a receive.
+	Extend(ctx context.Context, d Delivery, visibility time.Duration) error
+
+	// Bury moves a message to the dead letters, with a reason for people. The
+	// message is not lost, even if the process dies halfway; it may then be both
+	// buried and received again.
+	Bury(ctx context.Context, d Delivery, reason string) error
+}
+
+// A Delivery is one receive of one message.
+type Delivery struct {
+	Job Job
+	// Receives is how often the message was received, this time included.
+	Receives int
+	// Receipt is the driver's handle of this receive. Only the newest receive
+	// of a message has a valid one.
+	Receipt string
+}
+
+// Counts tells how full a queue is. With SQS the numbers are approximate.
+type Counts struct {
+	Ready    int // can be received now
+	Delayed  int // will be, after their delay
+	InFlight int // received, not yet acknowledged
+	Dead     int // dead letters
+}
+
+// A Counter is a queue that can tell how full it is. Every driver is one.
+type Counter interface {
+	Count(ctx context.Context) (Counts, error)
+}
+
+// MaxDelay is the greatest delay of a message (SQS: DelaySeconds).
+const MaxDelay = 15 * time.Minute
+
+// ErrFull says that a bounded queue has no room for another job.
+var ErrFull = errors.New("queue: full")
