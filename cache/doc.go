@@ -15,7 +15,7 @@
 //	copying  ─Claim──▶ queued    its lease lapsed: the same job is sent again
 //	copying  ─Requeue▶ queued    handed back by a copier that stops
 //	absent   ─Restore▶ copying   a flush removed the entry of a running copy
-//	absent   ─Backfill▶ present  storage has the copy
+//	absent   ─Backfill▶ present  storage has the copy; so from an error, a lapsed lease
 //	present  ─time───▶ absent
 //	error    ─Claim──▶ queued    retry due;  ─time─▶ absent
 //	any      ─Purge──▶ tombstone ─time─▶ absent; ─Claim─▶ queued, for the new generation

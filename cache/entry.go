@@ -264,15 +264,18 @@ func (e Entry) Requeue(now time.Time, attempt string, lease time.Duration) (Entr
 	return Entry{State: Queued, Generation: e.Generation, Until: now.Add(lease), Job: e.Job, Tries: e.Tries, Failure: e.Failure}, nil
 }
 
-// Backfill notes a copy that storage was seen to have. It fills only what is
-// absent, or purged with the very generation that was seen; anything else
-// stays as it is.
+// Backfill notes a copy that storage was seen to have under generation g. It
+// leaves alone what is present, what an attempt with a valid lease is about, and
+// what belongs to another generation: the look began before a purge then.
 func (e Entry) Backfill(now time.Time, g cloudmirror.Generation, c Copy, expires time.Time) Entry {
 	e = e.At(now)
-	if e.State == Absent || e.State == Tombstone && e.Generation == g {
-		return Entry{State: Present, Generation: g, Until: expires, Copy: c}
+	switch {
+	case e.State == Present, e.Pending() && !e.Lapsed(now):
+		return e
+	case e.State != Absent && e.Generation != g:
+		return e
 	}
-	return e
+	return Entry{State: Present, Generation: g, Until: expires, Copy: c}
 }
 
 // Purge replaces whatever is known by a tombstone: for as long as it lives,

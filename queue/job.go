@@ -18,6 +18,7 @@ type Job struct {
 	Backend    cloudmirror.BackendID
 	Generation cloudmirror.Generation // where the copy goes
 	Tries      int                    // tries that failed before
+	Replace    bool                   // an expired copy is known to be in the way
 	SentAt     time.Time
 }
 
@@ -30,6 +31,7 @@ type wireJob struct {
 	Backend    string    `json:"backend"`
 	Generation string    `json:"generation"`
 	Tries      int       `json:"tries,omitempty"`
+	Replace    bool      `json:"replace,omitempty"`
 	SentAt     time.Time `json:"sent_at"`
 }
 
@@ -37,7 +39,8 @@ type wireJob struct {
 func (j Job) Encode() []byte {
 	encoded, err := json.Marshal(wireJob{
 		Version: JobVersion, ID: j.ID, URL: j.Object.URL(), Backend: j.Backend.String(),
-		Generation: string(j.Generation), Tries: j.Tries, SentAt: j.SentAt.UTC().Truncate(time.Millisecond),
+		Generation: string(j.Generation), Tries: j.Tries, Replace: j.Replace,
+		SentAt: j.SentAt.UTC().Truncate(time.Millisecond),
 	})
 	if err != nil { // a struct of strings and numbers always encodes
 		panic(fmt.Sprintf("queue: encode a job: %v", err))
@@ -73,5 +76,8 @@ func DecodeJob(body []byte) (Job, error) {
 	if w.ID == "" || w.Tries < 0 {
 		return Job{}, fmt.Errorf("queue: the job needs an id and a number of tries that is not negative")
 	}
-	return Job{ID: w.ID, Object: object, Backend: backend, Generation: generation, Tries: w.Tries, SentAt: w.SentAt}, nil
+	return Job{
+		ID: w.ID, Object: object, Backend: backend, Generation: generation,
+		Tries: w.Tries, Replace: w.Replace, SentAt: w.SentAt,
+	}, nil
 }
