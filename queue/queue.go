@@ -28,7 +28,8 @@ type Queue interface {
 	Ack(ctx context.Context, d Delivery) error
 
 	// Extend hides a received message for another while, counted from now. With
-	// 0 it is given back to be received at once, which counts as a receive.
+	// 0 it is given back to be received at once, which counts as a receive. The
+	// error is ErrGone if the delivery's message is gone or was received again.
 	Extend(ctx context.Context, d Delivery, visibility time.Duration) error
 
 	// Bury moves a message to the dead letters, with a reason for people. The
@@ -45,6 +46,9 @@ type Delivery struct {
 	// Receipt is the driver's handle of this receive. Only the newest receive
 	// of a message has a valid one.
 	Receipt string
+	// Body is the message as it was received, with the fields that this version
+	// does not know: Bury keeps it whole. If it is empty Bury encodes the Job.
+	Body string
 }
 
 // Counts tells how full a queue is. With SQS the numbers are approximate.
@@ -63,5 +67,11 @@ type Counter interface {
 // MaxDelay is the greatest delay of a message (SQS: DelaySeconds).
 const MaxDelay = 15 * time.Minute
 
-// ErrFull says that a bounded queue has no room for another job.
-var ErrFull = errors.New("queue: full")
+// Errors of a Queue that callers tell apart.
+var (
+	// ErrFull says that a bounded queue has no room for another job.
+	ErrFull = errors.New("queue: full")
+	// ErrGone says that a message is no longer its receiver's: it was
+	// acknowledged or buried, or its visibility lapsed and it was received again.
+	ErrGone = errors.New("queue: the message is gone")
+)
