@@ -33,7 +33,9 @@ type Store interface {
 	// Swap stores next under key if what is stored is still what old saw, and
 	// reports whether it did; an absent next removes the entry. It also refuses
 	// if the time of old is more than MaxClockError away from the store's clock,
-	// so that no entry carries the time of a skewed host. Either way the
+	// so that no entry carries the time of a skewed host. If next is what is
+	// stored already, it reports that it did: a swap whose answer was lost may
+	// have to be run again, and ids in the entry tell callers apart. Either way the
 	// snapshot shows what is stored now, at the store's time. The key's entry
 	// vanishes by itself once it cannot mean anything any more.
 	Swap(ctx context.Context, key Key, old Snapshot, next Entry) (Snapshot, bool, error)
