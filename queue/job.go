@@ -76,8 +76,12 @@ func DecodeJob(body []byte) (Job, error) {
 	if w.ID == "" || w.Tries < 0 {
 		return Job{}, fmt.Errorf("queue: the job needs an id and a number of tries that is not negative")
 	}
+	sentAt := w.SentAt.UTC()
+	if year := sentAt.Year(); year < 0 || year > 9999 { // RFC 3339 has no form for it, so that Encode would fail
+		return Job{}, fmt.Errorf("queue: the job's time of sending is in year %d", year)
+	}
 	return Job{
 		ID: w.ID, Object: object, Backend: backend, Generation: generation,
-		Tries: w.Tries, Replace: w.Replace, SentAt: w.SentAt,
+		Tries: w.Tries, Replace: w.Replace, SentAt: sentAt,
 	}, nil
 }
