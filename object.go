@@ -105,6 +105,14 @@ func checkBytes(s string) error {
 // URL returns the canonical origin URL.
 func (o Object) URL() string { return o.url }
 
+// String returns the URL for logs: without its query, which may hold a signature.
+func (o Object) String() string {
+	if path, _, found := strings.Cut(o.url, "?"); found {
+		return path + "?…"
+	}
+	return o.url
+}
+
 // IsZero reports whether o is the zero Object, which names nothing.
 func (o Object) IsZero() bool { return o.url == "" }
 

@@ -1,0 +1,172 @@
+package copier
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"cloudmirror"
+	"cloudmirror/mirror"
+	"cloudmirror/origin"
+	"cloudmirror/queue"
+	"cloudmirror/storage"
+)
+
+// maxReceive is how many messages are asked for at once (SQS allows 10).
+const maxReceive = 10
+
+// A Backend is what the copier knows of one backend.
+type Backend struct {
+	ID      cloudmirror.BackendID
+	Queue   queue.Queue
+	Storage storage.Provider
+	Rules   origin.Rules // of the backend's service
+}
+
+// fetcher is what the copier needs of the origin client.
+type fetcher interface {
+	Get(ctx context.Context, rules origin.Rules, o cloudmirror.Object) (*origin.Response, error)
+}
+
+// pinger is what the copier needs of the cache beside the engine.
+type pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// Options are what a Copier is made of.
+type Options struct {
+	Mirror   *mirror.Mirror
+	Cache    pinger
+	Origin   fetcher
+	Backends []Backend
+	Logger   *zap.Logger
+	Metrics  prometheus.Registerer
+
+	Concurrency int           // copies at a time, in all backends together; at least 1
+	Visibility  time.Duration // how long a received message is hidden; the queue's own
+	Grace       time.Duration // how long running copies may go on at a stop before they are handed back
+}
+
+// A Copier works on the jobs of its backends.
+type Copier struct {
+	mirror   *mirror.Mirror
+	origin   fetcher
+	backends []*backend
+	cache    gate
+	logger   *zap.Logger
+	metrics  *metrics
+
+	slots      chan struct{} // one element for each running copy
+	visibility time.Duration
+	grace      time.Duration
+}
+
+type backend struct {
+	Backend
+	storage gate
+}
+
+// New returns a Copier; Run starts it.
+func New(o Options) *Copier {
+	c := &Copier{
+		mirror:     o.Mirror,
+		origin:     o.Origin,
+		cache:      gate{probe: o.Cache.Ping},
+		logger:     o.Logger,
+		metrics:    newMetrics(o.Metrics),
+		slots:      make(chan struct{}, max(1, o.Concurrency)),
+		visibility: o.Visibility,
+		grace:      o.Grace,
+	}
+	for _, b := range o.Backends {
+		c.backends = append(c.backends, &backend{Backend: b, storage: gate{probe: probeStorage(b.Storage)}})
+	}
+	return c
+}
+
+// Run works until ctx ends. Then it receives no more, gives running copies the
+// grace period to finish, hands back what is left, and returns when nothing of
+// it runs any more.
+func (c *Copier) Run(ctx context.Context) {
+	// Copies do not end with ctx, but with the grace period after it.
+	work, abort := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer abort(nil)
+	var receivers, tasks sync.WaitGroup
+	for _, b := range c.backends {
+		receivers.Go(func() { c.receive(ctx, work, b, &tasks) })
+	}
+	receivers.Wait() // until ctx ends
+	grace := time.AfterFunc(c.grace, func() { abort(errStopping) })
+	defer grace.Stop()
+	tasks.Wait()
+}
+
+// errStopping is the cause by which copies end when the grace period is over.
+var errStopping = errors.New("copier: stopping")
+
+// receive takes messages of one backend while there is room to work on them.
+func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.WaitGroup) {
+	logger := c.logger.With(zap.Stringer("backend", b.ID))
+	for failures := 0; ctx.Err() == nil; {
+		if !c.cache.await(ctx, logger, "cache") || !b.storage.await(ctx, logger, "storage") || !c.awaitSlot(ctx) {
+			return
+		}
+		free := max(1, cap(c.slots)-len(c.slots))
+		deliveries, err := b.Queue.Receive(ctx, min(free, maxReceive))
+		for _, d := range deliveries {
+			tasks.Go(func() { c.handle(ctx, work, b, d) })
+		}
+		switch {
+		case err == nil:
+			failures = 0
+		case ctx.Err() == nil:
+			failures++
+			logger.Warn("receive jobs", zap.Error(err), zap.Int("failures", failures))
+			pause(ctx, backOff(failures))
+		}
+	}
+}
+
+// awaitSlot waits until a copy could begin, without reserving the slot: a
+// backend without jobs must not keep others from working. It reports whether ctx
+// is still alive.
+func (c *Copier) awaitSlot(ctx context.Context) bool {
+	if !c.takeSlot(ctx) {
+		return false
+	}
+	c.freeSlot()
+	return true
+}
+
+func (c *Copier) takeSlot(ctx context.Context) bool {
+	select {
+	case c.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (c *Copier) freeSlot() { <-c.slots }
+
+// backOff returns how long to wait after so many failures in a row: up to 30 s,
+// cut by up to a half at random.
+func backOff(failures int) time.Duration {
+	delay := min(250*time.Millisecond<<min(failures-1, 10), 30*time.Second)
+	return delay - rand.N(delay/2) //nolint:gosec // jitter needs no secrecy
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,13 @@
+// Package copier takes jobs from queues and copies objects from their origins
+// into storage. It never answers clients.
+//
+// A delivery is a task. Its heartbeat keeps the message hidden and the entry
+// held, from the moment it was received; the engine decides whether there is
+// something to copy; the origin's body is streamed into storage, which makes the
+// copy visible only when it is whole and verified; the entry becomes present, or
+// an error; the message is acknowledged last. A copier that dies in between
+// leaves a message that is received again.
+//
+// While the cache or a backend's storage is down, the copier does not receive:
+// messages would only use up their receives.
+package copier

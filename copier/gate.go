@@ -1,0 +1,58 @@
+package copier
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"cloudmirror/storage"
+)
+
+// probeTimeout bounds one probe of a dependency.
+const probeTimeout = 5 * time.Second
+
+// A gate stands before a dependency. It is open until somebody has doubts; then
+// it opens again with the first probe that succeeds.
+type gate struct {
+	probe   func(context.Context) error
+	doubted atomic.Bool
+}
+
+// doubt closes the gate until a probe has succeeded.
+func (g *gate) doubt() { g.doubted.Store(true) }
+
+// await waits until the gate is open. It reports false if ctx ended first.
+func (g *gate) await(ctx context.Context, logger *zap.Logger, name string) bool {
+	for failures := 1; g.doubted.Load() && ctx.Err() == nil; failures++ {
+		err := g.check(ctx)
+		if err == nil {
+			g.doubted.Store(false)
+			break
+		}
+		logger.Warn("not receiving: "+name+" is down", zap.Error(err))
+		pause(ctx, backOff(failures))
+	}
+	return ctx.Err() == nil
+}
+
+// check probes the dependency once.
+func (g *gate) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return g.probe(ctx)
+}
+
+// probeStorage returns a probe that asks for a key which no object has.
+func probeStorage(s storage.Provider) func(context.Context) error {
+	key := strings.Repeat("0", 64) + "/generation"
+	return func(ctx context.Context) error {
+		if _, err := s.Stat(ctx, key); err != nil && !errors.Is(err, storage.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+}

@@ -1,0 +1,58 @@
+package copier
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"cloudmirror/cache"
+	"cloudmirror/mirror"
+)
+
+// startHeartbeat keeps the message hidden and, once there is an attempt, its
+// entry held, until the returned function is called. If the attempt is lost it
+// cancels the copy with ErrLost.
+func (t *task) startHeartbeat(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(min(t.mirror.RenewEvery(), t.visibility/3))
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := t.beat(ctx); errors.Is(err, mirror.ErrLost) {
+				cancel(err)
+				return
+			}
+		}
+	}()
+	return func() {
+		end()
+		<-done
+	}
+}
+
+// beat renews both holds on the job. Only ErrLost is returned: with the queue or
+// the cache down the copy goes on, and is worth having.
+func (t *task) beat(ctx context.Context) error {
+	if err := t.backend.Queue.Extend(ctx, t.delivery, t.visibility); err != nil && ctx.Err() == nil {
+		t.logger.Warn("the message could not be kept hidden", zap.Error(err))
+	}
+	attempt := t.attempt.Load()
+	if attempt == nil {
+		return nil
+	}
+	err := attempt.Renew(ctx, cache.Progress{DoneBytes: t.read.Load(), TotalBytes: t.total.Load()})
+	if err != nil && !errors.Is(err, mirror.ErrLost) && ctx.Err() == nil {
+		t.logger.Warn("the entry could not be renewed", zap.Error(err))
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,65 @@
+package copier
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cloudmirror"
+)
+
+// A result is how a delivery ended, as cloudmirror_copies_total counts it.
+type result string
+
+const (
+	resultCopied     result = "copied"      // the object was copied
+	resultExists     result = "exists"      // there was a copy already
+	resultDuplicate  result = "duplicate"   // another attempt was copying
+	resultStale      result = "stale"       // overtaken by a purge or a failure
+	resultFailed     result = "failed"      // for good: no such object, not allowed, …
+	resultRetry      result = "retry"       // failed, and may be tried again
+	resultDead       result = "dead"        // failed too often: in the dead letters
+	resultLost       result = "lost"        // taken over or purged while copying
+	resultHandedBack result = "handed_back" // given back to the queue, at a stop or with a part of ours down
+	resultLeft       result = "left"        // left to be received again: neither its entry nor its queue could be told
+)
+
+type metrics struct {
+	copies   *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	bytes    *prometheus.CounterVec
+	running  *prometheus.GaugeVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	backendLabels := []string{"service", "region"}
+	m := &metrics{
+		copies: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloudmirror_copies_total",
+			Help: "Jobs that a copier ended, by result.",
+		}, append(backendLabels, "result")),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "cloudmirror_copy_duration_seconds",
+			Help:    "Time from the start of an attempt until the copy was visible.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
+		}, backendLabels),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloudmirror_copy_bytes_total",
+			Help: "Bytes read from origins.",
+		}, backendLabels),
+		running: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cloudmirror_copies_running",
+			Help: "Copies that run now.",
+		}, backendLabels),
+	}
+	r.MustRegister(m.copies, m.duration, m.bytes, m.running)
+	return m
+}
+
+func (m *metrics) ended(b cloudmirror.BackendID, r result) {
+	m.copies.WithLabelValues(b.Service, b.Region, string(r)).Inc()
+}
+
+func (m *metrics) copied(b cloudmirror.BackendID, took time.Duration) {
+	m.duration.WithLabelValues(b.Service, b.Region).Observe(took.Seconds())
+}

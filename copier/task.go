@@ -1,0 +1,195 @@
+package copier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"cloudmirror"
+	"cloudmirror/mirror"
+	"cloudmirror/queue"
+)
+
+// Limits of what is done after a copy ended.
+const (
+	closingTimeout = 30 * time.Second // for telling the entry and the queue how it ended
+	busyDelay      = 30 * time.Second // how long a redelivered message of a running copy stays hidden
+	downDelay      = 5 * time.Second  // how long a job rests that a part of ours being down gave back
+)
+
+// A task is one delivery being worked on.
+type task struct {
+	*Copier
+	backend  *backend
+	delivery queue.Delivery
+	logger   *zap.Logger
+
+	attempt atomic.Pointer[mirror.Attempt] // nil until begun
+	read    atomic.Int64                   // bytes of the body so far
+	total   atomic.Int64                   // bytes of the body, -1 if not known
+}
+
+// handle works on one delivery until its message needs no more attention. The
+// context work ends with the grace period, stopping before it.
+func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Delivery) {
+	t := &task{Copier: c, backend: b, delivery: d, logger: c.logger.With(
+		zap.Stringer("backend", b.ID), zap.Stringer("object", d.Job.Object), zap.String("job", d.Job.ID),
+	)}
+	t.total.Store(-1)
+	ctx, cancel := context.WithCancelCause(work)
+	defer cancel(nil)
+	stopHeartbeat := t.startHeartbeat(ctx, cancel)
+	r, err := t.work(ctx, stopping)
+	stopHeartbeat()
+	c.metrics.ended(b.ID, r)
+	if err != nil {
+		t.logger.Warn("a job did not end in a copy", zap.String("result", string(r)), zap.Error(err))
+	}
+}
+
+// work waits for its turn, begins an attempt and carries it out. The error is
+// for the log.
+func (t *task) work(ctx, stopping context.Context) (result, error) {
+	if t.delivery.Job.Backend != t.backend.ID {
+		return t.bury(ctx, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
+	}
+	if !t.takeSlot(stopping) {
+		return t.putBack(ctx, 0, errStopping)
+	}
+	defer t.freeSlot()
+	attempt, outcome, err := t.mirror.Begin(ctx, t.delivery.Job)
+	if err != nil {
+		t.cache.doubt()
+		t.backend.storage.doubt()
+		return t.putBack(ctx, downDelay, err)
+	}
+	switch outcome {
+	case mirror.Exists:
+		return resultExists, t.acknowledge(ctx)
+	case mirror.Stale:
+		return resultStale, t.acknowledge(ctx)
+	case mirror.Busy:
+		return resultDuplicate, t.busy(ctx)
+	case mirror.Begun:
+	}
+	t.attempt.Store(attempt)
+	return t.carryOut(ctx, attempt)
+}
+
+// carryOut copies the object and ends the attempt.
+func (t *task) carryOut(ctx context.Context, attempt *mirror.Attempt) (result, error) {
+	id, begun := t.backend.ID, time.Now()
+	running := t.metrics.running.WithLabelValues(id.Service, id.Region)
+	running.Inc()
+	info, err := t.copy(ctx, attempt)
+	running.Dec()
+
+	// What follows must happen although the copy may have been cancelled.
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	defer cancel()
+	if err != nil {
+		return t.failed(ctx, closing, attempt, err)
+	}
+	if err := t.persist(closing, func() error { return attempt.Complete(closing, info) }); err != nil {
+		return t.leave(err)
+	}
+	took := time.Since(begun)
+	t.metrics.copied(id, took)
+	t.logger.Info("copied", zap.Int64("bytes", info.SizeBytes), zap.Duration("took", took))
+	return resultCopied, t.acknowledge(closing)
+}
+
+// failed ends an attempt whose copy ended with an error.
+func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err error) (result, error) {
+	switch {
+	case errors.Is(context.Cause(ctx), mirror.ErrLost):
+		return t.leave(mirror.ErrLost)
+	case errors.Is(context.Cause(ctx), errStopping):
+		return t.handBack(closing, attempt, 0, errStopping)
+	}
+	failure, isFailure := errors.AsType[*cloudmirror.Failure](err)
+	if !isFailure {
+		failure = &cloudmirror.Failure{Code: cloudmirror.CodeStorageFailed, Message: "The copy could not be stored.", Err: err}
+		if down := t.backend.storage.check(closing); down != nil {
+			// Not the object's fault: it costs the job no try.
+			t.backend.storage.doubt()
+			return t.handBack(closing, attempt, downDelay, err)
+		}
+	}
+	dead := false
+	if err := t.persist(closing, func() (err error) { dead, err = attempt.Fail(closing, failure); return err }); err != nil {
+		return t.leave(err)
+	}
+	switch {
+	case dead:
+		return t.bury(closing, failure)
+	case failure.Permanent:
+		return resultFailed, errors.Join(failure, t.acknowledge(closing))
+	}
+	return resultRetry, errors.Join(failure, t.acknowledge(closing))
+}
+
+// persist repeats a change of the entry while the cache is down.
+func (t *task) persist(ctx context.Context, change func() error) error {
+	for failures := 1; ; failures++ {
+		err := change()
+		if !errors.Is(err, mirror.ErrUnavailable) || ctx.Err() != nil {
+			return err
+		}
+		t.cache.doubt()
+		pause(ctx, backOff(failures))
+	}
+}
+
+// leave gives up a message without acknowledging it. It is received again, by
+// somebody who then finds a copy, another attempt, or something to do.
+func (t *task) leave(err error) (result, error) {
+	if errors.Is(err, mirror.ErrLost) {
+		return resultLost, err
+	}
+	return resultLeft, err
+}
+
+// busy treats a message whose object another attempt is copying. Received for
+// the first time it is a duplicate, and goes. Received again it may be the very
+// message of that attempt, whose copier failed to keep it hidden: it stays.
+func (t *task) busy(ctx context.Context) error {
+	if t.delivery.Receives <= 1 {
+		return t.acknowledge(ctx)
+	}
+	return t.backend.Queue.Extend(ctx, t.delivery, busyDelay)
+}
+
+// handBack ends an attempt and gives its job back to the queue.
+func (t *task) handBack(ctx context.Context, attempt *mirror.Attempt, delay time.Duration, why error) (result, error) {
+	if err := attempt.HandBack(ctx, delay); err != nil {
+		return t.leave(errors.Join(why, err))
+	}
+	return resultHandedBack, errors.Join(why, t.acknowledge(ctx))
+}
+
+// putBack gives back a job that was not begun: as a fresh message, so that no
+// receive is used up.
+func (t *task) putBack(ctx context.Context, delay time.Duration, why error) (result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	defer cancel()
+	if err := t.backend.Queue.Send(ctx, t.delivery.Job, delay); err != nil {
+		return t.leave(errors.Join(why, err))
+	}
+	return resultHandedBack, errors.Join(why, t.acknowledge(ctx))
+}
+
+func (t *task) bury(ctx context.Context, why error) (result, error) {
+	if err := t.backend.Queue.Bury(ctx, t.delivery, why.Error()); err != nil {
+		return t.leave(errors.Join(why, err))
+	}
+	return resultDead, why
+}
+
+func (t *task) acknowledge(ctx context.Context) error {
+	return t.backend.Queue.Ack(ctx, t.delivery)
+}

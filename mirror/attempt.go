@@ -1,0 +1,261 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/queue"
+	"cloudmirror/storage"
+)
+
+// MaxTries is how many tries of one object may fail in a row before its job goes
+// to the dead letters and the failure counts as permanent for a while.
+const MaxTries = 5
+
+// Delays before a failed object is tried again: doubled with each try, and cut
+// by up to a half at random.
+const (
+	minRetryDelay = 500 * time.Millisecond
+	maxRetryDelay = time.Minute
+)
+
+// An Outcome says what a copier has to do with a job.
+type Outcome int
+
+// The outcomes of Begin.
+const (
+	Begun  Outcome = iota // copy the object; the Attempt is the caller's
+	Busy                  // another attempt is copying it
+	Exists                // there is a copy: the job is done
+	Stale                 // the job was overtaken by a purge or a failure: drop it
+)
+
+// ErrLost says that an attempt is no longer the current one: the object was
+// purged, or another copier took over.
+var ErrLost = errors.New("mirror: the attempt was taken over or purged")
+
+// An Attempt is one try at making a copy, and holds the entry. Its methods are
+// safe for concurrent use.
+type Attempt struct {
+	mirror  *Mirror
+	backend *Backend
+	job     queue.Job
+	key     cache.Key
+	id      string
+
+	mu sync.Mutex
+	at cache.Snapshot // the newest known state of the entry
+}
+
+// Begin starts an attempt for a job. The attempt is only valid with Begun; it
+// must be renewed every RenewEvery, and ended with Complete, Fail or HandBack.
+// ErrUnavailable says that the cache or storage could not be asked.
+func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, error) {
+	b, err := m.backend(job.Backend)
+	if err != nil {
+		return nil, Stale, err
+	}
+	a := &Attempt{mirror: m, backend: b, job: job, key: cache.KeyOf(job.Object, job.Backend), id: cloudmirror.NewID()}
+	at, err := m.get(ctx, a.key)
+	if err != nil {
+		return nil, Busy, err
+	}
+	if at.Entry.State == cache.Absent {
+		// The cache was flushed since the job was sent. The copy may have been
+		// made, or the object purged, meanwhile: only storage can tell.
+		seen, err := m.look(ctx, b, job.Object)
+		if err != nil {
+			return nil, Busy, err
+		}
+		if seen.found {
+			_, err := m.backfill(ctx, a.key, at, seen)
+			return nil, Exists, err
+		}
+		a.job.Generation, a.job.Replace = seen.generation, seen.expired
+	}
+	outcome := cache.StartStale
+	at, _, err = m.update(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
+		next, outcome = e.Start(now, a.job.ID, a.id, a.job.Generation, m.timing.CopyLease)
+		if outcome == cache.StartWon {
+			next.Tries = max(next.Tries, a.job.Tries)
+		}
+		return next, nil
+	})
+	if err != nil {
+		return nil, Busy, err
+	}
+	a.at = at
+	return a, map[cache.StartOutcome]Outcome{
+		cache.StartWon: Begun, cache.StartBusy: Busy, cache.StartPresent: Exists, cache.StartStale: Stale,
+	}[outcome], nil
+}
+
+// RenewEvery is how often an attempt must be renewed: three times in a lease.
+func (m *Mirror) RenewEvery() time.Duration { return m.timing.CopyLease / 3 }
+
+// StorageKey returns where the copy goes.
+func (a *Attempt) StorageKey() string { return a.job.Object.StorageKey(a.job.Generation) }
+
+// Replace reports whether an expired copy is known to be under the key.
+func (a *Attempt) Replace() bool { return a.job.Replace }
+
+// ExpiresAt returns until when a copy whose upload begins now is kept.
+func (a *Attempt) ExpiresAt() time.Time { return time.Now().Add(a.backend.TTL) }
+
+// Renew keeps the entry and notes the progress. ErrLost says to stop copying;
+// ErrUnavailable that the cache did not answer, which is no reason to stop.
+func (a *Attempt) Renew(ctx context.Context, p cache.Progress) error {
+	return a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		return e.Renew(now, a.id, a.mirror.timing.CopyLease, p)
+	})
+}
+
+// Complete ends the attempt with the copy that storage describes, which becomes
+// visible to clients. With ErrLost, what was uploaded is removed unless it is in
+// the place of the current generation. With ErrUnavailable it may be called
+// again.
+func (a *Attempt) Complete(ctx context.Context, info storage.Info) error {
+	copied, expires := a.backend.describe(info, time.Now())
+	err := a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		return e.Complete(now, a.id, copied, expires)
+	})
+	if errors.Is(err, ErrLost) {
+		a.discard(ctx)
+	}
+	return err
+}
+
+// discard removes an upload that a purge has overtaken.
+func (a *Attempt) discard(ctx context.Context) {
+	g, err := a.mirror.marker(ctx, a.backend, a.job.Object)
+	if err == nil && g != a.job.Generation {
+		err = a.mirror.remove(ctx, a.backend, a.job.Object, a.job.Generation)
+	}
+	if err != nil {
+		// Nobody looks there; the storage's expiry removes it.
+		a.mirror.logger.Warn("the copy of an overtaken attempt could not be removed", zap.Error(err))
+	}
+}
+
+// Fail ends the attempt without a copy. It reports whether the job has used up
+// its tries and belongs to the dead letters. The errors are ErrLost and
+// ErrUnavailable.
+func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, err error) {
+	err = a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		tries := e.Tries + 1
+		dead = !f.Permanent && tries >= MaxTries
+		return e.Fail(now, a.id, cache.Failure{
+			Code: f.Code, Message: f.Message, Cause: cause(f), Status: f.Status,
+			Permanent: f.Permanent || dead,
+			RetryAt:   now.Add(max(retryDelay(tries), f.RetryAfter)),
+		}, a.backend.NegativeTTL)
+	})
+	return dead && err == nil, err
+}
+
+// cause returns the private error chain, cut to what an entry may keep.
+func cause(f *cloudmirror.Failure) string {
+	if f.Err == nil {
+		return ""
+	}
+	text := f.Err.Error()
+	return text[:min(len(text), cache.MaxCauseBytes)]
+}
+
+// retryDelay returns how long to wait after so many failed tries (1 or more).
+func retryDelay(tries int) time.Duration {
+	delay := min(minRetryDelay<<min(tries-1, 16), maxRetryDelay)
+	return delay - rand.N(delay/2) //nolint:gosec // jitter needs no secrecy
+}
+
+// HandBack ends the attempt of a copier that stops, or whose storage is down: a
+// fresh message of the job is sent, to be received after delay, so that no
+// receive is used up. The caller acknowledges the old message if the error is
+// nil, and leaves it to be received again otherwise.
+func (a *Attempt) HandBack(ctx context.Context, delay time.Duration) error {
+	err := a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		return e.Requeue(now, a.id, delay+a.mirror.timing.QueueLease)
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.mirror.timing.Send)
+	defer cancel()
+	return a.backend.Queue.Send(ctx, a.job, delay)
+}
+
+// change applies a change that only the holder may make. If a flush removed the
+// entry, it is put back first, provided that the object was not purged
+// meanwhile: storage knows that even when the cache does not.
+func (a *Attempt) change(ctx context.Context, change cache.Change) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at, refused, err := a.mirror.update(ctx, a.key, a.at, change)
+	if err != nil {
+		return err
+	}
+	a.at = at
+	if refused == nil {
+		return nil
+	}
+	if !errors.Is(refused, cache.ErrForgotten) {
+		return ErrLost
+	}
+	return a.restore(ctx, change)
+}
+
+// restore makes a change over an entry that a flush removed. The marker is read
+// before, and again after: a purge in between is then either seen here, and what
+// was put back is removed, or its tombstone comes after and stands.
+func (a *Attempt) restore(ctx context.Context, change cache.Change) error {
+	if err := a.isCurrent(ctx); err != nil {
+		return err
+	}
+	at, refused, err := a.mirror.update(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		restored, err := e.Restore(now, a.job.ID, a.id, a.job.Generation, a.mirror.timing.CopyLease)
+		if err != nil {
+			return e, err
+		}
+		restored.Tries = a.job.Tries
+		return change(restored, now)
+	})
+	if err != nil {
+		return err
+	}
+	if refused != nil {
+		return ErrLost
+	}
+	a.at = at
+	lost := a.isCurrent(ctx)
+	if errors.Is(lost, ErrLost) {
+		_, _, err := a.mirror.update(ctx, a.key, at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
+			if e.Generation == a.job.Generation {
+				return cache.Entry{State: cache.Absent}, nil
+			}
+			return e, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return lost
+}
+
+// isCurrent returns ErrLost if the object was purged since the job was sent.
+func (a *Attempt) isCurrent(ctx context.Context) error {
+	g, err := a.mirror.marker(ctx, a.backend, a.job.Object)
+	if err != nil {
+		return err
+	}
+	if g != a.job.Generation {
+		return ErrLost
+	}
+	return nil
+}

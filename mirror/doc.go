@@ -1,0 +1,19 @@
+// Package mirror is the engine: the one way to get an object copied.
+//
+// Front ends ask it where a copy is ([Mirror.Peek]), to have one made
+// ([Mirror.Ensure]) and to wait for it ([Mirror.Wait]). Copiers let it begin and
+// end attempts ([Mirror.Begin], [Attempt]). Operators purge with it
+// ([Mirror.Purge]). It joins a cache, storages and queues, and knows nothing of
+// HTTP or origins.
+//
+// What it promises:
+//
+//   - "Pending" means that a job exists: whoever wins a claim sends the job or
+//     gives the claim back, whatever happens to its client; a claim whose job
+//     seems lost is sent again.
+//   - However many clients of one process ask for an object, one goroutine (a
+//     flight) looks, claims and waits for all of them, and ends with the last.
+//   - A broken cache, queue or storage is an error ([ErrUnavailable]), never
+//     "there is no copy".
+//   - Every step has a deadline of its own.
+package mirror

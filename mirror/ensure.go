@@ -1,0 +1,113 @@
+package mirror
+
+import (
+	"context"
+
+	"cloudmirror/cache"
+)
+
+// Peek returns what is known of a copy without causing one: what the cache says
+// or, if it says nothing, what storage has.
+func (m *Mirror) Peek(ctx context.Context, w Want) (View, error) {
+	b, err := m.backend(w.Backend)
+	if err != nil {
+		return View{}, err
+	}
+	key := cache.KeyOf(w.Object, w.Backend)
+	at, err := m.get(ctx, key)
+	if err == nil && known(at.Entry) {
+		return View{Entry: at.Entry, Now: at.Now()}, nil
+	}
+	return m.seek(ctx, b, w, key, at, err)
+}
+
+func known(e cache.Entry) bool { return e.State != cache.Absent && e.State != cache.Tombstone }
+
+// seek looks at storage for a copy that the cache does not know, and notes it if
+// the cache can be reached (cacheErr is nil).
+func (m *Mirror) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at cache.Snapshot, cacheErr error) (View, error) {
+	seen, err := m.look(ctx, b, w.Object)
+	if err != nil {
+		return View{}, err
+	}
+	if !seen.found {
+		return View{Entry: cache.Entry{State: cache.Absent, Generation: seen.generation}, Now: at.Now()}, cacheErr
+	}
+	if cacheErr != nil {
+		return View{Entry: seen.entry(), Source: FromStorage, Now: seen.copied.StoredAt}, nil
+	}
+	return m.backfill(ctx, key, at, seen)
+}
+
+// entry returns the entry of a copy that was seen, for want of a cache.
+func (s sight) entry() cache.Entry {
+	return cache.Entry{State: cache.Present, Generation: s.generation, Until: s.expires, Copy: s.copied}
+}
+
+// Ensure makes sure that there is a copy or a job for one, and returns what is
+// known then, without waiting for the copy. ErrUnavailable says that neither is
+// sure.
+func (m *Mirror) Ensure(ctx context.Context, w Want) (View, error) {
+	return m.follow(ctx, w, settled)
+}
+
+// Wait ensures that there is a copy or a job for one, and waits until the copy
+// is present, has failed for good, or ctx ends. In the last case it returns what
+// was known then together with ctx's error. While it waits, transient failures
+// are tried again when they are due.
+func (m *Mirror) Wait(ctx context.Context, w Want) (View, error) {
+	return m.follow(ctx, w, final)
+}
+
+func (m *Mirror) follow(ctx context.Context, w Want, enough stage) (View, error) {
+	b, err := m.backend(w.Backend)
+	if err != nil {
+		return View{}, err
+	}
+	key := cache.KeyOf(w.Object, w.Backend)
+	at, err := m.get(ctx, key)
+	if err == nil && stageOf(at.Entry) == final {
+		return View{Entry: at.Entry, Now: at.Now()}, nil
+	}
+	f, err := m.join(b, w, key)
+	if err != nil {
+		return View{}, err
+	}
+	defer m.leave(f)
+	for {
+		news := f.news()
+		if news.stage >= enough {
+			return news.view, news.err
+		}
+		select {
+		case <-news.changed:
+		case <-ctx.Done():
+			return news.view, ctx.Err()
+		}
+	}
+}
+
+// A stage is how far a flight has come for the purposes of who waits.
+type stage int
+
+const (
+	seeking stage = iota // nothing is sure yet
+	settled              // there is a job, or a failure that will be tried again
+	final                // waiting longer is of no use
+)
+
+func stageOf(e cache.Entry) stage {
+	switch e.State {
+	case cache.Present:
+		return final
+	case cache.Failed:
+		if e.Failure.Permanent {
+			return final
+		}
+		return settled
+	case cache.Queued, cache.Copying:
+		return settled
+	case cache.Absent, cache.Tombstone:
+	}
+	return seeking
+}

@@ -1,0 +1,261 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/queue"
+)
+
+// staleRetry is how long a flight waits before it looks again after a purge
+// overtook it.
+const staleRetry = 50 * time.Millisecond
+
+// A flight follows one object in one backend for all clients of this process
+// that wait for it. It ends when the outcome is final, or nobody waits.
+type flight struct {
+	mirror  *Mirror
+	backend *Backend
+	want    Want
+	key     cache.Key
+
+	cancel  context.CancelFunc
+	waiters int // guarded by Mirror.mu
+
+	mu     sync.Mutex
+	latest news
+}
+
+// News is what a flight tells its waiters.
+type news struct {
+	stage   stage
+	view    View
+	err     error
+	changed chan struct{} // closed when there is other news
+}
+
+// join returns the flight of a key, which the caller must leave.
+func (m *Mirror) join(b *Backend, w Want, key cache.Key) (*flight, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.life.Err() != nil {
+		return nil, ErrClosed
+	}
+	f, ok := m.flights[key]
+	if !ok {
+		f = &flight{mirror: m, backend: b, want: w, key: key, latest: news{changed: make(chan struct{})}}
+		m.flights[key] = f
+		var ctx context.Context
+		ctx, f.cancel = context.WithCancel(m.life)
+		m.running.Go(func() {
+			defer f.cancel()
+			f.run(ctx)
+			m.forget(f)
+		})
+	}
+	f.waiters++
+	return f, nil
+}
+
+// leave ends the flight with its last waiter.
+func (m *Mirror) leave(f *flight) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f.waiters--; f.waiters == 0 {
+		f.cancel()
+		if m.flights[f.key] == f {
+			delete(m.flights, f.key)
+		}
+	}
+}
+
+// forget lets the next client begin a flight of its own.
+func (m *Mirror) forget(f *flight) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.flights[f.key] == f {
+		delete(m.flights, f.key)
+	}
+}
+
+func (f *flight) news() news {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.latest
+}
+
+// tell wakes the waiters with news. A final outcome is told after the flight
+// was forgotten, so that whoever asks from then on is not told old news.
+func (f *flight) tell(s stage, v View, err error) {
+	if s == final {
+		f.mirror.forget(f)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.latest.changed)
+	f.latest = news{stage: s, view: v, err: err, changed: make(chan struct{})}
+}
+
+// run is the life of a flight. It registers for changes before the first look at
+// the entry, so that none is missed.
+func (f *flight) run(ctx context.Context) {
+	changed, stop := f.mirror.cache.Watch(f.key)
+	defer stop()
+	source := FromCache
+	for {
+		at, err := f.mirror.get(ctx, f.key)
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			view, err := f.mirror.seek(ctx, f.backend, f.want, f.key, at, err)
+			f.tell(final, view, err)
+			return
+		}
+		pause, done := f.step(ctx, at, source)
+		if done {
+			return
+		}
+		source = FromCopy
+		if err := await(ctx, changed, pause); err != nil {
+			break
+		}
+	}
+	f.tell(final, f.news().view, ErrClosed) // nobody waits, or the process stops
+}
+
+// step does what an entry asks for. It reports how long to wait, at most, for
+// the entry to change, or that the outcome is final and told.
+func (f *flight) step(ctx context.Context, at cache.Snapshot, source Source) (pause time.Duration, done bool) {
+	for {
+		now := at.Now()
+		e := at.Entry.At(now)
+		view := View{Entry: e, Source: source, Now: now}
+		switch s := stageOf(e); {
+		case s == final:
+			f.tell(final, view, nil)
+			return 0, true
+		case e.State == cache.Failed && now.Before(e.Failure.RetryAt):
+			f.tell(settled, view, nil)
+			return min(f.mirror.timing.Poll, e.Failure.RetryAt.Sub(now)), false
+		case e.Pending() && !e.Lapsed(now):
+			f.tell(settled, view, nil)
+			return min(f.mirror.timing.Poll, e.Until.Sub(now)), false
+		}
+		next, view, err := f.advance(ctx, at)
+		switch {
+		case errors.Is(err, errStale):
+			return staleRetry, false
+		case ctx.Err() != nil:
+			return 0, false
+		case err != nil || view.Entry.State == cache.Present:
+			f.tell(final, view, err)
+			return 0, true
+		}
+		at = next
+	}
+}
+
+// errStale says that the object was purged since the look at storage began.
+var errStale = errors.New("mirror: purged meanwhile")
+
+// advance handles an entry that needs somebody to act: storage is looked at and,
+// if it has no copy, a job is claimed and sent. The view is set if storage has
+// one.
+func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot, View, error) {
+	m := f.mirror
+	seen, err := m.look(ctx, f.backend, f.want.Object)
+	if err != nil {
+		return at, View{Entry: at.Entry, Now: at.Now()}, err
+	}
+	if seen.found {
+		view, err := m.backfill(ctx, f.key, at, seen)
+		if err == nil && view.Entry.State != cache.Present {
+			return at, view, errStale
+		}
+		return at, view, err
+	}
+	next, err := m.claim(ctx, f.backend, f.want, f.key, at, seen)
+	return next, View{}, err
+}
+
+// backfill notes a copy that was seen in storage. The view shows what the entry
+// is then: something else, if the object was purged or claimed meanwhile.
+func (m *Mirror) backfill(ctx context.Context, key cache.Key, at cache.Snapshot, seen sight) (View, error) {
+	at, _, err := m.update(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		return e.Backfill(now, seen.generation, seen.copied, seen.expires), nil
+	})
+	if err != nil {
+		m.logger.Warn("a copy could not be noted in the cache", zap.Error(err))
+		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now()}, nil
+	}
+	return View{Entry: at.Entry, Source: FromStorage, Now: at.Now()}, nil
+}
+
+// claim claims an object that has no copy and sends the job if that is won. From
+// the claim on it does not end with ctx, whose client may leave: "pending" means
+// that a job exists.
+func (m *Mirror) claim(ctx context.Context, b *Backend, w Want, key cache.Key, at cache.Snapshot, seen sight) (cache.Snapshot, error) {
+	ctx = context.WithoutCancel(ctx)
+	id, outcome := cloudmirror.NewID(), cache.ClaimPending
+	at, _, err := m.update(ctx, key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
+		next, outcome = e.Claim(now, id, seen.generation, m.timing.QueueLease)
+		return next, nil
+	})
+	switch {
+	case err != nil:
+		return at, err
+	case outcome == cache.ClaimStale:
+		return at, errStale
+	case outcome != cache.ClaimWon && outcome != cache.ClaimResend:
+		return at, nil
+	}
+	job := queue.Job{
+		ID: at.Entry.Job, Object: w.Object, Backend: b.ID, Generation: at.Entry.Generation,
+		Tries: at.Entry.Tries, Replace: seen.expired, SentAt: at.Now(),
+	}
+	if err := m.send(ctx, b, job); err != nil {
+		m.release(ctx, key, at, job.ID)
+		return at, err
+	}
+	return at, nil
+}
+
+func (m *Mirror) send(ctx context.Context, b *Backend, job queue.Job) error {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Send)
+	defer cancel()
+	if err := b.Queue.Send(ctx, job, 0); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// release gives a claim back whose job could not be sent. If that fails too, the
+// lease ends it.
+func (m *Mirror) release(ctx context.Context, key cache.Key, at cache.Snapshot, job string) {
+	_, _, err := m.update(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		return e.Release(now, job), nil
+	})
+	if err != nil {
+		m.logger.Warn("a claim could not be released; its lease will end it", zap.Error(err))
+	}
+}
+
+// await waits for a change, but no longer than pause.
+func await(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}

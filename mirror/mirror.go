@@ -1,0 +1,196 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/queue"
+	"cloudmirror/storage"
+)
+
+// A Backend is where the copies of one service in one region live, and the queue
+// through which they are asked for.
+type Backend struct {
+	ID      cloudmirror.BackendID
+	Storage storage.Provider
+	Queue   queue.Queue
+
+	TTL         time.Duration // how long a copy is kept
+	NegativeTTL time.Duration // how long a permanent failure is remembered
+}
+
+// Timing holds the deadlines and periods of the engine. A zero field has the
+// default that stands behind it.
+type Timing struct {
+	Cache time.Duration // one cache command; 250 ms
+	Look  time.Duration // one look at storage; 2 s
+	Send  time.Duration // sending one job; 2 s
+	Purge time.Duration // each step of a purge; 10 s
+
+	QueueLease time.Duration // how long a job may wait in its queue before it is sent again; 5 min
+	CopyLease  time.Duration // how long a copier may be silent; 30 s
+	Tombstone  time.Duration // how long a purge is fenced in the cache; 2 min
+	Poll       time.Duration // the safety net beside pushed changes; 3 s
+}
+
+func (t Timing) withDefaults() Timing {
+	for field, fallback := range map[*time.Duration]time.Duration{
+		&t.Cache: 250 * time.Millisecond, &t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
+		&t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Poll: 3 * time.Second,
+	} {
+		if *field == 0 {
+			*field = fallback
+		}
+	}
+	return t
+}
+
+// maxLooks bounds the looks at storage that one process has under way at once.
+// One more waits for its turn within its deadline.
+const maxLooks = 256
+
+// Options are what a Mirror is made of.
+type Options struct {
+	Cache    cache.Store
+	Backends []Backend
+	Logger   *zap.Logger
+	Timing   Timing
+}
+
+// A Mirror is the engine of one process. It is safe for concurrent use.
+type Mirror struct {
+	cache    cache.Store
+	backends map[cloudmirror.BackendID]*Backend
+	logger   *zap.Logger
+	timing   Timing
+
+	looks     singleflight.Group
+	lookSlots *semaphore.Weighted
+
+	life    context.Context // ends with Close
+	end     context.CancelFunc
+	running sync.WaitGroup // flights
+
+	mu      sync.Mutex
+	flights map[cache.Key]*flight
+}
+
+// New returns a Mirror. Close it when done.
+func New(o Options) *Mirror {
+	m := &Mirror{
+		cache:     o.Cache,
+		backends:  make(map[cloudmirror.BackendID]*Backend, len(o.Backends)),
+		logger:    o.Logger,
+		timing:    o.Timing.withDefaults(),
+		lookSlots: semaphore.NewWeighted(maxLooks),
+		flights:   make(map[cache.Key]*flight),
+	}
+	for _, b := range o.Backends {
+		m.backends[b.ID] = &b
+	}
+	m.life, m.end = context.WithCancel(context.Background())
+	return m
+}
+
+// Close ends all flights, whose waiters get ErrClosed, and waits until they are
+// gone. A job that is being sent is sent or released first.
+func (m *Mirror) Close() {
+	m.mu.Lock() // no flight begins after this
+	m.end()
+	m.mu.Unlock()
+	m.running.Wait()
+}
+
+// A Want is what somebody wants: an object, in a backend.
+type Want struct {
+	Object  cloudmirror.Object
+	Backend cloudmirror.BackendID
+}
+
+// A Source says how a View came about.
+type Source int
+
+// The sources of a view.
+const (
+	FromCache   Source = iota // the cache knew it when it was asked
+	FromStorage               // the cache did not know; storage has the copy
+	FromCopy                  // the copy was made while the caller waited
+)
+
+// A View is what is known of a copy.
+type View struct {
+	Entry  cache.Entry
+	Source Source
+	// Now is the cache's clock when the entry was seen; its times are on that
+	// clock.
+	Now time.Time
+}
+
+// Errors of a Mirror that callers tell apart.
+var (
+	ErrUnknownBackend = errors.New("mirror: no such backend")
+	ErrUnavailable    = errors.New("mirror: a part of ours is unavailable") // cache, queue or storage; the chain says which
+	ErrClosed         = errors.New("mirror: closed")
+)
+
+func (m *Mirror) backend(id cloudmirror.BackendID) (*Backend, error) {
+	b, ok := m.backends[id]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownBackend, id)
+	}
+	return b, nil
+}
+
+// get reads an entry within the cache's deadline.
+func (m *Mirror) get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Cache)
+	defer cancel()
+	at, err := m.cache.Get(ctx, key)
+	if err != nil {
+		return at, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return at, nil
+}
+
+// update changes an entry within the cache's deadline. An error that the change
+// itself returned is not a failure of the cache; it comes back as it is, through
+// refused.
+func (m *Mirror) update(ctx context.Context, key cache.Key, from cache.Snapshot, change cache.Change) (at cache.Snapshot, refused, err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Cache)
+	defer cancel()
+	at, err = cache.Update(ctx, m.cache, key, from, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		next, refusal := change(e, now)
+		refused = refusal
+		return next, refusal
+	})
+	switch {
+	case refused != nil:
+		return at, refused, nil
+	case err != nil:
+		return at, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return at, nil, nil
+}
+
+// Link returns the address from which a client fetches a present copy with an
+// HTTP method.
+func (m *Mirror) Link(ctx context.Context, w Want, e cache.Entry, method string) (storage.Link, error) {
+	b, err := m.backend(w.Backend)
+	if err != nil {
+		return storage.Link{}, err
+	}
+	link, err := b.Storage.URL(ctx, w.Object.StorageKey(e.Generation), method)
+	if err != nil {
+		return storage.Link{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return link, nil
+}

@@ -1,0 +1,107 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/storage"
+)
+
+// MaxCopyDuration bounds one attempt. SQS hides a message for at most 12 hours.
+const MaxCopyDuration = 11 * time.Hour
+
+// markerSlack is how much longer than any older copy a generation marker is
+// kept, at least.
+const markerSlack = 24 * time.Hour
+
+// Purge forgets an object in a backend: its entry and its copy. When it returns
+// nil, no copy that was made, begun or looked at before can be handed out again.
+// On ErrUnavailable the object may be purged or not: purge again.
+//
+// Its steps are ordered so that dying between any two of them is safe: first
+// the durable marker makes a new generation current, so that whoever looks at
+// storage passes over older copies; then the tombstone fences the entry against
+// everything begun before; then the bytes go.
+func (m *Mirror) Purge(ctx context.Context, w Want) error {
+	b, err := m.backend(w.Backend)
+	if err != nil {
+		return err
+	}
+	old, err := m.marker(ctx, b, w.Object)
+	if err != nil {
+		return err
+	}
+	if err := m.mark(ctx, b, w.Object, cloudmirror.NewGeneration()); err != nil {
+		return err
+	}
+	if err := m.bury(ctx, b, w); err != nil {
+		return err
+	}
+	// The first generation too: it may be left from a purge that died here.
+	for _, g := range slices.Compact([]cloudmirror.Generation{old, cloudmirror.FirstGeneration}) {
+		if err := m.remove(ctx, b, w.Object, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bury writes the tombstone for the generation that the marker names. Of two
+// purges at once, one's marker stands; whichever is the last to write its
+// tombstone reads that marker afterwards, and so the two end up agreeing.
+func (m *Mirror) bury(ctx context.Context, b *Backend, w Want) error {
+	key := cache.KeyOf(w.Object, w.Backend)
+	current, err := m.marker(ctx, b, w.Object)
+	for err == nil {
+		g := current
+		_, _, err = m.update(ctx, key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+			return e.Purge(now, g, m.timing.Tombstone), nil
+		})
+		if err != nil {
+			return err
+		}
+		if current, err = m.marker(ctx, b, w.Object); err == nil && current == g {
+			return nil
+		}
+	}
+	return err
+}
+
+func (m *Mirror) marker(ctx context.Context, b *Backend, o cloudmirror.Object) (cloudmirror.Generation, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Purge)
+	defer cancel()
+	g, err := readMarker(ctx, b.Storage, o)
+	if err != nil {
+		return "", fmt.Errorf("%w: read the generation: %w", ErrUnavailable, err)
+	}
+	return g, nil
+}
+
+func (m *Mirror) mark(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) error {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Purge)
+	defer cancel()
+	_, err := b.Storage.Put(ctx, o.MarkerKey(), strings.NewReader(string(g)), storage.PutOptions{
+		SizeBytes: int64(len(g)),
+		Source:    o.URL(),
+		ExpiresAt: time.Now().Add(b.TTL + MaxCopyDuration + markerSlack),
+		Replace:   true,
+	})
+	if err != nil {
+		return fmt.Errorf("%w: write the generation: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+func (m *Mirror) remove(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) error {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Purge)
+	defer cancel()
+	if err := b.Storage.Delete(ctx, o.StorageKey(g)); err != nil {
+		return fmt.Errorf("%w: delete the copy: %w", ErrUnavailable, err)
+	}
+	return nil
+}
