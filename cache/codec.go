@@ -23,6 +23,7 @@ type wire struct {
 	State      State        `json:"state"`
 	Generation string       `json:"gen,omitempty"`
 	Until      int64        `json:"until,omitempty"`
+	Purged     int64        `json:"purged,omitempty"`
 	Job        string       `json:"job,omitempty"`
 	Attempt    string       `json:"attempt,omitempty"`
 	Tries      int          `json:"tries,omitempty"`
@@ -47,7 +48,7 @@ type wireFailure struct {
 func (e Entry) Encode() []byte {
 	w := wire{
 		Version: codecVersion, State: e.State, Generation: string(e.Generation), Until: milliseconds(e.Until),
-		Job: e.Job, Attempt: e.Attempt, Tries: e.Tries,
+		Purged: milliseconds(e.PurgedUntil), Job: e.Job, Attempt: e.Attempt, Tries: e.Tries,
 		SizeBytes: e.Copy.SizeBytes, SHA256: e.Copy.SHA256, StoredAt: milliseconds(e.Copy.StoredAt),
 		DoneBytes: e.Progress.DoneBytes, TotalBytes: e.Progress.TotalBytes,
 	}
@@ -87,7 +88,7 @@ func Decode(b []byte) (Entry, error) {
 	}
 	e := Entry{
 		State: w.State, Generation: g, Until: fromMilliseconds(w.Until),
-		Job: w.Job, Attempt: w.Attempt, Tries: w.Tries,
+		PurgedUntil: fromMilliseconds(w.Purged), Job: w.Job, Attempt: w.Attempt, Tries: w.Tries,
 		Copy:     Copy{SizeBytes: w.SizeBytes, SHA256: w.SHA256, StoredAt: fromMilliseconds(w.StoredAt)},
 		Progress: Progress{DoneBytes: w.DoneBytes, TotalBytes: w.TotalBytes},
 	}
@@ -107,7 +108,7 @@ func (e Entry) KeepFor(now time.Time) time.Duration {
 	if e.Pending() {
 		keep += KeepAfterLapse
 	}
-	return keep
+	return max(keep, e.PurgedUntil.Sub(now))
 }
 
 func milliseconds(t time.Time) int64 {

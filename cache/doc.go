@@ -23,7 +23,8 @@
 // Two values fence. The attempt, a random id that each Start makes anew, keeps
 // a copier that was taken over from touching the entry. The generation, which
 // each purge makes anew, keeps everything that began before a purge from
-// undoing it.
+// undoing it: an entry that follows on a young tombstone becomes the tombstone
+// again where it would become absent.
 //
 // The cache is only a cache: losing any or all entries at any moment is allowed
 // and must cost latency alone. Times in entries are the store's clock, so that

@@ -33,6 +33,11 @@ type Entry struct {
 	// and Tombstone the time from which the entry says nothing any more.
 	Until time.Time
 
+	// PurgedUntil is when the life of the last purge's tombstone ends, on the
+	// store's clock. Whatever follows on the tombstone keeps it: what would be
+	// absent before then is the tombstone again. Zero: no purge is known.
+	PurgedUntil time.Time
+
 	Job     string // Queued, Copying, Failed: the id of the job that was sent
 	Attempt string // Copying: the id of the running attempt
 	Tries   int    // tries that failed since the object was last absent
@@ -83,11 +88,20 @@ func (e Entry) At(now time.Time) Entry {
 	switch e.State {
 	case Present, Failed, Tombstone:
 		if !now.Before(e.Until) {
-			return Entry{State: Absent}
+			return e.remains(now)
 		}
 	case Absent, Queued, Copying:
 	}
 	return e
+}
+
+// remains returns what is left when e says nothing any more: the tombstone of a
+// purge that still has to be heeded, or nothing.
+func (e Entry) remains(now time.Time) Entry {
+	if !now.Before(e.PurgedUntil) {
+		return Entry{State: Absent}
+	}
+	return Entry{State: Tombstone, Generation: e.Generation, Until: e.PurgedUntil, PurgedUntil: e.PurgedUntil}
 }
 
 // Lapsed reports whether the lease of a queued or copying entry has run out.
@@ -116,7 +130,10 @@ const (
 // caller's; lease covers the wait in the queue.
 func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease time.Duration) (Entry, ClaimOutcome) {
 	e = e.At(now)
-	claimed := Entry{State: Queued, Generation: g, Until: now.Add(lease), Job: job, Tries: e.Tries, Failure: e.Failure}
+	claimed := Entry{
+		State: Queued, Generation: g, Until: now.Add(lease), PurgedUntil: e.PurgedUntil,
+		Job: job, Tries: e.Tries, Failure: e.Failure,
+	}
 	switch e.State {
 	case Present:
 		return e, ClaimPresent
@@ -127,6 +144,9 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 	case Failed:
 		if e.Failure.Permanent || now.Before(e.Failure.RetryAt) {
 			return e, ClaimFailed
+		}
+		if e.Generation != g {
+			return e, ClaimStale
 		}
 	case Queued, Copying:
 		if !e.Lapsed(now) {
@@ -150,7 +170,7 @@ func (e Entry) Release(now time.Time, job string) Entry {
 		return e
 	}
 	if e.Failure == nil {
-		return Entry{State: Absent}
+		return e.remains(now)
 	}
 	e.State = Failed
 	// Kept long enough that the next claim finds the number of tries.
@@ -179,8 +199,8 @@ const (
 func (e Entry) Start(now time.Time, job, attempt string, g cloudmirror.Generation, lease time.Duration) (Entry, StartOutcome) {
 	e = e.At(now)
 	started := Entry{
-		State: Copying, Generation: g, Until: now.Add(lease), Job: job, Attempt: attempt,
-		Tries: e.Tries, Failure: e.Failure, Progress: Progress{TotalBytes: -1},
+		State: Copying, Generation: g, Until: now.Add(lease), PurgedUntil: e.PurgedUntil,
+		Job: job, Attempt: attempt, Tries: e.Tries, Failure: e.Failure, Progress: Progress{TotalBytes: -1},
 	}
 	switch e.State {
 	case Present:
@@ -238,7 +258,7 @@ func (e Entry) Complete(now time.Time, attempt string, c Copy, expires time.Time
 	if err := e.hold(now, attempt); err != nil {
 		return e, err
 	}
-	return Entry{State: Present, Generation: e.Generation, Until: expires, Copy: c}, nil
+	return Entry{State: Present, Generation: e.Generation, Until: expires, PurgedUntil: e.PurgedUntil, Copy: c}, nil
 }
 
 // Fail ends an attempt without a copy. A permanent failure stands for memory; a
@@ -252,7 +272,10 @@ func (e Entry) Fail(now time.Time, attempt string, f Failure, memory time.Durati
 	if !f.Permanent {
 		until = f.RetryAt.Add(failureMemory)
 	}
-	return Entry{State: Failed, Generation: e.Generation, Until: until, Job: e.Job, Tries: e.Tries + 1, Failure: &f}, nil
+	return Entry{
+		State: Failed, Generation: e.Generation, Until: until, PurgedUntil: e.PurgedUntil,
+		Job: e.Job, Tries: e.Tries + 1, Failure: &f,
+	}, nil
 }
 
 // Requeue ends an attempt whose copier stops; its job goes back to the queue.
@@ -261,7 +284,10 @@ func (e Entry) Requeue(now time.Time, attempt string, lease time.Duration) (Entr
 	if err := e.hold(now, attempt); err != nil {
 		return e, err
 	}
-	return Entry{State: Queued, Generation: e.Generation, Until: now.Add(lease), Job: e.Job, Tries: e.Tries, Failure: e.Failure}, nil
+	return Entry{
+		State: Queued, Generation: e.Generation, Until: now.Add(lease), PurgedUntil: e.PurgedUntil,
+		Job: e.Job, Tries: e.Tries, Failure: e.Failure,
+	}, nil
 }
 
 // Backfill notes a copy that storage was seen to have under generation g. It
@@ -275,20 +301,22 @@ func (e Entry) Backfill(now time.Time, g cloudmirror.Generation, c Copy, expires
 	case e.State != Absent && e.Generation != g:
 		return e
 	}
-	return Entry{State: Present, Generation: g, Until: expires, Copy: c}
+	return Entry{State: Present, Generation: g, Until: expires, PurgedUntil: e.PurgedUntil, Copy: c}
 }
 
 // Purge replaces whatever is known by a tombstone: for as long as it lives,
-// only what belongs to generation g, which must be new, is accepted.
+// only what belongs to generation g, which must be new, is accepted, whatever
+// becomes of the entry meanwhile.
 func (e Entry) Purge(now time.Time, g cloudmirror.Generation, life time.Duration) Entry {
-	return Entry{State: Tombstone, Generation: g, Until: now.Add(life)}
+	until := now.Add(life)
+	return Entry{State: Tombstone, Generation: g, Until: until, PurgedUntil: until}
 }
 
 // Evict forgets a copy of the given generation, because it expired or is seen to
 // be gone. Anything else stays as it is.
-func (e Entry) Evict(g cloudmirror.Generation) Entry {
+func (e Entry) Evict(now time.Time, g cloudmirror.Generation) Entry {
 	if e.State == Present && e.Generation == g {
-		return Entry{State: Absent}
+		return e.remains(now)
 	}
 	return e
 }

@@ -110,6 +110,7 @@ func Update(ctx context.Context, s Store, key Key, from Snapshot, change Change)
 		if err != nil {
 			return at, err
 		}
+		next = next.At(now) // what is over already is not stored
 		if next == before {
 			if from.taken.IsZero() || at.taken != from.taken {
 				return at, nil

@@ -1,0 +1,281 @@
+package cache_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+)
+
+// Every change by the holder of an attempt goes through the same check; each
+// case is tried with each of them.
+func TestEntryHolder(t *testing.T) {
+	tests := []struct {
+		name    string
+		from    cache.Entry
+		attempt string
+		want    error
+	}{
+		{"the holder is accepted", copying, "attempt", nil},
+		{"a holder whose lease lapsed is accepted while nobody took over", copyingLapsed, "attempt", nil},
+		{"another attempt is refused", copying, "other", cache.ErrNotHolder},
+		{"another attempt is refused after the lease lapsed", copyingLapsed, "other", cache.ErrNotHolder},
+		{"no attempt is refused", queued, "", cache.ErrNotHolder},
+		{"queued again: refused", queued, "attempt", cache.ErrNotHolder},
+		{"present: refused", present, "attempt", cache.ErrNotHolder},
+		{"error: refused", failed, "attempt", cache.ErrNotHolder},
+		{"purged: refused", tombstone, "attempt", cache.ErrNotHolder},
+		{"flushed: forgotten", absent, "attempt", cache.ErrForgotten},
+		{"expired: forgotten", presentOver, "attempt", cache.ErrForgotten},
+		{"the tombstone is over: forgotten", tombstoneOver, "attempt", cache.ErrForgotten},
+		{"expired soon after a purge: refused", purged(presentOver, later), "attempt", cache.ErrNotHolder},
+	}
+	changes := []struct {
+		name  string
+		apply func(e cache.Entry, attempt string) (cache.Entry, error)
+	}{
+		{"Renew", func(e cache.Entry, attempt string) (cache.Entry, error) {
+			return e.Renew(now, attempt, lease, cache.Progress{})
+		}},
+		{"Complete", func(e cache.Entry, attempt string) (cache.Entry, error) {
+			return e.Complete(now, attempt, copied, later)
+		}},
+		{"Fail", func(e cache.Entry, attempt string) (cache.Entry, error) {
+			return e.Fail(now, attempt, permanent, memory)
+		}},
+		{"Requeue", func(e cache.Entry, attempt string) (cache.Entry, error) {
+			return e.Requeue(now, attempt, lease)
+		}},
+	}
+	for _, change := range changes {
+		t.Run(change.name, func(t *testing.T) {
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
+					before := snapshot(tt.from)
+					got, err := change.apply(tt.from, tt.attempt)
+					if !errors.Is(err, tt.want) {
+						t.Errorf("error %v, want %v", err, tt.want)
+					}
+					if tt.want != nil {
+						check(t, got, before)
+					}
+					check(t, tt.from, before)
+				})
+			}
+		})
+	}
+}
+
+func TestEntryRenew(t *testing.T) {
+	progress := cache.Progress{DoneBytes: 5, TotalBytes: 9}
+	renewed := func(e cache.Entry) cache.Entry {
+		return with(e, func(e *cache.Entry) { e.Until, e.Progress = now.Add(lease), progress })
+	}
+	tests := []struct {
+		name string
+		from cache.Entry
+	}{
+		{"the lease and the progress are new, the rest stays", copying},
+		{"a lapsed lease is valid again", copyingLapsed},
+		{"tries and failure stay", copyingRetry},
+		{"the purge before it stays", purged(copying, later)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := tt.from.Renew(now, "attempt", lease, progress)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, got, renewed(tt.from))
+		})
+	}
+}
+
+func TestEntryRestore(t *testing.T) {
+	restored := cache.Entry{
+		State: cache.Copying, Generation: generation, Until: now.Add(lease), Job: "job", Attempt: "attempt",
+		Progress: cache.Progress{TotalBytes: -1},
+	}
+	tests := []struct {
+		name string
+		from cache.Entry
+		want cache.Entry
+		err  error
+	}{
+		{"a flushed entry is put back", absent, restored, nil},
+		{"an expired copy is as good as flushed", presentOver, restored, nil},
+		{"a tombstone that is over is as good as flushed", tombstoneOver, restored, nil},
+		{"a queued job is left alone", queued, queued, cache.ErrNotHolder},
+		{"even a lapsed one", queuedLapsed, queuedLapsed, cache.ErrNotHolder},
+		{"a running attempt is left alone, even its own", copying, copying, cache.ErrNotHolder},
+		{"even a lapsed one", copyingLapsed, copyingLapsed, cache.ErrNotHolder},
+		{"present is left alone", present, present, cache.ErrNotHolder},
+		{"an error is left alone", failed, failed, cache.ErrNotHolder},
+		{"a tombstone is left alone", tombstone, tombstone, cache.ErrNotHolder},
+		{"so is the tombstone behind an expired copy", purged(presentOver, later), purged(presentOver, later), cache.ErrNotHolder},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := snapshot(tt.from)
+			got, err := tt.from.Restore(now, "job", "attempt", generation, lease)
+			if !errors.Is(err, tt.err) {
+				t.Errorf("error %v, want %v", err, tt.err)
+			}
+			check(t, got, tt.want)
+			check(t, tt.from, before)
+		})
+	}
+}
+
+func TestEntryComplete(t *testing.T) {
+	done := cache.Entry{State: cache.Present, Generation: generation, Until: later, Copy: copied}
+	tests := []struct {
+		name string
+		from cache.Entry
+		want cache.Entry
+	}{
+		{"job, attempt and progress are dropped", copying, done},
+		{"a lapsed lease that nobody took over is enough", copyingLapsed, done},
+		{"tries and failure are dropped", copyingRetry, done},
+		{"the purge before it stays", purged(copying, later), purged(done, later)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := tt.from.Complete(now, "attempt", copied, later)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, got, tt.want)
+		})
+	}
+}
+
+func TestEntryFail(t *testing.T) {
+	failure := func(f cache.Failure, until time.Time, tries int) cache.Entry {
+		return cache.Entry{State: cache.Failed, Generation: generation, Until: until, Job: "job", Tries: tries, Failure: &f}
+	}
+	tests := []struct {
+		name string
+		from cache.Entry
+		with cache.Failure
+		want cache.Entry
+	}{
+		{"a permanent failure stands for its memory", copying, permanent, failure(permanent, now.Add(memory), 1)},
+		{"a transient one until a while after its retry", copying, transient, failure(transient, later.Add(failureMemory), 1)},
+		{"one more try is counted, the new reason stands", copyingRetry, transient, failure(transient, later.Add(failureMemory), 3)},
+		{"a lapsed lease that nobody took over is enough", copyingLapsed, permanent, failure(permanent, now.Add(memory), 1)},
+		{"the purge before it stays", purged(copying, later), permanent, purged(failure(permanent, now.Add(memory), 1), later)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := snapshot(tt.from)
+			got, err := tt.from.Fail(now, "attempt", tt.with, memory)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, got, tt.want)
+			check(t, tt.from, before)
+		})
+	}
+}
+
+func TestEntryRequeue(t *testing.T) {
+	tests := []struct {
+		name string
+		from cache.Entry
+		want cache.Entry
+	}{
+		{"attempt and progress are dropped, the job stays", copying, queued},
+		{"tries and failure stay", copyingRetry, queuedRetry},
+		{"the purge before it stays", purged(copying, later), purged(queued, later)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := tt.from.Requeue(now, "attempt", later.Sub(now))
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, got, tt.want)
+		})
+	}
+}
+
+func TestEntryBackfill(t *testing.T) {
+	filled := cache.Entry{State: cache.Present, Generation: generation, Until: later, Copy: copied}
+	other := with(present, func(e *cache.Entry) { e.Copy.SHA256 = "beef" })
+	tests := []struct {
+		name string
+		from cache.Entry
+		with cloudmirror.Generation
+		want cache.Entry
+	}{
+		{"absent is filled", absent, generation, filled},
+		{"an expired copy is filled", with(other, func(e *cache.Entry) { e.Until = now }), generation, filled},
+		{"a forgotten error is filled", failedOver, generation, filled},
+		{"present stays", other, generation, other},
+		{"a queued job stays", queued, generation, queued},
+		{"a lapsed job is filled", queuedLapsed, generation, filled},
+		{"a lapsed job of another generation stays", queuedLapsed, oldGeneration, queuedLapsed},
+		{"a running attempt stays", copying, generation, copying},
+		{"a lapsed attempt is filled", copyingLapsed, generation, filled},
+		{"a lapsed attempt of another generation stays", copyingLapsed, oldGeneration, copyingLapsed},
+		{"an error is filled", failed, generation, filled},
+		{"a permanent error is filled", failedPermanent, generation, filled},
+		{"an error of another generation stays", failed, oldGeneration, failed},
+		{"a tombstone is filled by its own generation, and stays behind it", tombstone, generation, purged(filled, later)},
+		{"a tombstone refuses what was seen before it", tombstone, oldGeneration, tombstone},
+		{"so does the tombstone behind an expired copy", purged(presentOver, later), oldGeneration, tombstone},
+		{
+			"a tombstone that is over is filled by any generation", tombstoneOver, oldGeneration,
+			with(filled, func(e *cache.Entry) { e.Generation = oldGeneration }),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := snapshot(tt.from)
+			check(t, tt.from.Backfill(now, tt.with, copied, later), tt.want)
+			check(t, tt.from, before)
+		})
+	}
+}
+
+func TestEntryPurge(t *testing.T) {
+	want := cache.Entry{State: cache.Tombstone, Generation: "g2", Until: now.Add(lease), PurgedUntil: now.Add(lease)}
+	for name, from := range map[string]cache.Entry{
+		"absent": absent, "queued": queued, "copying": copying, "present": present,
+		"error": failed, "tombstone": tombstone, "purged before": purged(present, later),
+	} {
+		t.Run(name+" is replaced, and nothing of it stays", func(t *testing.T) {
+			before := snapshot(from)
+			check(t, from.Purge(now, "g2", lease), want)
+			check(t, from, before)
+		})
+	}
+}
+
+func TestEntryEvict(t *testing.T) {
+	tests := []struct {
+		name string
+		from cache.Entry
+		with cloudmirror.Generation
+		want cache.Entry
+	}{
+		{"the copy is forgotten", present, generation, absent},
+		{"the copy of a young purge leaves the tombstone", purged(present, later), generation, tombstone},
+		{"a copy of another generation stays", present, oldGeneration, present},
+		{"absent stays", absent, generation, absent},
+		{"a queued job stays", queued, generation, queued},
+		{"a running attempt stays", copying, generation, copying},
+		{"an error stays", failed, generation, failed},
+		{"a tombstone stays", tombstone, generation, tombstone},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := snapshot(tt.from)
+			check(t, tt.from.Evict(now, tt.with), tt.want)
+			check(t, tt.from, before)
+		})
+	}
+}
