@@ -1,0 +1,148 @@
+package queuetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/queue"
+)
+
+// patience is how long the suite waits for what must come.
+const patience = 20 * time.Second
+
+// manyReceives is a limit of receives that no test reaches.
+const manyReceives = 100
+
+// A bench is what one test works on: a queue, and the steps that most tests
+// take, which fail the test when they go wrong.
+type bench struct {
+	Fixture
+	t          *testing.T
+	visibility time.Duration
+	margin     time.Duration // added to a time that must have passed
+	goroutines int
+}
+
+func newBench(t *testing.T, h Harness, maxReceives int) *bench {
+	t.Helper()
+	if maxReceives == 0 {
+		maxReceives = manyReceives
+	}
+	return &bench{
+		Fixture: h.New(t, Options{Visibility: h.Visibility, MaxReceives: maxReceives}),
+		t:       t, visibility: h.Visibility, margin: h.Visibility / 8, goroutines: h.Goroutines,
+	}
+}
+
+// job returns a job that is told apart by its number.
+func (b *bench) job(number int) queue.Job {
+	b.t.Helper()
+	object, err := cloudmirror.ParseObject(fmt.Sprintf("https://origin.test/%d?token=secret", number))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return queue.Job{
+		ID: fmt.Sprintf("job%d", number), Object: object,
+		Backend:    cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"},
+		Generation: cloudmirror.FirstGeneration,
+		SentAt:     time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	}
+}
+
+func (b *bench) send(job queue.Job, delay time.Duration) {
+	b.t.Helper()
+	if err := b.Queue.Send(b.t.Context(), job, delay); err != nil {
+		b.t.Fatalf("send: %v", err)
+	}
+}
+
+// receive collects n deliveries, with as many calls as it takes.
+func (b *bench) receive(n int) []queue.Delivery {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	var all []queue.Delivery
+	for len(all) < n {
+		deliveries, err := b.Queue.Receive(ctx, n-len(all))
+		if err != nil {
+			b.t.Fatalf("received %d of %d messages: %v", len(all), n, err)
+		}
+		if len(deliveries) > n-len(all) {
+			b.t.Fatalf("received %d messages, with a limit of %d", len(deliveries), n-len(all))
+		}
+		all = append(all, deliveries...)
+	}
+	return all
+}
+
+func (b *bench) receiveOne() queue.Delivery {
+	b.t.Helper()
+	return b.receive(1)[0]
+}
+
+// receiveNone fails the test if there is a message.
+func (b *bench) receiveNone(when string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	deliveries, err := b.Queue.Receive(ctx, 10)
+	if err != nil {
+		b.t.Fatalf("receive: %v", err)
+	}
+	for _, d := range deliveries {
+		b.t.Fatalf("received %s (receive %d) %s, want nothing", d.Job.ID, d.Receives, when)
+	}
+}
+
+func (b *bench) ack(d queue.Delivery) {
+	b.t.Helper()
+	if err := b.Queue.Ack(b.t.Context(), d); err != nil {
+		b.t.Fatalf("ack: %v", err)
+	}
+}
+
+func (b *bench) extend(d queue.Delivery, visibility time.Duration) {
+	b.t.Helper()
+	if err := b.Queue.Extend(b.t.Context(), d, visibility); err != nil {
+		b.t.Fatalf("extend: %v", err)
+	}
+}
+
+func (b *bench) bury(d queue.Delivery, reason string) {
+	b.t.Helper()
+	if err := b.Queue.Bury(b.t.Context(), d, reason); err != nil {
+		b.t.Fatalf("bury: %v", err)
+	}
+}
+
+// deadLetters returns the dead letters by their bodies, which must differ.
+func (b *bench) deadLetters() map[string]Dead {
+	b.t.Helper()
+	byBody := make(map[string]Dead)
+	for _, d := range b.DeadLetters(b.t) {
+		if _, twice := byBody[d.Body]; twice {
+			b.t.Errorf("the dead letter %q is there twice", d.Body)
+		}
+		byBody[d.Body] = d
+	}
+	return byBody
+}
+
+// lapse lets the visibility of everything pass that was received just now.
+func (b *bench) lapse() { b.Advance(b.visibility + b.margin) }
+
+func (b *bench) counts() queue.Counts {
+	b.t.Helper()
+	counter, ok := b.Queue.(queue.Counter)
+	if !ok {
+		b.t.Fatalf("%T is no queue.Counter", b.Queue)
+	}
+	counts, err := counter.Count(b.t.Context())
+	if err != nil {
+		b.t.Fatalf("count: %v", err)
+	}
+	return counts
+}
