@@ -1,0 +1,107 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// listenAddress is what a server binds: host:port, where the host may be empty
+// and the port 0 (any free one).
+func listenAddress() kind[string] {
+	return textKind(func(text string) error {
+		host, port, err := net.SplitHostPort(text)
+		if err == nil {
+			_, err = strconv.ParseUint(port, 10, 16)
+		}
+		if err != nil || !isVisible(host) || strings.ContainsAny(host, "/@?#") {
+			return errors.New("must be host:port, such as 127.0.0.1:8080 or :8080")
+		}
+		return nil
+	})
+}
+
+// webURL is the base of URLs: http or https, without anything that cannot be
+// extended by a path. Slashes at its end are dropped.
+func webURL() kind[string] {
+	return kind[string]{
+		parse: func(text string) (string, error) {
+			u, err := url.Parse(text)
+			if err != nil || !isBase(u) || !isVisible(text) || !hasPort(u) {
+				return "", fmt.Errorf("%s must be a URL such as https://mirror.example.com, with http or https and a host, without user, query and fragment", showURL(text))
+			}
+			return strings.TrimRight(text, "/"), nil
+		},
+		format: func(text string) string { return text },
+		show:   showURL,
+		tags:   []string{tagText},
+	}
+}
+
+func isBase(u *url.URL) bool {
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil &&
+		u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && u.Opaque == ""
+}
+
+// hasPort reports whether the port, if there is one, is in range.
+func hasPort(u *url.URL) bool {
+	_, err := strconv.ParseUint(u.Port(), 10, 16)
+	return u.Port() == "" && !strings.HasSuffix(u.Host, ":") || err == nil
+}
+
+// redisURL is what go-redis understands: redis:// or rediss:// with a host, or
+// unix:// with a socket's path. More nodes and options are in its query.
+func redisURL() kind[string] {
+	return kind[string]{
+		parse: func(text string) (string, error) {
+			u, err := url.Parse(text)
+			if err != nil || !isRedis(u) {
+				return "", fmt.Errorf("%s must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database", showRedisURL(text))
+			}
+			if strings.Contains(text, secret) {
+				return "", fmt.Errorf("%s must hold the password itself, not the %s that is printed for it", showRedisURL(text), secret)
+			}
+			return text, nil
+		},
+		format: redactURL,
+		show:   showRedisURL,
+		tags:   []string{tagText},
+	}
+}
+
+func isRedis(u *url.URL) bool {
+	switch u.Scheme {
+	case "unix":
+		return u.Path != ""
+	case "redis", "rediss":
+		database := strings.Trim(u.Path, "/")
+		_, err := strconv.ParseUint(database, 10, 16)
+		return u.Host != "" && hasPort(u) && (database == "" || err == nil)
+	}
+	return false
+}
+
+// prefix is a range of addresses.
+func prefix() kind[netip.Prefix] {
+	return kind[netip.Prefix]{
+		parse: func(text string) (netip.Prefix, error) {
+			if address, err := netip.ParseAddr(text); err == nil && address.Zone() == "" {
+				return netip.Prefix{}, fmt.Errorf("%s must be a range of addresses: write %s/%d", quote(text), text, address.BitLen())
+			}
+			p, err := netip.ParsePrefix(text)
+			if err != nil {
+				return netip.Prefix{}, fmt.Errorf("%s must be a range of addresses such as 10.1.0.0/16 or fd00::/8", quote(text))
+			}
+			if p != p.Masked() {
+				return netip.Prefix{}, fmt.Errorf("%s has bits set behind its prefix: write %s", quote(text), p.Masked())
+			}
+			return p, nil
+		},
+		format: netip.Prefix.String,
+		tags:   []string{tagText},
+	}
+}

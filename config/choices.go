@@ -1,0 +1,76 @@
+package config
+
+// A Role is what a process does of the whole.
+type Role string
+
+// The roles, each named like its command.
+const (
+	RoleServe    Role = "serve" // everything, in one process
+	RoleFrontend Role = "frontend"
+	RoleCopier   Role = "copier"
+)
+
+// A CacheType names a driver of the cache.
+type CacheType string
+
+// The drivers of the cache.
+const (
+	CacheMemory CacheType = "memory" // for one process
+	CacheRedis  CacheType = "redis"
+)
+
+// A QueueType names a driver of queues.
+type QueueType string
+
+// The drivers of queues.
+const (
+	QueueMemory QueueType = "memory" // for one process
+	QueueSQS    QueueType = "sqs"
+)
+
+// A StorageType names a driver of storage.
+type StorageType string
+
+// The drivers of storage.
+const (
+	StorageFile StorageType = "file" // for one process
+	StorageS3   StorageType = "s3"
+)
+
+// A Fallback is what a client gets when there is no copy in time.
+type Fallback string
+
+// The fallbacks.
+const (
+	FallbackOrigin Fallback = "origin" // a redirect to the origin
+	FallbackNone   Fallback = "none"   // an error
+)
+
+// A Mode says what a client gets that asks for an object without a copy.
+type Mode string
+
+// The modes.
+const (
+	ModeWait        Mode = "wait"         // it waits for the copy
+	ModeRedirectNow Mode = "redirect-now" // a redirect to the origin at once; the copy is made behind
+)
+
+// A LogLevel is the least severity that is logged.
+type LogLevel string
+
+// The log levels.
+const (
+	LogDebug LogLevel = "debug"
+	LogInfo  LogLevel = "info"
+	LogWarn  LogLevel = "warn"
+	LogError LogLevel = "error"
+)
+
+// A LogFormat is the form of log lines.
+type LogFormat string
+
+// The log formats.
+const (
+	LogJSON    LogFormat = "json"    // one JSON object a line
+	LogConsole LogFormat = "console" // for people
+)

@@ -1,0 +1,152 @@
+package config
+
+import (
+	"crypto/sha256"
+	"net"
+	"net/netip"
+	"time"
+
+	"cloudmirror"
+)
+
+// A Config is a whole configuration. [Load] and [Default] return valid ones;
+// whether one suits a process is what [Config.Check] says. It is not changed
+// after it was loaded, and safe for concurrent use.
+type Config struct {
+	Listen        string        // host:port of the front end; the host may be empty
+	AdminListen   string        // host:port of metrics, health and pprof; empty: none of its own
+	PublicURL     string        // as configured; ServerURL has the default
+	DataDir       string        // of file storage and of the admin-token file
+	ShutdownDelay time.Duration // from "not ready" to the end of accepting requests
+
+	AdminTokens     []TokenHash // as listed; Tokens has those of the file, too
+	AdminTokensFile string
+
+	Log      Log
+	Cache    Cache
+	Queue    Queue
+	Copier   Copier
+	Services []Service // by name
+
+	fileTokens []TokenHash
+	sources    map[string]string // where each key that is not a default was set
+	warnings   []string
+}
+
+// A TokenHash is the SHA-256 of a bearer token.
+type TokenHash [sha256.Size]byte
+
+// Log says what is logged and how.
+type Log struct {
+	Level  LogLevel
+	Format LogFormat
+}
+
+// Cache says where entries are kept.
+type Cache struct {
+	Type  CacheType
+	Redis Redis
+}
+
+// Redis says which Redis holds the entries, with CacheRedis.
+type Redis struct {
+	URL    string // redis://, rediss:// or unix://; it may hold a password
+	Prefix string // of every key, verbatim
+}
+
+// Queue says where jobs wait.
+type Queue struct {
+	Type QueueType
+	SQS  SQS
+}
+
+// SQS says which queues hold the jobs, with QueueSQS.
+type SQS struct {
+	Endpoint    string // empty: that of AWS
+	Region      string
+	Prefix      string // of every queue's name, verbatim
+	Visibility  time.Duration
+	MaxReceives int
+	Create      bool // make queues that are missing
+}
+
+// QueueName returns the name of a backend's queue; its dead letters are in the
+// queue of that name with -dead behind it.
+func (s SQS) QueueName(b cloudmirror.BackendID) string {
+	return s.Prefix + b.Service + "-" + b.Region
+}
+
+// Copier says what a copier does, and with how much.
+type Copier struct {
+	Backends      []cloudmirror.BackendID // empty: all
+	Concurrency   int                     // copies at a time
+	PartSizeBytes int64
+	MemoryBytes   int64         // bound of all buffers together
+	Grace         time.Duration // how long running copies may go on at a stop
+}
+
+// A Service is a group of backends with one set of rules for origins.
+type Service struct {
+	Name               string
+	Allow              []cloudmirror.AllowPattern // never empty
+	AllowAddresses     []netip.Prefix             // let through the private-address guard
+	Ports              []uint16                   // of origins; empty: any
+	Wait               time.Duration              // 0: clients do not wait
+	Fallback           Fallback
+	Mode               Mode
+	TTL                time.Duration // how long a copy is kept
+	NegativeTTL        time.Duration // how long an origin's refusal is remembered
+	MaxObjectSizeBytes int64
+	Backends           []Backend // by region; never empty
+}
+
+// A Backend is one storage (and one queue) of a service.
+type Backend struct {
+	ID      cloudmirror.BackendID
+	Storage Storage
+}
+
+// Storage says where a backend's copies are. All but Type and Provider are for
+// StorageS3.
+type Storage struct {
+	Type      StorageType
+	Bucket    string
+	Prefix    string // of every key, verbatim
+	Region    string // of the bucket; by default the backend's
+	Endpoint  string // empty: that of AWS; without a slash at its end
+	PathStyle bool
+	Provider  string // a label for people and metrics
+	PublicURL string // base of redirects, without a slash at its end; empty: the bucket's own
+	Presign   bool
+}
+
+// Tokens returns the hashes of all bearer tokens: the listed ones and those of
+// admin_tokens_file.
+func (c *Config) Tokens() []TokenHash {
+	return append(c.AdminTokens[:len(c.AdminTokens):len(c.AdminTokens)], c.fileTokens...)
+}
+
+// ServerURL returns how clients reach the front end, without a slash at its
+// end: public_url, or http://<listen>. A listen address without a host becomes
+// localhost there.
+func (c *Config) ServerURL() string {
+	if c.PublicURL != "" {
+		return c.PublicURL
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return "http://" + c.Listen
+	}
+	if listensEverywhere(host) {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Warnings returns what is allowed but probably not meant, a sentence each.
+func (c *Config) Warnings() []string { return c.warnings }
+
+func listensEverywhere(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "" || err == nil && address.IsUnspecified()
+}

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"time"
+
+	"cloudmirror"
+)
+
+const (
+	kibibyte int64 = 1 << 10
+	mebibyte int64 = 1 << 20
+	gibibyte int64 = 1 << 30
+	tebibyte int64 = 1 << 40
+)
+
+// Default returns the configuration of `serve` without a file: everything in
+// one process, copies as files under ./data, service s3 with region us-east-1
+// and https origins, on 127.0.0.1:8080, with logs for people.
+func Default() *Config {
+	c := newConfig()
+	c.Log.Format = LogConsole
+	service := newService("s3")
+	everyHTTPS, err := cloudmirror.ParseAllowPattern("^https://")
+	if err != nil { // it is the pattern that the documentation recommends
+		panic(err)
+	}
+	service.Allow = []cloudmirror.AllowPattern{everyHTTPS}
+	backend := newBackend(service.Name, "us-east-1")
+	backend.Storage.Type = StorageFile
+	backend.Storage.complete()
+	service.Backends = []Backend{backend}
+	c.Services = []Service{service}
+	return c
+}
+
+// newConfig returns the defaults that a file changes. It has no services.
+func newConfig() *Config {
+	return &Config{
+		Listen:  "127.0.0.1:8080",
+		DataDir: "./data",
+		Log:     Log{Level: LogInfo, Format: LogJSON},
+		Cache: Cache{
+			Type:  CacheMemory,
+			Redis: Redis{URL: "redis://127.0.0.1:6379/0", Prefix: "cloudmirror:"},
+		},
+		Queue: Queue{
+			Type: QueueMemory,
+			SQS: SQS{
+				Region: "us-east-1", Prefix: "cloudmirror-",
+				Visibility: time.Minute, MaxReceives: 5, Create: true,
+			},
+		},
+		Copier: Copier{
+			Concurrency: 16, PartSizeBytes: 16 * mebibyte, MemoryBytes: 256 * mebibyte,
+			Grace: 30 * time.Second,
+		},
+		sources: make(map[string]string),
+	}
+}
+
+func newService(name string) Service {
+	return Service{
+		Name:               name,
+		Ports:              []uint16{80, 443},
+		Wait:               28 * time.Second,
+		Fallback:           FallbackOrigin,
+		Mode:               ModeWait,
+		TTL:                24 * time.Hour,
+		NegativeTTL:        30 * time.Second,
+		MaxObjectSizeBytes: 50 * gibibyte,
+	}
+}
+
+func newBackend(service, region string) Backend {
+	return Backend{ID: cloudmirror.BackendID{Service: service, Region: region}}
+}
+
+// complete sets what depends on the type and on the backend's name.
+func (b *Backend) complete() {
+	b.Storage.complete()
+	if b.Storage.Type == StorageS3 && b.Storage.Region == "" {
+		b.Storage.Region = b.ID.Region
+	}
+}
+
+func (s *Storage) complete() {
+	if s.Provider == "" {
+		s.Provider = string(s.Type)
+	}
+}

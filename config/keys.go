@@ -1,0 +1,109 @@
+package config
+
+import (
+	"time"
+
+	"cloudmirror"
+)
+
+// keys is the whole grammar: every key of the file, bound to the field of c that
+// it sets. Reading, the environment and printing all walk it.
+func (c *Config) keys() section {
+	return section{
+		{name: "listen", value: one(&c.Listen, listenAddress())},
+		{name: "admin_listen", value: one(&c.AdminListen, optional(listenAddress()))},
+		{name: "public_url", value: one(&c.PublicURL, optional(webURL()))},
+		{name: "data_dir", value: one(&c.DataDir, path())},
+		{name: "admin_tokens", value: many(&c.AdminTokens, token())},
+		{name: "admin_tokens_file", value: one(&c.AdminTokensFile, optional(path()))},
+		{name: "shutdown_delay", value: one(&c.ShutdownDelay, duration(0, 10*time.Minute))},
+		{name: "log", value: section{
+			{name: "level", value: one(&c.Log.Level, choice(LogDebug, LogInfo, LogWarn, LogError))},
+			{name: "format", value: one(&c.Log.Format, choice(LogJSON, LogConsole))},
+		}},
+		{name: "cache", value: section{
+			{name: "type", value: one(&c.Cache.Type, choice(CacheMemory, CacheRedis))},
+			{name: "redis", value: section{
+				{name: "url", value: one(&c.Cache.Redis.URL, redisURL())},
+				{name: "prefix", value: one(&c.Cache.Redis.Prefix, redisPrefix())},
+			}},
+		}},
+		{name: "queue", value: section{
+			{name: "type", value: one(&c.Queue.Type, choice(QueueMemory, QueueSQS))},
+			{name: "sqs", value: c.Queue.SQS.keys()},
+		}},
+		{name: "copier", value: c.Copier.keys()},
+		{name: "services", value: named[Service]{
+			items: &c.Services,
+			check: cloudmirror.CheckService,
+			new:   newService,
+			name:  func(s *Service) string { return s.Name },
+			keys:  (*Service).keys,
+		}},
+	}
+}
+
+func (s *SQS) keys() section {
+	return section{
+		{name: "endpoint", value: one(&s.Endpoint, optional(webURL()))},
+		{name: "region", value: one(&s.Region, word(1, 63, "-"))},
+		{name: "prefix", value: one(&s.Prefix, optional(word(1, 74, "-_")))},
+		{name: "visibility", value: one(&s.Visibility, wholeSeconds(time.Second, 12*time.Hour))},
+		{name: "max_receives", value: one(&s.MaxReceives, integer(1, 1000))},
+		{name: "create", value: one(&s.Create, boolean())},
+	}
+}
+
+func (c *Copier) keys() section {
+	return section{
+		{name: "backends", value: many(&c.Backends, backendID())},
+		{name: "concurrency", value: one(&c.Concurrency, integer(1, 1000))},
+		{name: "part_size", value: one(&c.PartSizeBytes, size(5*mebibyte, 5*gibibyte))},
+		{name: "memory", value: one(&c.MemoryBytes, size(5*mebibyte, tebibyte))},
+		{name: "grace", value: one(&c.Grace, duration(0, time.Hour))},
+	}
+}
+
+func (s *Service) keys() section {
+	return section{
+		{name: "allow", value: many(&s.Allow, allowPattern())},
+		{name: "allow_addresses", value: many(&s.AllowAddresses, prefix())},
+		{name: "ports", value: many(&s.Ports, port())},
+		{name: "wait", value: one(&s.Wait, duration(0, 15*time.Minute))},
+		{name: "fallback", value: one(&s.Fallback, choice(FallbackOrigin, FallbackNone))},
+		{name: "mode", value: one(&s.Mode, choice(ModeWait, ModeRedirectNow))},
+		{name: "ttl", value: one(&s.TTL, duration(time.Minute, 10*365*24*time.Hour))},
+		{name: "negative_ttl", value: one(&s.NegativeTTL, duration(0, 24*time.Hour))},
+		{name: "max_object_size", value: one(&s.MaxObjectSizeBytes, size(1, 5*tebibyte))},
+		{name: "backends", value: named[Backend]{
+			items: &s.Backends,
+			check: cloudmirror.CheckRegion,
+			new:   func(region string) Backend { return newBackend(s.Name, region) },
+			name:  func(b *Backend) string { return b.ID.Region },
+			keys: func(b *Backend) section {
+				return section{{name: "storage", value: b.Storage.keys()}}
+			},
+		}},
+	}
+}
+
+func (s *Storage) keys() section {
+	keys := section{
+		{name: "type", value: one(&s.Type, choice(StorageFile, StorageS3))},
+		{name: "bucket", value: one(&s.Bucket, word(3, 255, "._-"))},
+		{name: "prefix", value: one(&s.Prefix, optional(keyPrefix()))},
+		{name: "region", value: one(&s.Region, word(1, 63, "-"))},
+		{name: "endpoint", value: one(&s.Endpoint, optional(webURL()))},
+		{name: "path_style", value: one(&s.PathStyle, boolean())},
+		{name: "provider", value: one(&s.Provider, word(1, 40, "-"))},
+		{name: "public_url", value: one(&s.PublicURL, optional(webURL()))},
+		{name: "presign", value: one(&s.Presign, boolean())},
+	}
+	for i := range keys {
+		keys[i].hidden = s.Type == StorageFile && forS3Only(keys[i].name)
+	}
+	return keys
+}
+
+// forS3Only reports whether a key of a storage means nothing for files.
+func forS3Only(key string) bool { return key != "type" && key != "provider" }

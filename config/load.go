@@ -1,0 +1,144 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// maxFileBytes is far beyond any real configuration.
+const maxFileBytes = 1 << 20
+
+// Overrides are what flags say. Empty ones change nothing.
+type Overrides struct {
+	Listen  string // --listen
+	DataDir string // --data-dir
+	// Allow (--allow) replaces the allow patterns of every service. Since each
+	// pattern speaks of the port as well, origins on other ports than 80 and 443
+	// are let through with it, unless one of the patterns is a scheme alone.
+	Allow []string
+	// AllowAddresses (--allow-address) replaces the CIDRs that every service
+	// lets through its private-address guard.
+	AllowAddresses []string
+}
+
+// Load reads the configuration from the file at path, the variables of the
+// environment (as [os.Environ] returns them) and the overrides. Without a path
+// it begins with [Default] in place of a file. The error has one line for each
+// thing that is wrong.
+func Load(path string, environ []string, o Overrides) (*Config, error) {
+	if path == "" {
+		return load(Default(), "", nil, environ, o)
+	}
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return load(newConfig(), path, data, environ, o)
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+	}
+	if len(data) > maxFileBytes {
+		return nil, fmt.Errorf("%s: the configuration is larger than %s", path, formatSize(maxFileBytes))
+	}
+	return data, nil
+}
+
+// load changes c by the file's content, the environment and the overrides, and
+// checks the result.
+func load(c *Config, file string, data []byte, environ []string, o Overrides) (*Config, error) {
+	keys := c.keys()
+	d := &decoder{file: file, sources: c.sources}
+	c.sources[""] = "the defaults"
+	if file != "" {
+		c.sources[""] = file + ":1"
+		d.decodeFile(data, keys)
+	}
+	problems := append(d.problems, c.readEnvironment(keys, environ)...)
+	problems = append(problems, c.override(keys, o)...)
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	for i := range c.Services {
+		for j := range c.Services[i].Backends {
+			c.Services[i].Backends[j].complete()
+		}
+	}
+	problems = append(c.relations(), c.readTokensFile()...)
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	c.warn()
+	return c, nil
+}
+
+// override applies the flags.
+func (c *Config) override(keys section, o Overrides) []error {
+	var problems []error
+	for _, flag := range []struct{ name, key, text string }{
+		{"--listen", "listen", o.Listen},
+		{"--data-dir", "data_dir", o.DataDir},
+	} {
+		if flag.text == "" {
+			continue
+		}
+		if err := keys.scalars()[flag.key].set(flag.text); err != nil {
+			problems = append(problems, problem(flag.name, "", err))
+		}
+		c.sources[flag.key] = flag.name
+	}
+	patterns, err := parseAll(o.Allow, allowPattern())
+	if err != nil {
+		problems = append(problems, problem("--allow", "", err))
+	}
+	addresses, err := parseAll(o.AllowAddresses, prefix())
+	if err != nil {
+		problems = append(problems, problem("--allow-address", "", err))
+	}
+	for i := range c.Services {
+		s := &c.Services[i]
+		if len(patterns) > 0 {
+			s.Allow = patterns
+			if !anySchemeAlone(o.Allow) {
+				s.Ports = nil
+			}
+		}
+		if len(addresses) > 0 {
+			s.AllowAddresses = addresses
+		}
+	}
+	return problems
+}
+
+// anySchemeAlone reports whether a pattern ends behind the scheme.
+func anySchemeAlone(patterns []string) bool {
+	for _, p := range patterns {
+		if strings.HasSuffix(p, "://") {
+			return true
+		}
+	}
+	return false
+}
+
+func parseAll[T any](texts []string, k kind[T]) ([]T, error) {
+	values := make([]T, 0, len(texts))
+	for _, text := range texts {
+		v, err := k.parse(text)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, nil
+}

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"cloudmirror"
+)
+
+// maxQueueName is the limit of SQS (CreateQueue, QueueName).
+const maxQueueName = 80
+
+// problem is an error about a key, at the place where it, or the section that
+// lacks it, was set.
+func (c *Config) problem(path, format string, args ...any) error {
+	return problem(c.where(path), path, fmt.Errorf(format, args...))
+}
+
+func (c *Config) where(path string) string {
+	for at := path; at != ""; at = at[:max(strings.LastIndexAny(at, ".["), 0)] {
+		if where, ok := c.sources[at]; ok {
+			return where
+		}
+	}
+	return c.sources[""]
+}
+
+// relations reports what is wrong between keys that are right by themselves.
+func (c *Config) relations() []error {
+	var problems []error
+	report := func(path, format string, args ...any) {
+		problems = append(problems, c.problem(path, format, args...))
+	}
+	if c.AdminListen != "" && c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
+		report("admin_listen", "%s must differ from listen", quote(c.AdminListen))
+	}
+	if c.Copier.MemoryBytes < c.Copier.PartSizeBytes {
+		report("copier.memory", "%q must be at least copier.part_size, which is %s",
+			formatSize(c.Copier.MemoryBytes), formatSize(c.Copier.PartSizeBytes))
+	}
+	if len(c.Services) == 0 {
+		report("services", "must name at least one service")
+	}
+	for i := range c.Services {
+		problems = append(problems, c.serviceRelations(&c.Services[i])...)
+	}
+	for i, b := range c.Copier.Backends {
+		path := fmt.Sprintf("copier.backends[%d]", i)
+		if !slices.ContainsFunc(c.backends(), func(known *Backend) bool { return known.ID == b }) {
+			report(path, "%q must be a backend of services: %s", b, strings.Join(c.backendNames(), ", "))
+		}
+		if slices.Contains(c.Copier.Backends[:i], b) {
+			report(path, "%q is listed twice", b)
+		}
+	}
+	return append(problems, c.overlaps()...)
+}
+
+func (c *Config) serviceRelations(s *Service) []error {
+	var problems []error
+	path := join("services", s.Name)
+	if len(s.Allow) == 0 {
+		problems = append(problems, c.problem(join(path, "allow"), `must list at least one pattern, such as "^https://"`))
+	}
+	if len(s.Backends) == 0 {
+		problems = append(problems, c.problem(join(path, "backends"), "must name at least one region"))
+	}
+	for i := range s.Backends {
+		b := &s.Backends[i]
+		path := join(join(path, "backends"), b.ID.Region)
+		problems = append(problems, c.storageRelations(&b.Storage, join(path, "storage"))...)
+		dead := c.Queue.SQS.QueueName(b.ID) + "-dead"
+		if c.Queue.Type == QueueSQS && len(dead) > maxQueueName {
+			problems = append(problems, c.problem(path, "%q must be at most %d characters long: it is the name of the dead-letter queue, of queue.sqs.prefix, service and region",
+				dead, maxQueueName))
+		}
+	}
+	return problems
+}
+
+func (c *Config) storageRelations(s *Storage, path string) []error {
+	var problems []error
+	switch {
+	case s.Type == "":
+		problems = append(problems, c.problem(join(path, "type"), "must be set to %s or %s", StorageFile, StorageS3))
+	case s.Type == StorageS3 && s.Bucket == "":
+		problems = append(problems, c.problem(join(path, "bucket"), "must be set"))
+	case s.Presign && s.PublicURL != "":
+		problems = append(problems, c.problem(join(path, "presign"), "\"true\" does not go with public_url: a signature is good for the bucket's own URL only"))
+	case s.Type == StorageFile:
+		for _, k := range s.keys() {
+			keyPath := join(path, k.name)
+			if _, set := c.sources[keyPath]; set && forS3Only(k.name) {
+				problems = append(problems, c.problem(keyPath, "is for storage of type s3; this one is of type file"))
+			}
+		}
+	}
+	return problems
+}
+
+// overlaps reports S3 storages that share keys.
+func (c *Config) overlaps() []error {
+	var problems []error
+	var seen []*Backend
+	for _, b := range c.backends() {
+		if b.Storage.Type != StorageS3 {
+			continue
+		}
+		i := slices.IndexFunc(seen, func(other *Backend) bool { return overlap(&b.Storage, &other.Storage) })
+		if i >= 0 {
+			problems = append(problems, c.problem(storagePath(b.ID),
+				"bucket %q with prefix %q overlaps bucket %q with prefix %q of %s: every backend needs keys of its own, and no prefix may begin with another",
+				b.Storage.Bucket, b.Storage.Prefix, seen[i].Storage.Bucket, seen[i].Storage.Prefix, seen[i].ID))
+		}
+		seen = append(seen, b)
+	}
+	return problems
+}
+
+func storagePath(b cloudmirror.BackendID) string {
+	return fmt.Sprintf("services.%s.backends.%s.storage", b.Service, b.Region)
+}
+
+func overlap(a, b *Storage) bool {
+	return a.Bucket == b.Bucket && sameEndpoint(a.Endpoint, b.Endpoint) &&
+		(strings.HasPrefix(a.Prefix, b.Prefix) || strings.HasPrefix(b.Prefix, a.Prefix))
+}
+
+func sameEndpoint(a, b string) bool {
+	u, errA := url.Parse(a)
+	v, errB := url.Parse(b)
+	if errA != nil || errB != nil { // the keys were checked: neither is
+		return a == b
+	}
+	return strings.EqualFold(u.Host, v.Host) && u.Path == v.Path
+}
+
+func (c *Config) backends() []*Backend {
+	var all []*Backend
+	for i := range c.Services {
+		for j := range c.Services[i].Backends {
+			all = append(all, &c.Services[i].Backends[j])
+		}
+	}
+	return all
+}
+
+func (c *Config) backendNames() []string {
+	var names []string
+	for _, b := range c.backends() {
+		names = append(names, b.ID.String())
+	}
+	return names
+}
