@@ -1,0 +1,162 @@
+package test
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "cloudmirror"
+
+// layers is the architecture: each package may import packages of the layers
+// before its own, and no others of this module. Names without a package yet are
+// kept for what comes.
+var layers = [][]string{
+	0: {module},
+	1: {"cache", "queue", "storage", "origin", "config", "region", "geo", "catalog", "cdn", "scan"},
+	2: {
+		"cache/memcache", "cache/rediscache", "cache/cachetest",
+		"queue/memqueue", "queue/sqsqueue", "queue/queuetest",
+		"storage/filestore", "storage/s3store", "storage/storagetest",
+		"origin/origintest",
+	},
+	3: {"mirror"},
+	4: {"router", "replicator", "monitor"},
+	5: {"frontend", "copier"},
+	6: {"app"},
+	7: {"cmd/cloudmirror"},
+}
+
+// TestLayers reads the imports of every Go file, whatever its build tags.
+func TestLayers(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if base := entry.Name(); base != ".." && (strings.HasPrefix(base, ".") || base == "testdata") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if filepath.Ext(name) != ".go" {
+			return nil
+		}
+		files++
+		source, err := filepath.Rel("..", name)
+		if err != nil {
+			return err
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if complaint := checkImport(filepath.ToSlash(source), imported); complaint != "" {
+				t.Error(complaint)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 20 {
+		t.Errorf("only %d Go files were found: is this the module's tree?", files)
+	}
+}
+
+func TestLayersRefuse(t *testing.T) {
+	tests := []struct {
+		name, file, imports string
+		want                string // a part of the complaint; "": allowed
+	}{
+		{"other modules are no concern", "cache/entry.go", "example.com/cloudmirror/cache", ""},
+		{"the layer below", "mirror/mirror.go", "cloudmirror/cache", ""},
+		{"the root, by all", "queue/job.go", "cloudmirror", ""},
+		{"the same layer", "frontend/frontend.go", "cloudmirror/copier", "frontend may import only"},
+		{"the layer above", "cache/entry.go", "cloudmirror/mirror", "cache may import only cloudmirror;"},
+		{"one driver by another", "cache/rediscache/store.go", "cloudmirror/cache/memcache", "may import only"},
+		{"anything by the root", "object.go", "cloudmirror/cache", "cloudmirror may import no package of this module;"},
+		{"the layer above, by a test", "cache/entry_test.go", "cloudmirror/mirror", "cache may import only"},
+		{"its own package, by an external test", "cache/entry_test.go", "cloudmirror/cache", ""},
+		{"a suite, by a test", "cache/memcache/store_test.go", "cloudmirror/cache/cachetest", ""},
+		{"a fake, by a test of a lower layer", "origin/client_test.go", "cloudmirror/origin/origintest", ""},
+		{"a suite, by the product", "app/app.go", "cloudmirror/cache/cachetest", "only tests may import"},
+		{"servers, by a test", "cache/rediscache/store_test.go", "cloudmirror/test/servers", ""},
+		{"servers, by the product", "app/app.go", "cloudmirror/test/servers", "only tests may import"},
+		{"servers, by a suite", "cache/cachetest/suite.go", "cloudmirror/test/servers", "only tests may import"},
+		{"anything, by what is under test", "test/bench/main.go", "cloudmirror/app", ""},
+		{"an unknown package", "frontend/frontend.go", "cloudmirror/utils", "add cloudmirror/utils to the table"},
+		{"anything, by an unknown package", "utils/utils.go", "cloudmirror", "add utils to the table"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := checkImport(tt.file, tt.imports)
+			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+				t.Errorf("complaint %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// checkImport returns what is wrong with an import of a file, whose name is
+// relative to the module's root, or "".
+func checkImport(file, imported string) string {
+	isTest := strings.HasSuffix(file, "_test.go")
+	from := path.Dir(file)
+	if from == "." {
+		from = module
+	}
+	to, inModule := strings.CutPrefix(imported, module+"/")
+	inModule = inModule || imported == module
+	layer := layerOf(from)
+	switch {
+	case isUnderTest(from):
+		return ""
+	case layer < 0:
+		return fmt.Sprintf("%s: no layer is known for its package: add %s to the table in test/layers_test.go", file, from)
+	case !inModule, isTest && to == from:
+		return ""
+	case isUnderTest(to) || isSuite(to):
+		if isTest {
+			return ""
+		}
+		return fmt.Sprintf("%s imports %s, which only tests may import (files named _test.go, and what is under test/)", file, imported)
+	case layerOf(to) < 0:
+		return fmt.Sprintf("%s imports %s, whose layer is not known: add %s to the table in test/layers_test.go", file, imported, imported)
+	case layerOf(to) >= layer:
+		return fmt.Sprintf("%s imports %s: %s may import %s; %s is in layer %d, its own is %d",
+			file, imported, from, allowed(layer), imported, layerOf(to), layer)
+	}
+	return ""
+}
+
+func layerOf(pkg string) int {
+	return slices.IndexFunc(layers, func(names []string) bool { return slices.Contains(names, pkg) })
+}
+
+// isSuite reports whether a package is a contract's suite or a fake.
+func isSuite(pkg string) bool { return strings.HasSuffix(pkg, "test") }
+
+func isUnderTest(pkg string) bool { return pkg == "test" || strings.HasPrefix(pkg, "test/") }
+
+// allowed lists what a layer may import.
+func allowed(layer int) string {
+	if layer == 0 {
+		return "no package of this module"
+	}
+	return "only " + strings.Join(slices.Concat(layers[:layer]...), ", ")
+}
