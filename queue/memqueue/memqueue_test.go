@@ -177,6 +177,26 @@ func TestWakeUpIsPassedOn(t *testing.T) {
 	}
 }
 
+// TestReceiverWaitsForWhatAnotherOneReceived checks that a receiver which began
+// to wait on an empty queue comes to know of a message in flight.
+func TestReceiverWaitsForWhatAnotherOneReceived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const visibility = time.Minute
+		q := memqueue.New(memqueue.Options{Visibility: visibility, WaitTime: time.Hour})
+		start := time.Now()
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { receive(t, q, 1) })
+		}
+		synctest.Wait()
+		send(t, q, "x", 0)
+		both.Wait()
+		if waited := time.Since(start); waited != visibility {
+			t.Errorf("the second receive came after %v, want %v", waited, visibility)
+		}
+	})
+}
+
 func TestEveryWaitingReceiverGetsOneOfAsManyJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memqueue.New(memqueue.Options{WaitTime: time.Hour})
