@@ -1,0 +1,165 @@
+package origin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"cloudmirror"
+)
+
+// A body is the verifying reader of one object, over as many connections as it
+// takes.
+type body struct {
+	ctx      context.Context // of the caller of Get, for as long as the body is read
+	exchange exchange
+	stream   *stream
+	verifier verifier
+
+	offset int64 // bytes delivered
+	total  int64 // -1: not known
+	etag   string
+	ranges bool // the origin serves byte ranges
+
+	broken   error // why the stream ended early, to be dealt with by the next Read
+	resumed  int   // continuations in a row without progress
+	progress int64 // the offset of the last one
+	end      error // what Read returns from now on: io.EOF or a failure
+}
+
+// newBody judges the header of a 200 answer, and returns its body.
+func newBody(ctx context.Context, e exchange, s *stream) (*body, *cloudmirror.Failure) {
+	response := s.response
+	b := &body{
+		ctx: ctx, exchange: e, stream: s,
+		verifier: newVerifier(statements(response.Header)),
+		total:    response.ContentLength,
+		etag:     response.Header.Get("ETag"),
+		ranges:   strings.EqualFold(response.Header.Get("Accept-Ranges"), "bytes"),
+	}
+	if limit := e.rules.MaxObjectBytes; limit > 0 && b.total > limit {
+		return nil, b.tooLarge()
+	}
+	if endsWithConnection(response) && len(b.verifier.statements) == 0 {
+		// Every try would end here, for nothing tells a whole body from a broken
+		// one.
+		return nil, &cloudmirror.Failure{
+			Code: cloudmirror.CodeOriginTruncated, Permanent: true,
+			Message: "the origin states neither a length nor a digest, so that nobody can tell whether its answer is complete",
+			Err:     fmt.Errorf("get %s: the body ends with its connection", redacted(s.object.URL())),
+		}
+	}
+	return b, nil
+}
+
+// endsWithConnection reports whether only the end of the connection ends the
+// body (RFC 9112, section 6.3, rule 8).
+func endsWithConnection(r *http.Response) bool {
+	return r.ProtoMajor < 2 && r.ContentLength < 0 && !slices.Contains(r.TransferEncoding, "chunked")
+}
+
+// Read implements io.Reader, with the promises of Response.Body.
+func (b *body) Read(p []byte) (int, error) {
+	for b.end == nil {
+		if b.broken != nil {
+			if failure := b.resume(); failure != nil {
+				b.end = failure
+				break
+			}
+		}
+		n, err := b.read(p)
+		if b.end = b.count(p[:n], err); b.end != nil && b.end != io.EOF {
+			break
+		}
+		if n > 0 || len(p) == 0 {
+			return n, nil
+		}
+	}
+	return 0, b.end
+}
+
+// read reads once and gives up when the stream is idle for too long.
+func (b *body) read(p []byte) (int, error) {
+	s := b.stream
+	idle := time.AfterFunc(b.exchange.client.options.IdleTimeout, func() { s.cancel(errIdle) })
+	defer idle.Stop()
+	n, err := s.response.Body.Read(p)
+	if err != nil && err != io.EOF && context.Cause(s.ctx) == errIdle {
+		err = fmt.Errorf("%w: %w", errIdle, err)
+	}
+	return n, err
+}
+
+// count takes a read into account and returns what ends the body, if anything
+// does. The last bytes of an announced length are judged before they are
+// delivered: a reader that stops there has not got a body that fails.
+func (b *body) count(p []byte, err error) error {
+	b.offset += int64(len(p))
+	b.verifier.write(p)
+	if limit := b.exchange.rules.MaxObjectBytes; limit > 0 && b.offset > limit {
+		return b.tooLarge()
+	}
+	switch {
+	case b.total >= 0 && b.offset > b.total:
+		return b.failure(cloudmirror.CodeOriginTruncated, "the origin sent more than it announced",
+			fmt.Errorf("read %d bytes of %d", b.offset, b.total))
+	case b.total >= 0 && b.offset == b.total && err == nil:
+		return b.readEnd()
+	case b.offset == b.total, b.total < 0 && err == io.EOF:
+		return b.verify()
+	case err == io.EOF:
+		b.broken = io.ErrUnexpectedEOF
+	case err != nil:
+		b.broken = err
+	}
+	return nil
+}
+
+// readEnd makes sure that nothing follows the announced length.
+func (b *body) readEnd() error {
+	n, err := b.read(make([]byte, 1))
+	if n == 0 && err == nil {
+		return nil // a stream may do so; the next Read asks again
+	}
+	return b.count(make([]byte, n), cmp.Or(err, io.EOF))
+}
+
+// verify returns io.EOF for a body that is whole, else the failure.
+func (b *body) verify() error {
+	if err := b.verifier.check(); err != nil {
+		return b.failure(cloudmirror.CodeDigestMismatch, "the body is not what the origin's digest says", err)
+	}
+	return io.EOF
+}
+
+// Close ends the request. What was not read is lost.
+func (b *body) Close() error {
+	b.stream.close()
+	if b.end == nil {
+		b.end = b.failure(cloudmirror.CodeInternal, "the copy was stopped", errors.New("read of a closed body"))
+	}
+	return nil
+}
+
+func (b *body) tooLarge() *cloudmirror.Failure {
+	limit := b.exchange.rules.MaxObjectBytes
+	f := b.failure(cloudmirror.CodeObjectTooLarge, fmt.Sprintf("the object is larger than the %d bytes allowed", limit), nil)
+	f.Permanent = true
+	return f
+}
+
+// failure returns a transient failure of the last hop.
+func (b *body) failure(code cloudmirror.Code, message string, cause error) *cloudmirror.Failure {
+	f := &cloudmirror.Failure{Code: code, Message: message}
+	if cause != nil {
+		obj := b.stream.object
+		f.Err = withoutQuery(fmt.Errorf("get %s: %w", redacted(obj.URL()), cause), obj)
+	}
+	return f
+}

@@ -1,0 +1,128 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"cloudmirror"
+)
+
+// An exchange is all that is asked of origins for one object.
+type exchange struct {
+	client *Client
+	rules  Rules
+	object cloudmirror.Object
+}
+
+// A stream is the answer of the last hop, with its body unread.
+type stream struct {
+	response *http.Response
+	object   cloudmirror.Object // of the last hop
+	ctx      context.Context    // of the request; its cause says who ended it
+	cancel   context.CancelCauseFunc
+}
+
+// close ends the request, and with it whatever it still does.
+func (s *stream) close() {
+	s.cancel(context.Canceled)
+	_ = s.response.Body.Close() // what it could say, Read has said
+}
+
+// open asks for the object, or with a range for the rest of it, and follows
+// redirects until an answer that is none. Its status is 200, or 206 if a range
+// was asked for. Every hop is checked before anything is sent.
+func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
+	transport := e.client.transport(newGuard(e.rules.AllowAddresses))
+	hop := e.object
+	visited := []cloudmirror.Object{hop}
+	for {
+		s, err := e.send(ctx, transport, hop, r)
+		if err != nil {
+			return nil, hopFailure(err, len(visited) > 1)
+		}
+		status := s.response.StatusCode
+		if status == http.StatusOK || r != nil && status == http.StatusPartialContent {
+			return s, nil
+		}
+		s.close()
+		if !isRedirect(status) || s.response.Header.Get("Location") == "" {
+			return nil, e.client.statusFailure(s.response, hop)
+		}
+		if hop, err = redirectTarget(hop, s.response.Header.Values("Location")); err != nil {
+			return nil, err
+		}
+		if slices.Contains(visited, hop) {
+			return nil, tooManyRedirects("the origin redirects in a circle", hop)
+		}
+		if len(visited) > e.client.options.MaxRedirects {
+			return nil, tooManyRedirects("the origin redirects too often", hop)
+		}
+		visited = append(visited, hop)
+	}
+}
+
+// send makes the request of one hop, if the rules allow it.
+func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloudmirror.Object, r *byteRange) (*stream, error) {
+	if err := Check(e.rules, hop); err != nil {
+		return nil, err
+	}
+	target, err := url.Parse(hop.URL())
+	if err != nil { // a canonical URL is understood by every parser
+		return nil, &cloudmirror.Failure{
+			Code: cloudmirror.CodeInvalidURL, Message: "the URL cannot be asked for", Permanent: true,
+			Err: fmt.Errorf("parse a canonical URL: %w", withoutQuery(err, hop)),
+		}
+	}
+	requestContext, cancel := context.WithCancelCause(ctx)
+	request := (&http.Request{
+		Method: http.MethodGet, URL: target, Host: target.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: e.header(r),
+	}).WithContext(requestContext)
+	// The transport itself, and no http.Client: nothing is followed, stored or
+	// added that is not asked for here.
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		cancel(err)
+		return nil, transportFailure(ctx, err, hop)
+	}
+	return &stream{response: response, object: hop, ctx: requestContext, cancel: cancel}, nil
+}
+
+func (e exchange) header(r *byteRange) http.Header {
+	h := http.Header{
+		"Accept":          {"*/*"},
+		"Accept-Encoding": {"identity"},
+		"User-Agent":      {e.client.options.UserAgent},
+	}
+	if id := e.client.options.DeploymentID; id != "" {
+		h.Set("CDN-Loop", id)
+	}
+	if r != nil {
+		h.Set("Range", fmt.Sprintf("bytes=%d-", r.offset))
+		h.Set("If-Range", r.etag)
+	}
+	return h
+}
+
+// hopFailure says that the refusal of a URL is about a redirect, if it is.
+func hopFailure(err error, redirected bool) error {
+	f, ok := errors.AsType[*cloudmirror.Failure](err)
+	if !ok || !redirected || f.Code != cloudmirror.CodeURLNotAllowed {
+		return err
+	}
+	changed := *f
+	changed.Message = "the origin redirects to a place that is not allowed: " + f.Message
+	return &changed
+}
+
+func tooManyRedirects(message string, hop cloudmirror.Object) *cloudmirror.Failure {
+	return &cloudmirror.Failure{
+		Code: cloudmirror.CodeTooManyRedirects, Message: message, Permanent: true,
+		Err: fmt.Errorf("the last redirect leads to %s", redacted(hop.URL())),
+	}
+}

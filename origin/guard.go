@@ -1,0 +1,70 @@
+package origin
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"code.dny.dev/ssrf"
+)
+
+// A guard judges the addresses that connections go to. The IANA special-purpose
+// registries decide, and everything outside of IPv6 global unicast is refused,
+// except for the service's own prefixes.
+type guard struct {
+	allowed []netip.Prefix
+	special *ssrf.Guardian
+}
+
+// newGuard returns a guard that lets the allowed prefixes through.
+func newGuard(allowed []netip.Prefix) guard {
+	g := guard{special: ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(
+		// The host agent of Azure's virtual machines, at an address that is
+		// public by its number alone.
+		netip.PrefixFrom(netip.AddrFrom4([4]byte{168, 63, 129, 16}), 32),
+	))}
+	for _, p := range allowed {
+		g.allowed = append(g.allowed, unmapPrefix(p))
+	}
+	return g
+}
+
+// key tells guards apart that let other addresses through.
+func (g guard) key() string {
+	texts := make([]string, len(g.allowed))
+	for i, p := range g.allowed {
+		texts[i] = p.String()
+	}
+	slices.Sort(texts)
+	return strings.Join(slices.Compact(texts), " ")
+}
+
+// check returns an error for an address that no connection may go to. An
+// address that embeds an IPv4 address is judged by that one.
+func (g guard) check(address netip.Addr) error {
+	if address.Zone() != "" {
+		return errors.New("addresses with a zone are not allowed")
+	}
+	address = address.Unmap()
+	if slices.ContainsFunc(g.allowed, func(p netip.Prefix) bool { return p.Contains(address) }) {
+		return nil
+	}
+	if ssrf.IPv6NAT64Prefix.Contains(address) {
+		bytes := address.As16()
+		return g.check(netip.AddrFrom4([4]byte(bytes[12:])))
+	}
+	if err := g.special.SafeAddr(address); err != nil {
+		return fmt.Errorf("address guard: %w", err)
+	}
+	return nil
+}
+
+// unmapPrefix returns the IPv4 form of a prefix of IPv4-mapped addresses.
+func unmapPrefix(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Masked()
+}

@@ -1,0 +1,76 @@
+package origin
+
+import (
+	"crypto/x509"
+	"net"
+	"time"
+)
+
+// Options configure a [Client]. The zero value of each field is a default.
+type Options struct {
+	// UserAgent names us to origins. Empty: "cloudmirror".
+	UserAgent string
+	// DeploymentID is sent in CDN-Loop (RFC 8586), by which a front end of the
+	// same deployment knows a request of its own copiers. It must be a token
+	// (RFC 9110, section 5.6.2). Empty: the header is not sent.
+	DeploymentID string
+
+	// ConnectTimeout limits name resolution and connecting, over all addresses
+	// of a host. 0: 10 seconds.
+	ConnectTimeout time.Duration
+	// TLSTimeout limits the TLS handshake. 0: 10 seconds.
+	TLSTimeout time.Duration
+	// FirstByteTimeout limits the time from the request to the end of the
+	// answer's header, per hop. 0: 30 seconds.
+	FirstByteTimeout time.Duration
+	// IdleTimeout limits the time in which a read of the body brings no byte.
+	// 0: 30 seconds.
+	IdleTimeout time.Duration
+
+	// MaxRedirects is how many redirects are followed. 0: 5. Negative: none.
+	MaxRedirects int
+	// ResumeDelay is the wait before a broken body is continued; it doubles with
+	// each try that brings no progress. 0: 500 milliseconds.
+	ResumeDelay time.Duration
+
+	// Resolver resolves host names. Nil: the system's resolver.
+	Resolver *net.Resolver
+	// RootCAs are the certificate authorities that are trusted. Nil: the
+	// system's.
+	RootCAs *x509.CertPool
+	// Now is the clock that dates in Retry-After are held against. Nil:
+	// time.Now.
+	Now func() time.Time
+}
+
+const (
+	defaultUserAgent        = "cloudmirror"
+	defaultConnectTimeout   = 10 * time.Second
+	defaultTLSTimeout       = 10 * time.Second
+	defaultFirstByteTimeout = 30 * time.Second
+	defaultIdleTimeout      = 30 * time.Second
+	defaultMaxRedirects     = 5
+	defaultResumeDelay      = 500 * time.Millisecond
+)
+
+// withDefaults returns the options with every zero value replaced.
+func (o Options) withDefaults() Options {
+	setDefault(&o.UserAgent, defaultUserAgent)
+	setDefault(&o.ConnectTimeout, defaultConnectTimeout)
+	setDefault(&o.TLSTimeout, defaultTLSTimeout)
+	setDefault(&o.FirstByteTimeout, defaultFirstByteTimeout)
+	setDefault(&o.IdleTimeout, defaultIdleTimeout)
+	setDefault(&o.MaxRedirects, defaultMaxRedirects)
+	setDefault(&o.ResumeDelay, defaultResumeDelay)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

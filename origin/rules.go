@@ -1,0 +1,79 @@
+package origin
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cloudmirror"
+)
+
+// Rules say what one service may get, and from where. They hold on every hop.
+type Rules struct {
+	// Allow lists the patterns of which a URL must match one. Empty: nothing is
+	// allowed.
+	Allow []cloudmirror.AllowPattern
+	// AllowAddresses are let through the guard that otherwise refuses every
+	// address that is not public.
+	AllowAddresses []netip.Prefix
+	// Ports lists the allowed ports. Empty: any port.
+	Ports []uint16
+	// MaxObjectBytes limits the size of an object. 0: no limit.
+	MaxObjectBytes int64
+}
+
+// Check reports whether obj may be asked for under the rules: by its URL, its
+// port and, if its host is an address, by that. It does not go to the network,
+// so that a name may still turn out to resolve to a forbidden address. The error
+// is a permanent *cloudmirror.Failure of CodeURLNotAllowed.
+func Check(rules Rules, obj cloudmirror.Object) error {
+	if !slices.ContainsFunc(rules.Allow, func(p cloudmirror.AllowPattern) bool { return p.Match(obj) }) {
+		return notAllowed("the URL is not allowed for this service", fmt.Errorf("%s matches no allow pattern", redacted(obj.URL())))
+	}
+	host, port := hostPort(obj)
+	if len(rules.Ports) > 0 && !slices.Contains(rules.Ports, port) {
+		return notAllowed("the URL's port is not allowed for this service", fmt.Errorf("port %d is not allowed", port))
+	}
+	if !isAddress(host) {
+		return nil
+	}
+	address, err := netip.ParseAddr(host)
+	if err == nil {
+		err = newGuard(rules.AllowAddresses).check(address)
+	}
+	if err != nil {
+		return notAllowed(forbiddenAddressMessage, err)
+	}
+	return nil
+}
+
+// isAddress reports whether a canonical host is an address: a name never ends in
+// a numeric label, nor has a colon.
+func isAddress(host string) bool {
+	return isDigits(host[strings.LastIndexByte(host, '.')+1:]) || strings.Contains(host, ":")
+}
+
+// forbiddenAddressMessage is the one answer about forbidden addresses. It says
+// nothing about what is behind them.
+const forbiddenAddressMessage = "the URL leads to an address that is not allowed"
+
+// hostPort returns the host, without brackets, and the port of a URL. The
+// canonical form has either no port or one that is not the default.
+func hostPort(obj cloudmirror.Object) (host string, port uint16) {
+	scheme, rest, _ := strings.Cut(obj.URL(), "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	port = 80
+	if scheme == "https" {
+		port = 443
+	}
+	host = authority
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		host = authority[:i]
+		if n, err := strconv.ParseUint(authority[i+1:], 10, 16); err == nil {
+			port = uint16(n)
+		}
+	}
+	return strings.Trim(host, "[]"), port
+}
