@@ -84,7 +84,8 @@ func New(o Options) *Copier {
 		grace:      o.Grace,
 	}
 	for _, b := range o.Backends {
-		c.backends = append(c.backends, &backend{Backend: b, storage: gate{probe: probeStorage(b.Storage)}})
+		probe := func(ctx context.Context) error { return storage.Probe(ctx, b.Storage) }
+		c.backends = append(c.backends, &backend{Backend: b, storage: gate{probe: probe}})
 	}
 	return c
 }

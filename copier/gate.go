@@ -2,14 +2,10 @@ package copier
 
 import (
 	"context"
-	"errors"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
-
-	"cloudmirror/storage"
 )
 
 // probeTimeout bounds one probe of a dependency.
@@ -44,15 +40,4 @@ func (g *gate) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	return g.probe(ctx)
-}
-
-// probeStorage returns a probe that asks for a key which no object has.
-func probeStorage(s storage.Provider) func(context.Context) error {
-	key := strings.Repeat("0", 64) + "/generation"
-	return func(ctx context.Context) error {
-		if _, err := s.Stat(ctx, key); err != nil && !errors.Is(err, storage.ErrNotExist) {
-			return err
-		}
-		return nil
-	}
 }
