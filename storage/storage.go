@@ -13,7 +13,9 @@ import (
 // for concurrent use.
 //
 // ErrNotExist is returned only if the storage surely does not hold the key: a
-// storage that refuses or cannot be reached is another error, never a miss.
+// storage that refuses or cannot be reached is another error, never a miss. A
+// copy whose time is over (Info.ExpiresAt) counts as not there, whether or not
+// the storage still has its bytes: Put takes its place, with or without Replace.
 type Provider interface {
 	// Stat describes the copy under key. The errors are ErrNotExist, and
 	// whatever keeps the storage from telling.

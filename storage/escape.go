@@ -1,0 +1,23 @@
+package storage
+
+import "strings"
+
+// EscapeKey returns a key as the path of a URL that every server reads back as
+// exactly that key: each byte is percent-encoded but for slashes and the
+// unreserved characters of RFC 3986, section 2.3. (S3 reads a bare + as a space.)
+func EscapeKey(key string) string {
+	const hexadecimal = "0123456789ABCDEF"
+	var b strings.Builder
+	b.Grow(len(key) + 16)
+	for i := range len(key) {
+		c := key[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~/", c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hexadecimal[c>>4])
+		b.WriteByte(hexadecimal[c&15])
+	}
+	return b.String()
+}

@@ -1,0 +1,64 @@
+package storage_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cloudmirror/storage"
+)
+
+func TestKeptHeader(t *testing.T) {
+	cases := map[string]struct{ origin, want http.Header }{
+		"what describes the object is kept": {
+			http.Header{
+				"Content-Type": {"text/plain"}, "Content-Encoding": {"gzip"}, "Content-Disposition": {"attachment"},
+				"Content-Language": {"de"}, "Cache-Control": {"no-cache"}, "Last-Modified": {"Wed, 21 Oct 2015 07:28:00 GMT"},
+			},
+			http.Header{
+				"Content-Type": {"text/plain"}, "Content-Encoding": {"gzip"}, "Content-Disposition": {"attachment"},
+				"Content-Language": {"de"}, "Cache-Control": {"no-cache"}, "Last-Modified": {"Wed, 21 Oct 2015 07:28:00 GMT"},
+			},
+		},
+		"what speaks of the answer or the origin is not": {
+			http.Header{
+				"Set-Cookie": {"a=b"}, "Etag": {`"x"`}, "Content-Length": {"5"}, "Date": {"now"}, "Server": {"x"},
+				"Content-Security-Policy": {"x"}, "Location": {"/"}, "Expires": {"0"}, "Transfer-Encoding": {"chunked"}, "X-Amz-Meta": {"x"},
+			},
+			http.Header{},
+		},
+		"the origin's own metadata is kept": {
+			http.Header{"X-Amz-Meta-Build": {"7"}}, http.Header{"X-Amz-Meta-Build": {"7"}},
+		},
+		"metadata in any case is kept under its canonical name": {
+			http.Header{"x-amz-meta-BUILD": {"7"}, "content-type": {"a/b"}},
+			http.Header{"X-Amz-Meta-Build": {"7"}, "Content-Type": {"a/b"}},
+		},
+		"metadata under our prefix is not": {
+			http.Header{"X-Amz-Meta-Cloudmirror-Sha256": {"forged"}, "x-amz-meta-cloudmirror-expires": {"forged"}}, http.Header{},
+		},
+		"the first of several values counts": {
+			http.Header{"Content-Type": {"a/b", "c/d"}}, http.Header{"Content-Type": {"a/b"}},
+		},
+		"a name without values is not kept": {http.Header{"Content-Type": nil}, http.Header{}},
+		"no headers at all":                 {nil, http.Header{}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, storage.KeptHeader(c.origin)); diff != "" {
+				t.Errorf("KeptHeader (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestKeptHeaderIsACopy(t *testing.T) {
+	origin := http.Header{"Content-Type": {"a/b", "c/d"}}
+	kept := storage.KeptHeader(origin)
+	kept.Set("Content-Type", "changed")
+	kept.Add("Content-Type", "more")
+	if diff := cmp.Diff(http.Header{"Content-Type": {"a/b", "c/d"}}, origin); diff != "" {
+		t.Errorf("the origin's headers changed (-want +got):\n%s", diff)
+	}
+}
