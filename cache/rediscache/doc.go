@@ -1,0 +1,23 @@
+// Package rediscache keeps the cache in Redis: one server, one behind Sentinel,
+// or a Redis Cluster. It is the store of a deployment of many processes.
+//
+// It promises what cache.Store says. A Get is one plain GET, a Swap one script on
+// one key, so both work in a Cluster, and what is stored is the entry's JSON
+// under the prefix, with a time to live. Times are the clock of the server that
+// runs the script. Any loss of Redis, of its data, or of the connection costs
+// time only.
+//
+// Watchers are woken by Redis' own broadcast of invalidated keys (CLIENT
+// TRACKING … BCAST, https://redis.io/docs/latest/develop/reference/client-side-caching/),
+// so that changes by whomever, expiry and flushes included, need no message of
+// ours. Each connection that listens proves itself: a canary, a small key that is
+// written every second through the connections that Get and Swap use, must come
+// back on it. Otherwise a listener would stay with a master that Sentinel has
+// replaced. What Redis needs: version 6 or later for waking (else watchers hear
+// nothing, and callers live from their slow poll), and for a user with an ACL
+// `~<prefix>*`, `&<prefix>*` and the commands GET, SET, DEL, TIME, PING, EVAL,
+// EVALSHA, CLIENT and SUBSCRIBE, and in a Cluster CLUSTER.
+//
+// The package must not decide transitions, and its errors never contain the
+// password or the URL.
+package rediscache

@@ -1,0 +1,216 @@
+package rediscache
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"cloudmirror"
+)
+
+const (
+	// lookInterval is how often the nodes of a Cluster are listed anew. A node
+	// that is in trouble has them listed at once.
+	lookInterval = 5 * time.Second
+	// lookTimeout bounds one listing.
+	lookTimeout = 5 * time.Second
+
+	firstBackoff = 50 * time.Millisecond
+	lastBackoff  = 5 * time.Second
+)
+
+var errStarting = errors.New("rediscache: not listening yet")
+
+// A listener has a tracker for each node and follows the nodes as they change.
+type listener struct {
+	store          *Store
+	nodes          nodesFunc
+	id             string // of this process, in the names of its canaries
+	canaryInterval time.Duration
+	logger         *zap.Logger
+	canary         *redis.Script
+	interruptions  prometheus.Counter
+
+	look   chan struct{} // asks for the nodes to be listed now
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu   sync.Mutex
+	errs map[string]error // by node: nil while its changes are heard
+	err  error            // of listing the nodes, or the sum of errs
+}
+
+func newListener(s *Store, nodes nodesFunc, o Options) *listener {
+	return &listener{
+		store: s, nodes: nodes, id: cloudmirror.NewID(), canaryInterval: o.CanaryInterval, logger: o.Logger,
+		canary: redis.NewScript(canarySource), look: make(chan struct{}, 1), errs: make(map[string]error), err: errStarting,
+		interruptions: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cloudmirror_cache_watch_interruptions_total",
+			Help: "How often a connection that tells of the cache's changes was lost or could not be made.",
+		}),
+	}
+}
+
+// register adds the metrics.
+func (l *listener) register(registerer prometheus.Registerer) error {
+	watching := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cloudmirror_cache_watching",
+		Help: "1 while changes of the cache wake those who wait, 0 while they live from polling.",
+	}, func() float64 {
+		if l.status() != nil {
+			return 0
+		}
+		return 1
+	})
+	if err := registerer.Register(watching); err != nil {
+		return err
+	}
+	return registerer.Register(l.interruptions)
+}
+
+func (l *listener) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	l.done.Go(func() { l.run(ctx) })
+}
+
+// stop ends all goroutines and waits for them. It may be called twice.
+func (l *listener) stop() {
+	l.cancel()
+	l.done.Wait()
+}
+
+// A running tracker, and the node that it was started for.
+type running struct {
+	node
+	cancel context.CancelFunc
+}
+
+// run keeps one tracker for each node until ctx ends.
+func (l *listener) run(ctx context.Context) {
+	trackers := make(map[string]running)
+	var tracking sync.WaitGroup
+	defer tracking.Wait()
+	for failures := 0; ; {
+		nodes, err := l.list(ctx)
+		if err != nil {
+			failures++
+			l.report("", err)
+		} else {
+			failures = 0
+			l.keep(nodes, trackers)
+			for _, n := range nodes {
+				if _, ok := trackers[n.name]; !ok {
+					ctx, cancel := context.WithCancel(ctx)
+					trackers[n.name] = running{node: n, cancel: cancel}
+					tracking.Go(func() { (&tracker{listener: l, node: n, heard: make(chan struct{}, 1)}).run(ctx) })
+				}
+			}
+		}
+		wait, look := lookInterval, l.look
+		if failures > 0 {
+			wait, look = backoff(failures), nil
+		}
+		if !pause(ctx, wait, look) {
+			for _, t := range trackers {
+				t.cancel()
+			}
+			return
+		}
+	}
+}
+
+func (l *listener) list(ctx context.Context) ([]node, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return l.nodes(ctx)
+}
+
+// keep stops the trackers of nodes that are gone or whose slots moved.
+func (l *listener) keep(nodes []node, trackers map[string]running) {
+	tags := make(map[string]string, len(nodes))
+	for _, n := range nodes {
+		tags[n.name] = n.tag
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, t := range trackers {
+		if tag, ok := tags[name]; !ok || tag != t.tag {
+			t.cancel()
+			delete(trackers, name)
+			delete(l.errs, name)
+		}
+	}
+	for _, n := range nodes {
+		if _, ok := l.errs[n.name]; !ok {
+			l.errs[n.name] = errStarting
+		}
+	}
+}
+
+// report notes whether a node's changes are heard (nil) or why not; without a
+// name, why the nodes could not be listed. It logs what is new.
+func (l *listener) report(name string, err error) {
+	l.mu.Lock()
+	before := l.err
+	if name == "" {
+		l.err = err
+	} else if _, ok := l.errs[name]; ok {
+		l.errs[name] = err
+		l.err = nil
+		for _, e := range l.errs {
+			l.err = errors.Join(l.err, e)
+		}
+	}
+	after := l.err
+	l.mu.Unlock()
+
+	if err != nil {
+		l.interruptions.Inc()
+		select {
+		case l.look <- struct{}{}:
+		default:
+		}
+	}
+	switch {
+	case before != nil && after == nil:
+		l.logger.Info("the cache's changes wake who waits")
+	case after != nil && (before == nil || errors.Is(before, errStarting) && !errors.Is(after, errStarting)):
+		l.logger.Warn("the cache's changes are not heard; who waits polls", zap.Error(after))
+	}
+}
+
+func (l *listener) status() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// backoff returns how long to wait after so many failures in a row: twice as
+// long each time, half of it random.
+func backoff(failures int) time.Duration {
+	full := lastBackoff
+	if failures < 8 {
+		full = min(firstBackoff<<failures, lastBackoff)
+	}
+	return full/2 + rand.N(full/2)
+}
+
+// pause waits for d, or until a value comes, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+	case <-timer.C:
+	}
+	return ctx.Err() == nil
+}

@@ -1,0 +1,175 @@
+package rediscache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"cloudmirror/cache"
+)
+
+// DefaultPrefix is the prefix of the keys of a Store whose options name none.
+const DefaultPrefix = "cloudmirror:"
+
+// Options configure a Store.
+type Options struct {
+	// URL names the Redis; CheckURL has its forms.
+	URL string
+	// Prefix begins the name of every key and of the one channel. Deployments
+	// that share a Redis need different ones, none the beginning of another's.
+	// "": DefaultPrefix.
+	Prefix string
+	// CanaryInterval is how often each listening connection is proven to hear
+	// of changes. A connection that does not is replaced; until then, at most
+	// this long and a second, watchers may wait in vain. 0: a second.
+	CanaryInterval time.Duration
+	Logger         *zap.Logger           // nil: no logs
+	Registerer     prometheus.Registerer // nil: no metrics
+}
+
+// A Store is a cache.Store in Redis.
+type Store struct {
+	prefix string
+	client redis.UniversalClient
+	clock  clock
+	swap   *redis.Script
+
+	watchers cache.Watchers
+	listener *listener
+}
+
+var _ cache.Store = (*Store)(nil)
+
+// New returns a store, which connects in the background: an unreachable Redis
+// fails the calls, not New. The error is about the options. Call Close when
+// done.
+func New(o Options) (*Store, error) {
+	d, err := parseURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if strings.ContainsAny(o.Prefix, "{} \n") {
+		return nil, fmt.Errorf("rediscache: the prefix %q has a brace, which would put all keys into one slot of a Cluster, or white space", o.Prefix)
+	}
+	if o.CanaryInterval == 0 {
+		o.CanaryInterval = time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	s := &Store{prefix: o.Prefix, swap: redis.NewScript(swapSource)}
+	var nodes nodesFunc
+	switch {
+	case d.cluster != nil:
+		client := redis.NewClusterClient(d.cluster)
+		s.client, nodes = client, clusterNodes(client)
+	case d.sentinel != nil:
+		client := redis.NewFailoverClient(d.sentinel)
+		s.client, nodes = client, oneNode(client)
+	default:
+		client := redis.NewClient(d.single)
+		s.client, nodes = client, oneNode(client)
+	}
+	s.listener = newListener(s, nodes, o)
+	if o.Registerer != nil {
+		if err := s.listener.register(o.Registerer); err != nil {
+			return nil, errors.Join(fmt.Errorf("rediscache: register metrics: %w", err), s.client.Close())
+		}
+	}
+	s.listener.start()
+	return s, nil
+}
+
+// Close stops listening and closes the connections. Calls that run fail.
+func (s *Store) Close() error {
+	s.listener.stop()
+	if err := s.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+		return fmt.Errorf("rediscache: close: %w", err)
+	}
+	return nil
+}
+
+// Get implements cache.Store.
+func (s *Store) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
+	raw, err := s.client.Get(ctx, s.name(key)).Result()
+	switch {
+	case err == nil:
+	case errors.Is(err, redis.Nil):
+		raw = ""
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		raw = foreign
+	default:
+		return cache.Snapshot{}, fmt.Errorf("rediscache: get %s: %w", key, err)
+	}
+	return snapshot(raw, s.clock.now()), nil
+}
+
+// Swap implements cache.Store.
+func (s *Store) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {
+	seen := old.Now()
+	raw, gone := "", seen
+	if next.State != cache.Absent {
+		raw, gone = string(next.Encode()), seen.Add(next.KeepFor(seen))
+		if _, err := cache.Decode([]byte(raw)); err != nil {
+			return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, err)
+		}
+	}
+	asked := time.Now()
+	answer, err := parseReply(s.swap.Run(ctx, s.client, []string{s.name(key)},
+		old.Version(), raw, gone.UnixMilli(), seen.UnixMilli(), cache.MaxClockError.Milliseconds(), foreign))
+	if err != nil {
+		return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, err)
+	}
+	if answer.swapped && s.Watching() != nil {
+		s.watchers.Notify(key) // this process, at least, need not poll
+	}
+	return snapshot(answer.stored, s.clock.learn(asked, answer.microseconds)), answer.swapped, nil
+}
+
+// Watch implements cache.Store.
+func (s *Store) Watch(key cache.Key) (changed <-chan struct{}, stop func()) {
+	return s.watchers.Watch(key)
+}
+
+// Ping implements cache.Store. Of a Cluster, every master must answer.
+func (s *Store) Ping(ctx context.Context) error {
+	ping := func(ctx context.Context, client *redis.Client) error { return client.Ping(ctx).Err() }
+	var err error
+	switch client := s.client.(type) {
+	case *redis.ClusterClient:
+		err = client.ForEachMaster(ctx, ping)
+	case *redis.Client:
+		err = ping(ctx, client)
+	}
+	if err != nil {
+		return fmt.Errorf("rediscache: ping: %w", err)
+	}
+	return nil
+}
+
+// Watching returns nil while watchers are woken by every change, and otherwise
+// why they are not, and callers live from their slow poll.
+func (s *Store) Watching() error { return s.listener.status() }
+
+func (s *Store) name(key cache.Key) string { return s.prefix + string(key) }
+
+// snapshot shows a stored value, of which "" is none. The value is its own
+// version.
+func snapshot(raw string, now time.Time) cache.Snapshot {
+	entry := cache.Entry{State: cache.Absent}
+	if raw != "" {
+		if read, err := cache.Decode([]byte(raw)); err == nil {
+			entry = read
+		}
+	}
+	return cache.NewSnapshot(entry, raw, now)
+}
