@@ -1,0 +1,64 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# The tools, pinned here and nowhere else. They are installed into .tools; a
+# changed version is installed anew. None of them is in go.mod.
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOTESTSUM     := gotest.tools/gotestsum@v1.13.0
+MINIO         := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+MOTO          := moto[server]==5.2.1
+VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+# How long `make fuzz` runs each target.
+FUZZTIME ?= 10s
+
+.PHONY: help
+help: ## lists these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## builds bin/cloudmirror, one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/cloudmirror ./cmd/cloudmirror
+
+.PHONY: demo
+demo: ## shows a miss and a hit, with a small origin of its own
+	@go run ./test/demo
+
+.PHONY: deps
+deps: ## installs what the tests need; quick when it is there
+	@scripts/deps redis moto '$(MOTO)'
+	@scripts/tool '$(VERSITYGW)' '$(GOTESTSUM)'
+
+.PHONY: test
+test: deps ## runs go vet and all tests on real servers, and prints the coverage
+	go vet ./...
+	@scripts/test
+
+.PHONY: race
+race: deps ## runs the tests, but for the largest objects, with the race detector
+	@scripts/deps cc
+	@scripts/test -race -short
+
+.PHONY: minio-test
+minio-test: deps ## runs the S3 tests on minio (5 minutes to build it once)
+	@scripts/tool '$(MINIO)'
+	@CLOUDMIRROR_MINIO=1 scripts/test ./storage/s3store/... ./test/...
+
+.PHONY: lint
+lint: ## runs golangci-lint (2 minutes to build it once)
+	@scripts/tool '$(GOLANGCI_LINT)'
+	.tools/golangci-lint run ./...
+
+.PHONY: fuzz
+fuzz: ## runs each fuzz target for FUZZTIME (default 10s)
+	@scripts/fuzz '$(FUZZTIME)'
+
+.PHONY: bench
+bench: ## measures speed and memory, side by side with their yardsticks
+	@go run ./test/bench
+
+.PHONY: clean
+clean: ## removes what was built, but not .tools
+	rm -rf bin coverage.out
