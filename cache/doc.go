@@ -14,7 +14,7 @@
 //	copying  ─Start──▶ copying   taken over, its lease lapsed
 //	copying  ─Claim──▶ queued    its lease lapsed: the same job is sent again
 //	copying  ─Requeue▶ queued    handed back by a copier that stops
-//	absent   ─Restore▶ copying   a flush removed the entry of a running copy
+//	absent   ─Restore▶ copying   a flush removed the entry of a running copy; so from queued
 //	absent   ─Backfill▶ present  storage has the copy; so from an error, a lapsed lease
 //	present  ─time───▶ absent
 //	error    ─Claim──▶ queued    retry due;  ─time─▶ absent

@@ -77,9 +77,10 @@ const MaxCauseBytes = 4 << 10
 var (
 	// ErrNotHolder says that the attempt is not, or no longer, the current one.
 	ErrNotHolder = errors.New("cache: another attempt holds the entry")
-	// ErrForgotten says that the cache lost the entry of a running attempt. Its
-	// holder may Restore it, once it made sure that its generation is current.
-	ErrForgotten = errors.New("cache: the entry was flushed")
+	// ErrForgotten says that the entry knows nothing of the attempt, and of no
+	// other: it was flushed, and at most queued again since. The attempt may
+	// Restore it, once it made sure that its generation is current.
+	ErrForgotten = errors.New("cache: the entry forgot its attempt")
 )
 
 // At returns the entry as it stands at now: what has run out is absent. Leases
@@ -222,7 +223,7 @@ func (e Entry) Start(now time.Time, job, attempt string, g cloudmirror.Generatio
 // hold checks that attempt holds the entry.
 func (e Entry) hold(now time.Time, attempt string) error {
 	switch e = e.At(now); {
-	case e.State == Absent:
+	case e.State == Absent, e.State == Queued:
 		return ErrForgotten
 	case e.State != Copying || e.Attempt != attempt:
 		return ErrNotHolder
@@ -241,15 +242,17 @@ func (e Entry) Renew(now time.Time, attempt string, lease time.Duration, p Progr
 	return e, nil
 }
 
-// Restore puts the entry of a running attempt back that a flush removed. The
-// error is ErrNotHolder if there is an entry again. The caller must have made
-// sure that g is the object's current generation.
+// Restore puts the entry of a running attempt back that a flush removed, or that
+// was queued again since: the attempt is as good as the one that the queued job
+// would begin. The error is ErrNotHolder if there is anything else. The caller
+// must have made sure that g is the object's current generation.
 func (e Entry) Restore(now time.Time, job, attempt string, g cloudmirror.Generation, lease time.Duration) (Entry, error) {
-	if e.At(now).State != Absent {
+	current := e.At(now)
+	if current.State != Absent && (current.State != Queued || current.Generation != g) {
 		return e, ErrNotHolder
 	}
-	e, _ = e.At(now).Start(now, job, attempt, g, lease)
-	return e, nil
+	restored, _ := current.Start(now, job, attempt, g, lease)
+	return restored, nil
 }
 
 // Complete ends an attempt with a copy, which may be gone from expires on. The

@@ -42,6 +42,7 @@ var (
 
 	queued       = cache.Entry{State: cache.Queued, Generation: generation, Until: later, Job: "job"}
 	queuedLapsed = with(queued, func(e *cache.Entry) { e.Until = now })
+	queuedOld    = with(queued, func(e *cache.Entry) { e.Generation = oldGeneration })
 	queuedRetry  = with(queued, func(e *cache.Entry) { e.Tries, e.Failure = 2, &due })
 
 	copying = cache.Entry{

@@ -113,12 +113,13 @@ func (w *world) holders(t *rapid.T, attempt string, change func(cache.Entry) (ca
 	if diff := cmp.Diff(before, w.entry); diff != "" {
 		t.Fatalf("the receiver changed (-before +after):\n%s", diff)
 	}
-	switch isAbsent := w.entry.At(w.now).State == cache.Absent; {
+	state := w.entry.At(w.now).State
+	switch forgot := state == cache.Absent || state == cache.Queued; {
 	case attempt == w.holder && err != nil:
 		t.Fatalf("%s holds the entry and is refused: %v", attempt, err)
-	case attempt != w.holder && isAbsent != errors.Is(err, cache.ErrForgotten):
-		t.Fatalf("%s asked about an entry that is absent: %v; got %v", attempt, isAbsent, err)
-	case attempt != w.holder && !isAbsent && !errors.Is(err, cache.ErrNotHolder):
+	case attempt != w.holder && forgot != errors.Is(err, cache.ErrForgotten):
+		t.Fatalf("%s asked about an entry that is %s; got %v", attempt, state, err)
+	case attempt != w.holder && !forgot && !errors.Is(err, cache.ErrNotHolder):
 		t.Fatalf("%q holds the entry, but %s gets %v", w.holder, attempt, err)
 	case err == nil:
 		w.set(t, next)
@@ -205,7 +206,8 @@ func (w *world) Restore(t *rapid.T) {
 		e, err = e.Restore(w.now, who.job, who.attempt, who.generation, copyLease)
 		return e
 	})
-	if restored := err == nil; restored != (before.State == cache.Absent) {
+	may := before.State == cache.Absent || before.State == cache.Queued && before.Generation == who.generation
+	if restored := err == nil; restored != may {
 		t.Fatalf("restore over %s: %v", before.State, err)
 	} else if restored {
 		w.hold(t, who.attempt)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"cloudmirror"
 	"cloudmirror/mirror"
@@ -34,11 +33,10 @@ func (t *task) transferOrFind(ctx context.Context, attempt *mirror.Attempt) (sto
 		return info, err
 	}
 	// Somebody else's copy is in our place: whole and verified, as all copies
-	// are. Only one that has run out, and that storage did not remove yet, is of
-	// no use.
+	// are. Only one that is about to expire is of no use.
 	info, err = t.backend.Storage.Stat(ctx, attempt.StorageKey())
 	switch {
-	case err == nil && (info.ExpiresAt.IsZero() || time.Now().Before(info.ExpiresAt)):
+	case err == nil && attempt.IsGood(info):
 		return info, nil
 	case err == nil, errors.Is(err, storage.ErrNotExist):
 		return t.transfer(ctx, attempt, true)

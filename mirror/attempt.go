@@ -50,8 +50,9 @@ type Attempt struct {
 	key     cache.Key
 	id      string
 
-	mu sync.Mutex
-	at cache.Snapshot // the newest known state of the entry
+	mu    sync.Mutex
+	at    cache.Snapshot // the newest known state of the entry
+	ended bool           // completed, failed or handed back
 }
 
 // Begin starts an attempt for a job. The attempt is only valid with Begun; it
@@ -78,7 +79,7 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 			_, err := m.backfill(ctx, a.key, at, seen)
 			return nil, Exists, err
 		}
-		a.job.Generation, a.job.Replace = seen.generation, seen.expired
+		a.job.Generation, a.job.Replace = seen.generation, seen.expiring
 	}
 	outcome := cache.StartStale
 	at, _, err = m.update(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
@@ -103,8 +104,17 @@ func (m *Mirror) RenewEvery() time.Duration { return m.timing.CopyLease / 3 }
 // StorageKey returns where the copy goes.
 func (a *Attempt) StorageKey() string { return a.job.Object.StorageKey(a.job.Generation) }
 
-// Replace reports whether an expired copy is known to be under the key.
+// Replace reports whether a copy that is not to be used any more is known to be
+// under the key.
 func (a *Attempt) Replace() bool { return a.job.Replace }
+
+// IsGood reports whether a copy that was found under the key can be handed out
+// for a while.
+func (a *Attempt) IsGood(info storage.Info) bool {
+	now := time.Now()
+	_, expires := a.backend.describe(info, now)
+	return now.Before(expires)
+}
 
 // ExpiresAt returns until when a copy whose upload begins now is kept.
 func (a *Attempt) ExpiresAt() time.Time { return time.Now().Add(a.backend.TTL) }
@@ -112,6 +122,8 @@ func (a *Attempt) ExpiresAt() time.Time { return time.Now().Add(a.backend.TTL) }
 // Renew keeps the entry and notes the progress. ErrLost says to stop copying;
 // ErrUnavailable that the cache did not answer, which is no reason to stop.
 func (a *Attempt) Renew(ctx context.Context, p cache.Progress) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	return a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.Renew(now, a.id, a.mirror.timing.CopyLease, p)
 	})
@@ -123,7 +135,7 @@ func (a *Attempt) Renew(ctx context.Context, p cache.Progress) error {
 // again.
 func (a *Attempt) Complete(ctx context.Context, info storage.Info) error {
 	copied, expires := a.backend.describe(info, time.Now())
-	err := a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	err := a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.Complete(now, a.id, copied, expires)
 	})
 	if errors.Is(err, ErrLost) {
@@ -148,7 +160,7 @@ func (a *Attempt) discard(ctx context.Context) {
 // its tries and belongs to the dead letters. The errors are ErrLost and
 // ErrUnavailable.
 func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, err error) {
-	err = a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	err = a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		tries := e.Tries + 1
 		dead = !f.Permanent && tries >= MaxTries
 		return e.Fail(now, a.id, cache.Failure{
@@ -180,7 +192,7 @@ func retryDelay(tries int) time.Duration {
 // receive is used up. The caller acknowledges the old message if the error is
 // nil, and leaves it to be received again otherwise.
 func (a *Attempt) HandBack(ctx context.Context, delay time.Duration) error {
-	err := a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	err := a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.Requeue(now, a.id, delay+a.mirror.timing.QueueLease)
 	})
 	if err != nil {
@@ -191,12 +203,24 @@ func (a *Attempt) HandBack(ctx context.Context, delay time.Duration) error {
 	return a.backend.Queue.Send(ctx, a.job, delay)
 }
 
-// change applies a change that only the holder may make. If a flush removed the
-// entry, it is put back first, provided that the object was not purged
-// meanwhile: storage knows that even when the cache does not.
-func (a *Attempt) change(ctx context.Context, change cache.Change) error {
+// end applies the last change of the attempt: what comes after it, such as a late
+// heartbeat, is lost.
+func (a *Attempt) end(ctx context.Context, change cache.Change) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	err := a.change(ctx, change)
+	a.ended = a.ended || err == nil
+	return err
+}
+
+// change applies a change that only the holder may make. If a flush removed the
+// entry, it is put back first, provided that the object was not purged
+// meanwhile: storage knows that even when the cache does not. The caller holds
+// the lock.
+func (a *Attempt) change(ctx context.Context, change cache.Change) error {
+	if a.ended {
+		return ErrLost
+	}
 	at, refused, err := a.mirror.update(ctx, a.key, a.at, change)
 	if err != nil {
 		return err
@@ -223,7 +247,7 @@ func (a *Attempt) restore(ctx context.Context, change cache.Change) error {
 		if err != nil {
 			return e, err
 		}
-		restored.Tries = a.job.Tries
+		restored.Tries = max(restored.Tries, a.job.Tries)
 		return change(restored, now)
 	})
 	if err != nil {

@@ -219,7 +219,7 @@ func (m *Mirror) claim(ctx context.Context, b *Backend, w Want, key cache.Key, a
 	}
 	job := queue.Job{
 		ID: at.Entry.Job, Object: w.Object, Backend: b.ID, Generation: at.Entry.Generation,
-		Tries: at.Entry.Tries, Replace: seen.expired, SentAt: at.Now(),
+		Tries: at.Entry.Tries, Replace: seen.expiring, SentAt: at.Now(),
 	}
 	if err := m.send(ctx, b, job); err != nil {
 		m.release(ctx, key, at, job.ID)

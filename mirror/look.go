@@ -25,7 +25,7 @@ const maxExpiryMargin = 5 * time.Minute
 type sight struct {
 	generation cloudmirror.Generation // the object's current one
 	found      bool                   // there is a copy of that generation, good for a while
-	expired    bool                   // there is one that is not to be used any more
+	expiring   bool                   // there is one that is not to be handed out any more
 	copied     cache.Copy
 	expires    time.Time
 }
@@ -82,7 +82,7 @@ func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error
 	now := time.Now()
 	seen.copied, seen.expires = b.describe(info, now)
 	seen.found = now.Before(seen.expires)
-	seen.expired = !seen.found
+	seen.expiring = !seen.found
 	return seen, nil
 }
 

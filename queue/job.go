@@ -18,7 +18,7 @@ type Job struct {
 	Backend    cloudmirror.BackendID
 	Generation cloudmirror.Generation // where the copy goes
 	Tries      int                    // tries that failed before
-	Replace    bool                   // an expired copy is known to be in the way
+	Replace    bool                   // a copy that is about to expire is in the way
 	SentAt     time.Time
 }
 

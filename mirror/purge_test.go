@@ -1,0 +1,150 @@
+package mirror_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/mirror"
+)
+
+func TestPurge(t *testing.T) {
+	w := newWorld(t)
+	w.makePresent()
+	old := w.want.Object.StorageKey(cloudmirror.FirstGeneration)
+	for range 2 { // also when there is nothing any more
+		if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+			t.Fatal(err)
+		}
+		if w.exists(old) {
+			t.Fatal("the old copy is still there")
+		}
+		if state := w.peek().Entry.State; state != cache.Absent {
+			t.Fatalf("the entry is %v, want absent", state)
+		}
+	}
+	w.makePresent()
+	e := w.peek().Entry
+	if e.State != cache.Present || e.Generation == cloudmirror.FirstGeneration {
+		t.Errorf("copied again: %+v, want present in a new generation", e)
+	}
+	w.memory.Flush()
+	if again := w.peek().Entry; again.State != cache.Present || again.Generation != e.Generation {
+		t.Errorf("after a flush: %+v, want generation %s", again, e.Generation)
+	}
+}
+
+// Each case is one interleaving of a purge with a copy: after all of it, the
+// copy that began before the purge must be gone, and unknown to the cache.
+func TestAPurgeOvertakesACopy(t *testing.T) {
+	purge := func(w *world, _ *mirror.Attempt) {
+		if err := w.mirror.Purge(w.t.Context(), w.want); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	flush := func(w *world, _ *mirror.Attempt) { w.memory.Flush() }
+	tombstoneEnds := func(*world, *mirror.Attempt) { time.Sleep(3 * time.Minute) }
+	renewIsLost := func(w *world, a *mirror.Attempt) {
+		if err := a.Renew(w.t.Context(), cache.Progress{}); !errors.Is(err, mirror.ErrLost) {
+			w.t.Errorf("renew: error %v, want ErrLost", err)
+		}
+	}
+	completeIsLost := func(w *world, a *mirror.Attempt) {
+		if err := a.Complete(w.t.Context(), w.upload(a)); !errors.Is(err, mirror.ErrLost) {
+			w.t.Errorf("complete: error %v, want ErrLost", err)
+		}
+	}
+	type step = func(*world, *mirror.Attempt)
+	tests := []struct {
+		name  string
+		steps []step
+	}{
+		{"before its upload", []step{purge, completeIsLost}},
+		{"before its heartbeat", []step{purge, renewIsLost, completeIsLost}},
+		{"and is flushed", []step{purge, flush, completeIsLost}},
+		{"and is flushed before a heartbeat", []step{purge, flush, renewIsLost, completeIsLost}},
+		{"after a flush", []step{flush, purge, completeIsLost}},
+		{"whose copier sleeps until the tombstone is gone", []step{purge, tombstoneEnds, completeIsLost}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				if _, err := w.mirror.Ensure(t.Context(), w.want); err != nil {
+					t.Fatal(err)
+				}
+				a := w.begin(w.receive())
+				for _, step := range tt.steps {
+					step(w, a)
+				}
+				if w.exists(a.StorageKey()) {
+					t.Error("the copy of the overtaken attempt is still there")
+				}
+				if state := w.peek().Entry.State; state != cache.Absent {
+					t.Errorf("the entry is %v, want absent", state)
+				}
+			})
+		})
+	}
+}
+
+func TestAPurgeOvertakesAJob(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.mirror.Ensure(t.Context(), w.want); err != nil {
+		t.Fatal(err)
+	}
+	job := w.receive()
+	if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+		t.Fatal(err)
+	}
+	if _, outcome, err := w.mirror.Begin(t.Context(), job); err != nil || outcome != mirror.Stale {
+		t.Errorf("the old job: outcome %v, error %v, want Stale", outcome, err)
+	}
+	w.memory.Flush()
+	a := w.begin(job) // nothing remembers the purge but storage
+	if a.StorageKey() == w.want.Object.StorageKey(job.Generation) {
+		t.Error("after a flush the old job writes to the purged generation")
+	}
+}
+
+func TestWaitersOfAPurgedCopyGetANewOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiting := w.wait(t.Context(), w.mirror)
+		synctest.Wait()
+		w.begin(w.receive())
+		if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		w.copyOne()
+		<-waiting.done
+		if waiting.err != nil || waiting.view.Entry.Generation == cloudmirror.FirstGeneration {
+			t.Errorf("the waiter got %+v, error %v", waiting.view.Entry, waiting.err)
+		}
+	})
+}
+
+func TestConcurrentPurgesAgree(t *testing.T) {
+	w := newWorld(t)
+	w.makePresent()
+	var purges sync.WaitGroup
+	for range 20 {
+		purges.Go(func() {
+			if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	purges.Wait()
+	w.makePresent() // fails if tombstone and marker name different generations
+	e := w.peek().Entry
+	w.memory.Flush()
+	if again := w.peek().Entry; again.State != cache.Present || again.Generation != e.Generation {
+		t.Errorf("after a flush: %+v, want generation %s", again, e.Generation)
+	}
+}

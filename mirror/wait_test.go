@@ -1,0 +1,235 @@
+package mirror_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/mirror"
+)
+
+func TestWaitersOfAnObjectCauseOneJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		other := w.newMirror()
+		var waiters []*waiter
+		for i := range 1000 {
+			m := w.mirror
+			if i%2 == 1 {
+				m = other
+			}
+			waiters = append(waiters, w.wait(t.Context(), m))
+		}
+		synctest.Wait()
+		w.copyOne()
+		for _, waiting := range waiters {
+			<-waiting.done
+			if waiting.err != nil || waiting.view.Entry.State != cache.Present || waiting.view.Source != mirror.FromCopy {
+				t.Fatalf("a waiter got %v from %v, error %v", waiting.view.Entry.State, waiting.view.Source, waiting.err)
+			}
+		}
+		if sent := w.queue.sent.Load(); sent != 1 {
+			t.Errorf("%d jobs were sent, want 1", sent)
+		}
+		if view := w.peek(); view.Source != mirror.FromCache || view.Entry.Copy.SizeBytes != int64(len(content)) {
+			t.Errorf("afterwards the cache says %+v", view)
+		}
+	})
+}
+
+// A client that waits must not send the job again, however long it waits, while
+// the lease of the queued job lasts.
+func TestAWaiterDoesNotSendAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+		defer cancel()
+		waiting := w.wait(ctx, w.mirror)
+		<-waiting.done
+		if !errors.Is(waiting.err, context.DeadlineExceeded) || waiting.view.Entry.State != cache.Queued {
+			t.Errorf("got %v, error %v, want queued and the deadline", waiting.view.Entry.State, waiting.err)
+		}
+		if sent := w.queue.sent.Load(); sent != 1 {
+			t.Errorf("%d jobs were sent in 4 minutes, want 1", sent)
+		}
+	})
+}
+
+func TestALostJobIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiting := w.wait(t.Context(), w.mirror)
+		synctest.Wait()
+		lost := w.receive() // acknowledged, and forgotten by its copier
+		time.Sleep(5*time.Minute + time.Second)
+		synctest.Wait()
+		again := w.receive()
+		if again.ID != lost.ID {
+			t.Errorf("sent again as job %s, want %s", again.ID, lost.ID)
+		}
+		a := w.begin(again)
+		if err := a.Complete(t.Context(), w.upload(a)); err != nil {
+			t.Fatal(err)
+		}
+		<-waiting.done
+		if waiting.err != nil {
+			t.Error(waiting.err)
+		}
+	})
+}
+
+func TestAJobOfADeadCopierIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiting := w.wait(t.Context(), w.mirror)
+		synctest.Wait()
+		dead := w.begin(w.receive())
+		time.Sleep(31 * time.Second) // its lease lapses
+		synctest.Wait()
+		w.copyOne()
+		<-waiting.done
+		if waiting.err != nil {
+			t.Error(waiting.err)
+		}
+		if err := dead.Renew(t.Context(), cache.Progress{}); !errors.Is(err, mirror.ErrLost) {
+			t.Errorf("the copier that came back renewed: error %v, want ErrLost", err)
+		}
+	})
+}
+
+func TestAClientThatLeavesLeavesItsJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		waiting := w.wait(ctx, w.mirror)
+		synctest.Wait()
+		cancel()
+		<-waiting.done
+		if !errors.Is(waiting.err, context.Canceled) {
+			t.Errorf("error %v, want context.Canceled", waiting.err)
+		}
+		w.copyOne()
+		if view := w.peek(); view.Entry.State != cache.Present {
+			t.Errorf("the entry is %v, want present", view.Entry.State)
+		}
+	})
+}
+
+func TestEnsureDoesNotWaitForTheCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		view, err := w.mirror.Ensure(t.Context(), w.want)
+		if err != nil || view.Entry.State != cache.Queued {
+			t.Fatalf("got %v, error %v, want queued", view.Entry.State, err)
+		}
+		w.copyOne()
+		if view, err = w.mirror.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Present {
+			t.Errorf("got %v, error %v, want present", view.Entry.State, err)
+		}
+	})
+}
+
+func TestTransientFailuresAreRetriedWhileAClientWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		failure := &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 503, Message: "busy", Err: errBroken}
+		waiting := w.wait(t.Context(), w.mirror)
+		for try := range mirror.MaxTries {
+			synctest.Wait()
+			job := w.receive()
+			if job.Tries != try {
+				t.Errorf("the job of try %d says %d tries before", try+1, job.Tries)
+			}
+			dead, err := w.begin(job).Fail(t.Context(), failure)
+			if err != nil || dead != (try == mirror.MaxTries-1) {
+				t.Fatalf("try %d: dead %t, error %v", try+1, dead, err)
+			}
+			if !dead {
+				time.Sleep(time.Minute) // longer than any delay of the first tries
+			}
+		}
+		<-waiting.done
+		e := waiting.view.Entry
+		if waiting.err != nil || e.State != cache.Failed || !e.Failure.Permanent || e.Failure.Status != 503 {
+			t.Errorf("in the end: %+v, error %v", e, waiting.err)
+		}
+		if e.Failure.Cause != errBroken.Error() {
+			t.Errorf("the cause is %q, want %q", e.Failure.Cause, errBroken)
+		}
+	})
+}
+
+func TestARetryWaitsUntilItIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiting := w.wait(t.Context(), w.mirror)
+		synctest.Wait()
+		failure := &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 503, RetryAfter: 20 * time.Second}
+		if _, err := w.begin(w.receive()).Fail(t.Context(), failure); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(19 * time.Second)
+		synctest.Wait()
+		if sent := w.queue.sent.Load(); sent != 1 {
+			t.Errorf("%d jobs were sent before the retry is due, want 1", sent)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		w.copyOne()
+		<-waiting.done
+		if waiting.err != nil || waiting.view.Entry.State != cache.Present {
+			t.Errorf("got %v, error %v, want present", waiting.view.Entry.State, waiting.err)
+		}
+	})
+}
+
+func TestAPermanentFailureIsRememberedForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiting := w.wait(t.Context(), w.mirror)
+		synctest.Wait()
+		gone := &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 404, Permanent: true}
+		if dead, err := w.begin(w.receive()).Fail(t.Context(), gone); err != nil || dead {
+			t.Fatalf("dead %t, error %v", dead, err)
+		}
+		<-waiting.done
+		if f := waiting.view.Entry.Failure; waiting.err != nil || f == nil || f.Status != 404 {
+			t.Fatalf("the waiter got %+v, error %v", waiting.view.Entry, waiting.err)
+		}
+		if view, err := w.mirror.Wait(t.Context(), w.want); err != nil || view.Entry.State != cache.Failed {
+			t.Errorf("asked again: %v, error %v, want the failure", view.Entry.State, err)
+		}
+		time.Sleep(31 * time.Second)
+		if view, err := w.mirror.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Queued {
+			t.Errorf("after the negative TTL: %v, error %v, want queued", view.Entry.State, err)
+		}
+	})
+}
+
+func TestCloseEndsWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiting := w.wait(t.Context(), w.mirror)
+		synctest.Wait()
+		w.mirror.Close()
+		<-waiting.done
+		if !errors.Is(waiting.err, mirror.ErrClosed) {
+			t.Errorf("error %v, want ErrClosed", waiting.err)
+		}
+		if _, err := w.mirror.Wait(t.Context(), w.want); !errors.Is(err, mirror.ErrClosed) {
+			t.Errorf("afterwards: error %v, want ErrClosed", err)
+		}
+	})
+}
+
+func TestUnknownBackend(t *testing.T) {
+	w := newWorld(t)
+	w.want.Backend.Region = "mars"
+	if _, err := w.mirror.Wait(t.Context(), w.want); !errors.Is(err, mirror.ErrUnknownBackend) {
+		t.Errorf("error %v, want ErrUnknownBackend", err)
+	}
+}
