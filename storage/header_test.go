@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,7 +43,23 @@ func TestKeptHeader(t *testing.T) {
 			http.Header{"Content-Type": {"a/b", "c/d"}}, http.Header{"Content-Type": {"a/b"}},
 		},
 		"a name without values is not kept": {http.Header{"Content-Type": nil}, http.Header{}},
-		"no headers at all":                 {nil, http.Header{}},
+		"what HTTP does not allow is left out": {
+			http.Header{
+				"X-Amz-Meta-Lines": {"a\r\nb: c"}, "X-Amz-Meta-A B": {"x"}, "X-Amz-Meta-Größe": {"x"},
+				"X-Amz-Meta-Bytes": {"\xff"}, "Content-Type": {"a/b\x00"}, "X-Amz-Meta-Tab": {"a\tb"}, "X-Amz-Meta-Name": {"größe"},
+			},
+			http.Header{"X-Amz-Meta-Tab": {"a\tb"}, "X-Amz-Meta-Name": {"größe"}},
+		},
+		"what is too large is left out, the rest is not": {
+			http.Header{
+				"Content-Type": {"a/b"}, "X-Amz-Meta-A": {strings.Repeat("a", storage.MaxHeaderBytes)}, "X-Amz-Meta-B": {"b"},
+				"Content-Disposition": {strings.Repeat("d", storage.MaxHeaderBytes/2)}, "X-Amz-Meta-C": {strings.Repeat("c", storage.MaxHeaderBytes/2)},
+			},
+			http.Header{
+				"Content-Type": {"a/b"}, "Content-Disposition": {strings.Repeat("d", storage.MaxHeaderBytes/2)}, "X-Amz-Meta-B": {"b"},
+			},
+		},
+		"no headers at all": {nil, http.Header{}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -8,11 +8,7 @@ import (
 	"hash/crc32"
 	"net/http"
 	"os"
-	"slices"
 	"time"
-	"unicode/utf8"
-
-	"golang.org/x/net/http/httpguts"
 
 	"cloudmirror/storage"
 )
@@ -26,10 +22,6 @@ const (
 	// tailBytes is read at first: footer and record of most copies.
 	tailBytes = 4 << 10
 )
-
-// maxHeaderBytes bounds the headers of a copy. Clients and proxies refuse
-// answers with much more.
-const maxHeaderBytes = 16 << 10
 
 // errNoCopy says that a file is not one that this package wrote.
 var errNoCopy = errors.New("the file is no copy")
@@ -56,26 +48,11 @@ func (r *record) info() storage.Info {
 	return storage.Info{SizeBytes: r.Size, SHA256: r.SHA256, StoredAt: r.StoredAt, ExpiresAt: r.ExpiresAt, Header: header}
 }
 
-// keep returns the headers to be stored: those that HTTP allows, as many as fit,
-// the metadata of the origin last.
+// keep returns the headers to be stored.
 func keep(origin http.Header) map[string]string {
-	kept := storage.KeptHeader(origin)
-	names := make([]string, 0, len(kept))
-	for name := range kept {
-		names = append(names, name)
-	}
-	slices.Sort(names) // the standard ones sort before X-Amz-Meta-
-	header, size := make(map[string]string), 0
-	for _, name := range names {
-		value := kept[name][0]
-		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) || !utf8.ValidString(value) {
-			continue
-		}
-		if size+len(name)+len(value) > maxHeaderBytes {
-			continue
-		}
-		size += len(name) + len(value)
-		header[name] = value
+	header := make(map[string]string)
+	for name, values := range storage.KeptHeader(origin) {
+		header[name] = values[0]
 	}
 	return header
 }
