@@ -1,0 +1,106 @@
+package origintest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// An object is what is served for one request.
+type object struct {
+	body *io.SectionReader
+	etag string
+}
+
+func newObject(path string, b Behaviour, number int) object {
+	seed := path
+	if b.ChangeAfter > 0 && number > b.ChangeAfter {
+		seed += "\x00changed"
+	}
+	o := object{body: Content(seed, b.SizeBytes)}
+	if b.Gzip {
+		zipped := GzipBytes(seed, b.SizeBytes)
+		o.body = io.NewSectionReader(bytes.NewReader(zipped), 0, int64(len(zipped)))
+	}
+	o.etag = fmt.Sprintf(`"%x-%x"`, newWords(seed).seed, o.body.Size())
+	if b.WeakETag {
+		o.etag = "W/" + o.etag
+	}
+	return o
+}
+
+// serve answers with the object, or the part of it that was asked for.
+func serve(w http.ResponseWriter, r *http.Request, b Behaviour, number int) {
+	o := newObject(r.URL.Path, b, number)
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Last-Modified", "Tue, 01 Jul 2025 00:00:00 GMT")
+	if b.Gzip {
+		h.Set("Content-Encoding", "gzip")
+	}
+	if !b.NoETag {
+		h.Set("ETag", o.etag)
+	}
+	if !b.NoRanges {
+		h.Set("Accept-Ranges", "bytes")
+	}
+	for name, values := range b.Header {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	o.stateDigests(h, b)
+	from, until, status := o.selectRange(h, r, b)
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		w.WriteHeader(status)
+		return
+	}
+	send(w, r, b, number, status, io.NewSectionReader(o.body, from, until-from))
+}
+
+func (o object) stateDigests(h http.Header, b Behaviour) {
+	for _, kind := range b.Digests {
+		body := io.Reader(io.NewSectionReader(o.body, 0, o.body.Size()))
+		if b.WrongDigest {
+			body = io.MultiReader(body, strings.NewReader("!"))
+		}
+		stateDigest(h, kind, body)
+	}
+}
+
+// selectRange returns the bytes to be sent and the status, and sets
+// Content-Range. Only ranges with a first byte and without a last one are known.
+func (o object) selectRange(h http.Header, r *http.Request, b Behaviour) (from, until int64, status int) {
+	size := o.body.Size()
+	first, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
+	first, isOpen := strings.CutSuffix(first, "-")
+	condition := r.Header.Get("If-Range")
+	asked := ok && isOpen && !b.NoRanges && b.Ranges != RangesIgnored &&
+		(condition == "" || condition == o.etag || b.Ranges == RangesOtherETag)
+	if !asked && b.Ranges != RangesUnasked {
+		return 0, size, http.StatusOK
+	}
+	if asked {
+		from, _ = strconv.ParseInt(first, 10, 64) // no number: from the first byte on
+	}
+	if from >= size {
+		h.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
+		return 0, 0, http.StatusRequestedRangeNotSatisfiable
+	}
+	until, total := size, size
+	switch b.Ranges {
+	case RangesShifted:
+		from = max(from-1, 0)
+	case RangesOtherTotal:
+		total++
+	case RangesOtherETag:
+		h.Set("ETag", `"another"`)
+	case RangesShort:
+		until = min(until, from+1000)
+	case RangesUnlabelled:
+		return from, until, http.StatusPartialContent
+	}
+	h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, until-1, total))
+	return from, until, http.StatusPartialContent
+}

@@ -1,0 +1,147 @@
+package origin_test
+
+import (
+	"bytes"
+	"net/http"
+	"testing"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/origin"
+	"cloudmirror/origin/origintest"
+)
+
+func TestBrokenBodyIsContinued(t *testing.T) {
+	const size = 1_000_000
+	tests := map[string]struct {
+		behaviour origintest.Behaviour
+		requests  int
+	}{
+		"cut off once":                           {origintest.Behaviour{CutAfter: 5000, Times: 1}, 2},
+		"cut off before the first byte":          {origintest.Behaviour{CutAfter: -1, Times: 1}, 2},
+		"cut off one byte early":                 {origintest.Behaviour{CutAfter: size - 1, Times: 1}, 2},
+		"cut off again and again, with progress": {origintest.Behaviour{CutAfter: 100_000}, 10},
+		"cut off, not announced":                 {origintest.Behaviour{CutAfter: 5000, Times: 1, Chunked: true}, 2},
+		"stalled":                                {origintest.Behaviour{StallAfter: 5000, Times: 1}, 2},
+		"announced too long":                     {origintest.Behaviour{CutAfter: 300_000, Times: 3}, 4},
+		"through redirects":                      {origintest.Behaviour{CutAfter: 5000, Times: 3, Hops: 2}, 6},
+		"with every digest":                      {origintest.Behaviour{CutAfter: 5000, Times: 1, Digests: origintest.DigestKinds()}, 2},
+		"three times without progress":           {origintest.Behaviour{CutAfter: 10, Times: 3}, 4},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := origintest.Start(t)
+			test.behaviour.SizeBytes = size
+			server.Set("/a", test.behaviour)
+			c := newClient(t, origin.Options{IdleTimeout: 100 * time.Millisecond})
+			body, _, err := fetch(t, c, anywhere(t), server.Object(t, "/a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(body, origintest.Bytes("/a", size)) {
+				t.Errorf("the %d bytes are not those of the object", len(body))
+			}
+			if n := server.Count(http.MethodGet, "/a"); n != test.requests {
+				t.Errorf("%d requests, want %d", n, test.requests)
+			}
+		})
+	}
+}
+
+func TestContinuationAsksForTheSameObject(t *testing.T) {
+	server := origintest.Start(t)
+	server.Set("/a", origintest.Behaviour{SizeBytes: 100_000, CutAfter: 5000, Times: 1})
+	if _, _, err := fetch(t, newClient(t, origin.Options{DeploymentID: "d"}), anywhere(t), server.Object(t, "/a")); err != nil {
+		t.Fatal(err)
+	}
+	second := server.Requests()[1].Header
+	if got := second.Get("Range"); got != "bytes=5000-" {
+		t.Errorf("Range: %q", got)
+	}
+	if second.Get("If-Range") == "" || second.Get("Cdn-Loop") != "d" || second.Get("Accept-Encoding") != "identity" {
+		t.Errorf("header %v", second)
+	}
+}
+
+func TestContinuationsThatAreRefused(t *testing.T) {
+	const size = 500_000
+	changed := cloudmirror.Failure{Code: cloudmirror.CodeObjectChanged}
+	truncated := cloudmirror.Failure{Code: cloudmirror.CodeOriginTruncated}
+	cut := origintest.Behaviour{SizeBytes: size, CutAfter: 5000, Times: 1}
+	with := func(change func(*origintest.Behaviour)) origintest.Behaviour {
+		b := cut
+		change(&b)
+		return b
+	}
+	tests := map[string]struct {
+		behaviour origintest.Behaviour
+		want      cloudmirror.Failure
+		requests  int
+	}{
+		"object changed":           {with(func(b *origintest.Behaviour) { b.ChangeAfter = 1 }), changed, 2},
+		"range of another object":  {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherETag }), changed, 2},
+		"range of another length":  {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherTotal }), changed, 2},
+		"range from elsewhere":     {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesShifted }), truncated, 2},
+		"range without a label":    {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnlabelled }), truncated, 2},
+		"range ignored":            {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesIgnored }), truncated, 2},
+		"never gets further":       {with(func(b *origintest.Behaviour) { b.CutAfter, b.Times = 10, 0 }), truncated, 4},
+		"sends nothing, each time": {with(func(b *origintest.Behaviour) { b.CutAfter, b.Times = -1, 0 }), truncated, 4},
+		"digest of the whole":      {with(func(b *origintest.Behaviour) { b.Digests, b.WrongDigest = []string{"digest"}, true }), cloudmirror.Failure{Code: cloudmirror.CodeDigestMismatch}, 2},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := origintest.Start(t)
+			server.Set("/a", test.behaviour)
+			_, _, err := fetch(t, newClient(t, origin.Options{}), anywhere(t), server.Object(t, "/a"))
+			wantFailure(t, err, test.want)
+			if n := server.Count(http.MethodGet, "/a"); n != test.requests {
+				t.Errorf("%d requests, want %d", n, test.requests)
+			}
+		})
+	}
+}
+
+func TestShortPartsAreContinued(t *testing.T) {
+	server := origintest.Start(t)
+	server.Set("/a", origintest.Behaviour{SizeBytes: 7500, CutAfter: 5000, Times: 1, Ranges: origintest.RangesShort})
+	body, _, err := fetch(t, newClient(t, origin.Options{}), anywhere(t), server.Object(t, "/a"))
+	if err != nil || !bytes.Equal(body, origintest.Bytes("/a", 7500)) {
+		t.Errorf("%d bytes, %v", len(body), err)
+	}
+}
+
+func TestContinuationMeetsAnErrorStatus(t *testing.T) {
+	server := origintest.Start(t)
+	// The object is cut off, and gone when it is asked for again.
+	server.Set("/a", origintest.Behaviour{SizeBytes: 100_000, CutAfter: 5000})
+	response, err := newClient(t, origin.Options{}).Get(t.Context(), anywhere(t), server.Object(t, "/a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	server.Set("/a", origintest.Behaviour{Status: 410})
+	buffer := make([]byte, 100_000)
+	for err == nil {
+		_, err = response.Body.Read(buffer)
+	}
+	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 410, Permanent: true})
+	if n := server.Count(http.MethodGet, "/a"); n != 1 {
+		t.Errorf("%d requests for what is gone", n)
+	}
+}
+
+func TestContinuationIsCheckedLikeTheFirstRequest(t *testing.T) {
+	server := origintest.Start(t)
+	server.Set("/a", origintest.Behaviour{SizeBytes: 100_000, CutAfter: 5000})
+	response, err := newClient(t, origin.Options{}).Get(t.Context(), anywhere(t), server.Object(t, "/a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	server.Set("/a", origintest.Behaviour{Redirect: "http://169.254.169.254/latest/meta-data/"})
+	buffer := make([]byte, 100_000)
+	for err == nil {
+		_, err = response.Body.Read(buffer)
+	}
+	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeURLNotAllowed, Permanent: true})
+}
