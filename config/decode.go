@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -36,7 +37,7 @@ func (d *decoder) decodeFile(data []byte, s section) {
 		return // empty
 	}
 	if err != nil {
-		d.problems = append(d.problems, d.syntaxError(err))
+		d.problems = append(d.problems, d.syntaxError(data, err))
 		return
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
@@ -53,13 +54,16 @@ func (d *decoder) decodeFile(data []byte, s section) {
 
 // syntaxError puts an error of the YAML parser into our form. The name of an
 // unknown anchor is left out: a secret that begins with * is taken for one.
-func (d *decoder) syntaxError(err error) error {
+func (d *decoder) syntaxError(data []byte, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := "1"
 	if rest, found := strings.CutPrefix(text, "line "); found {
 		line, text, _ = strings.Cut(rest, ": ")
 	}
-	if strings.HasPrefix(text, "unknown anchor") {
+	if rest, found := strings.CutPrefix(text, "unknown anchor '"); found {
+		anchor, _, _ := strings.Cut(rest, "'")
+		before, _, _ := bytes.Cut(data, []byte("*"+anchor))
+		line = strconv.Itoa(1 + bytes.Count(before, []byte("\n")))
 		text = "an alias (*) names an anchor that does not exist"
 	}
 	return fmt.Errorf("%s:%s: not valid YAML: %s", d.file, line, strings.Join(strings.Fields(text), " "))

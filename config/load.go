@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 )
@@ -32,27 +33,29 @@ func Load(path string, environ []string, o Overrides) (*Config, error) {
 	if path == "" {
 		return load(Default(), "", nil, environ, o)
 	}
-	data, err := readFile(path)
+	data, _, err := readFile(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
 	}
 	return load(newConfig(), path, data, environ, o)
 }
 
-func readFile(path string) ([]byte, error) {
+// readFile returns the content and the mode of a file of reasonable size.
+func readFile(path string) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+		return nil, 0, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+		return nil, 0, err
 	}
-	if len(data) > maxFileBytes {
-		return nil, fmt.Errorf("%s: the configuration is larger than %s", path, formatSize(maxFileBytes))
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err == nil && len(data) > maxFileBytes {
+		err = fmt.Errorf("%s is larger than %s", path, formatSize(maxFileBytes))
 	}
-	return data, nil
+	return data, info.Mode(), err
 }
 
 // load changes c by the file's content, the environment and the overrides, and

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 )
 
@@ -14,19 +13,12 @@ func (c *Config) readTokensFile() []error {
 	if c.AdminTokensFile == "" {
 		return nil
 	}
-	info, err := os.Stat(c.AdminTokensFile)
-	if err == nil && info.Size() > maxFileBytes {
-		err = fmt.Errorf("%s is larger than %s", c.AdminTokensFile, formatSize(maxFileBytes))
-	}
-	var data []byte
-	if err == nil {
-		data, err = os.ReadFile(c.AdminTokensFile)
-	}
+	data, mode, err := readFile(c.AdminTokensFile)
 	if err != nil {
 		return []error{c.problem("admin_tokens_file", "cannot be read: %w", err)}
 	}
-	if info.Mode().Perm()&0o007 != 0 {
-		c.warnings = append(c.warnings, fmt.Sprintf("admin_tokens_file: everybody on this machine can use %s (mode %04o)", c.AdminTokensFile, info.Mode().Perm()))
+	if mode.IsRegular() && mode.Perm()&0o007 != 0 {
+		c.warnings = append(c.warnings, fmt.Sprintf("admin_tokens_file: everybody on this machine can use %s (mode %04o)", c.AdminTokensFile, mode.Perm()))
 	}
 	var problems []error
 	lines := bufio.NewScanner(bytes.NewReader(data))

@@ -1,0 +1,219 @@
+package config_test
+
+import (
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cloudmirror"
+	"cloudmirror/config"
+)
+
+func TestLoadSetsEveryKeyOfTheFile(t *testing.T) {
+	c := load(t, `
+listen: "[::1]:9000"
+admin_listen: 10.0.0.1:9100
+public_url: https://mirror.example.com/base/
+data_dir: /var/lib/cloudmirror
+admin_tokens: [0123456789abcdef]
+shutdown_delay: 5s
+log: {level: debug, format: console}
+cache: {type: redis, redis: {url: "rediss://user:pw@redis.example.com:6380/3", prefix: "m:"}}
+queue:
+  type: sqs
+  sqs: {endpoint: "http://127.0.0.1:5000", region: eu-central-1, prefix: m_, visibility: 12h, max_receives: 9, create: false}
+copier: {backends: [media/eu-west-1], concurrency: 3, part_size: 5MiB, memory: 20971520, grace: 0}
+services:
+  media:
+    allow: ['^https://a\.example\.com/', "^http://"]
+    allow_addresses: [10.1.0.0/16, "fd00::/8"]
+    ports: []
+    wait: 0
+    fallback: none
+    mode: redirect-now
+    ttl: 1m30s
+    negative_ttl: 0s
+    max_object_size: 1GiB
+    backends:
+      eu-west-1:
+        storage: {type: s3, bucket: b.eu, prefix: a/b/, region: auto, endpoint: "https://s3.example.com/", path_style: true, provider: minio, presign: true}
+      us-east-1:
+        storage: {type: s3, bucket: b.us, public_url: "https://cdn.example.com"}
+`)
+	s := c.Services[0]
+	got := map[string]any{
+		"listen": c.Listen, "admin_listen": c.AdminListen, "public_url": c.PublicURL, "data_dir": c.DataDir,
+		"tokens": c.Tokens(), "shutdown_delay": c.ShutdownDelay, "log": c.Log, "cache": c.Cache, "queue": c.Queue,
+		"copier": c.Copier, "name": s.Name, "allow": []string{s.Allow[0].String(), s.Allow[1].String()},
+		"allow_addresses": []string{s.AllowAddresses[0].String(), s.AllowAddresses[1].String()}, "ports": len(s.Ports),
+		"wait": s.Wait, "fallback": s.Fallback, "mode": s.Mode, "ttl": s.TTL, "negative_ttl": s.NegativeTTL,
+		"max_object_size": s.MaxObjectSizeBytes, "backends": s.Backends,
+	}
+	want := map[string]any{
+		"listen": "[::1]:9000", "admin_listen": "10.0.0.1:9100", "public_url": "https://mirror.example.com/base",
+		"data_dir": "/var/lib/cloudmirror", "tokens": []config.TokenHash{config.HashToken("0123456789abcdef")},
+		"shutdown_delay": 5 * time.Second, "log": config.Log{Level: config.LogDebug, Format: config.LogConsole},
+		"cache": config.Cache{Type: config.CacheRedis, Redis: config.Redis{URL: "rediss://user:pw@redis.example.com:6380/3", Prefix: "m:"}},
+		"queue": config.Queue{Type: config.QueueSQS, SQS: config.SQS{
+			Endpoint: "http://127.0.0.1:5000", Region: "eu-central-1", Prefix: "m_", Visibility: 12 * time.Hour, MaxReceives: 9,
+		}},
+		"copier": config.Copier{
+			Backends:    []cloudmirror.BackendID{{Service: "media", Region: "eu-west-1"}},
+			Concurrency: 3, PartSizeBytes: 5 << 20, MemoryBytes: 20 << 20,
+		},
+		"name": "media", "allow": []string{`^https://a\.example\.com/`, "^http://"},
+		"allow_addresses": []string{"10.1.0.0/16", "fd00::/8"}, "ports": 0,
+		"wait": time.Duration(0), "fallback": config.FallbackNone, "mode": config.ModeRedirectNow,
+		"ttl": 90 * time.Second, "negative_ttl": time.Duration(0), "max_object_size": int64(1 << 30),
+		"backends": []config.Backend{
+			{ID: cloudmirror.BackendID{Service: "media", Region: "eu-west-1"}, Storage: config.Storage{
+				Type: config.StorageS3, Bucket: "b.eu", Prefix: "a/b/", Region: "auto", Endpoint: "https://s3.example.com",
+				PathStyle: true, Provider: "minio", Presign: true,
+			}},
+			{ID: cloudmirror.BackendID{Service: "media", Region: "us-east-1"}, Storage: config.Storage{
+				Type: config.StorageS3, Bucket: "b.us", Region: "us-east-1", Provider: "s3", PublicURL: "https://cdn.example.com",
+			}},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoadWithoutAFileIsTheDefault(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c, err := config.Load("", nil, config.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(printed(t, config.Default()), printed(t, c)); diff != "" {
+		t.Error(diff)
+	}
+	if len(c.Warnings()) > 0 {
+		t.Errorf("the default has warnings: %v", c.Warnings())
+	}
+}
+
+func TestAnchorsAndMergeKeys(t *testing.T) {
+	c := load(t, `
+services:
+  s3:
+    allow: ["^https://"]
+    backends:
+      us-east-1: {storage: &storage {type: s3, bucket: us1, provider: minio, path_style: true}}
+      eu-west-1: {storage: {<<: *storage, bucket: eu1}}
+      eu-west-2: {storage: {bucket: eu2, <<: [*storage, {bucket: late, endpoint: "http://late.example.com"}]}}
+`)
+	var got []config.Storage
+	for _, b := range c.Services[0].Backends {
+		got = append(got, b.Storage)
+	}
+	want := []config.Storage{
+		{Type: config.StorageS3, Bucket: "eu1", Region: "eu-west-1", Provider: "minio", PathStyle: true},
+		{Type: config.StorageS3, Bucket: "eu2", Region: "eu-west-2", Provider: "minio", PathStyle: true, Endpoint: "http://late.example.com"},
+		{Type: config.StorageS3, Bucket: "us1", Region: "us-east-1", Provider: "minio", PathStyle: true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("storages (-want +got):\n%s", diff)
+	}
+}
+
+func TestSectionsWithEverythingCommentedOutAreDefaults(t *testing.T) {
+	c := load(t, "cache:\n  # type: redis\n"+minimal)
+	if c.Cache.Type != config.CacheMemory {
+		t.Errorf("cache.type is %q", c.Cache.Type)
+	}
+}
+
+func TestOverridesWinOverFileAndEnvironment(t *testing.T) {
+	path := write(t, "listen: :1\ndata_dir: file\n"+minimal)
+	c, err := config.Load(path, []string{"CLOUDMIRROR_LISTEN=:2", "CLOUDMIRROR_DATA_DIR=environment"}, config.Overrides{
+		Listen: "127.0.0.1:3", DataDir: "flag",
+		Allow: []string{`^http://127\.0\.0\.1:9/`, "^https://[^/]+/"}, AllowAddresses: []string{"127.0.0.0/8", "::1/128"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Services[0]
+	if c.Listen != "127.0.0.1:3" || c.DataDir != "flag" {
+		t.Errorf("listen %q, data_dir %q", c.Listen, c.DataDir)
+	}
+	if len(s.Allow) != 2 || s.Allow[0].String() != `^http://127\.0\.0\.1:9/` {
+		t.Errorf("allow %v", s.Allow)
+	}
+	if !slices.Equal(s.AllowAddresses, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}) {
+		t.Errorf("allow_addresses %v", s.AllowAddresses)
+	}
+	if len(s.Ports) != 0 {
+		t.Errorf("patterns that speak of the port leave ports %v", s.Ports)
+	}
+}
+
+func TestASchemeAloneAsOverrideLeavesThePortsAlone(t *testing.T) {
+	c, err := config.Load("", nil, config.Overrides{Allow: []string{`^http://127\.0\.0\.1:9/`, "^https?://"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(c.Services[0].Ports, []uint16{80, 443}) {
+		t.Errorf("ports %v", c.Services[0].Ports)
+	}
+}
+
+func TestServerURL(t *testing.T) {
+	for listen, want := range map[string]string{
+		"127.0.0.1:8080": "http://127.0.0.1:8080",
+		":8080":          "http://localhost:8080",
+		"0.0.0.0:80":     "http://localhost:80",
+		"[::]:80":        "http://localhost:80",
+		"[::1]:80":       "http://[::1]:80",
+	} {
+		if got := load(t, "listen: \""+listen+"\"\n"+minimal).ServerURL(); got != want {
+			t.Errorf("listen %s: %s, not %s", listen, got, want)
+		}
+	}
+	if got := load(t, "public_url: https://mirror.example.com/\n"+minimal).ServerURL(); got != "https://mirror.example.com" {
+		t.Errorf("with public_url: %s", got)
+	}
+}
+
+func TestListeningEverywhereWithFilesAndNoPublicURLIsWarnedOf(t *testing.T) {
+	if w := load(t, "listen: :80\n"+minimal).Warnings(); len(w) != 1 || !strings.Contains(w[0], "public_url") {
+		t.Errorf("warnings %q", w)
+	}
+	if w := load(t, "listen: :80\npublic_url: http://mirror.example.com\n"+minimal).Warnings(); len(w) != 0 {
+		t.Errorf("with public_url: %q", w)
+	}
+}
+
+func TestTokensComeFromTheListAndTheFile(t *testing.T) {
+	path := write(t, "admin_tokens: [0123456789abcdef]\nadmin_tokens_file: tokens\n"+minimal)
+	hash := "3465f6e6975baa864ca957f0914ecda9bf7eb601ac31ac20a5dc3d329279a843" // of fedcba9876543210, by sha256sum
+	content := "# of the release team\n\n  aaaaaaaaaaaaaaaa  \nsha256:" + hash + "\n"
+	if err := os.WriteFile("tokens", []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path, nil, config.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []config.TokenHash{
+		config.HashToken("0123456789abcdef"), config.HashToken("aaaaaaaaaaaaaaaa"), config.HashToken("fedcba9876543210"),
+	}
+	if diff := cmp.Diff(want, c.Tokens()); diff != "" {
+		t.Error(diff)
+	}
+	if len(c.Warnings()) != 0 {
+		t.Errorf("warnings %q", c.Warnings())
+	}
+	if err := os.Chmod("tokens", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = config.Load(path, nil, config.Overrides{}); err != nil || len(c.Warnings()) != 1 || !strings.Contains(c.Warnings()[0], "mode 0644") {
+		t.Errorf("a file that everybody can read: %v, %q", err, c.Warnings())
+	}
+}

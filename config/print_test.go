@@ -1,0 +1,143 @@
+package config_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cloudmirror/config"
+)
+
+func TestAPrintedConfigurationLoadsAsTheSame(t *testing.T) {
+	files := map[string]string{
+		"the least":        minimal,
+		"several machines": shared,
+		"the example":      config.Example(),
+		"values that YAML could take for others": `listen: "[::]:80"
+public_url: http://a
+data_dir: "true"
+queue: {type: sqs, sqs: {prefix: "0123", visibility: 1h1s}}
+cache: {redis: {prefix: "#a:[b]:"}}
+copier: {part_size: 5242881, grace: 1500ms, backends: [123/456]}
+services:
+  "123":
+    allow: ['^https://[^/]+/a: "b" #c\.']
+    allow_addresses: ["::/0", 0.0.0.0/0]
+    ports: []
+    backends:
+      "456":
+        storage: {type: s3, bucket: "1e5", prefix: "~"}
+`,
+	}
+	for name, file := range files {
+		t.Run(name, func(t *testing.T) {
+			first := printed(t, load(t, file))
+			if diff := cmp.Diff(first, printed(t, load(t, first))); diff != "" {
+				t.Errorf("loaded again (-first +second):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	c := load(t, `admin_tokens: [hunter2hunter2hunter2, "sha256:3465f6e6975baa864ca957f0914ecda9bf7eb601ac31ac20a5dc3d329279a843"]
+cache: {redis: {url: "redis://user:hunter2@h:1/0?master_name=m&password=hunter2"}}
+`+minimal)
+	text := printed(t, c)
+	if strings.Contains(text, "hunter2") || strings.Contains(text, "3465f6") {
+		t.Errorf("a secret in:\n%s", text)
+	}
+	for _, line := range []string{"admin_tokens: ['***', '***']", "url: redis://user:***@h:1/0?master_name=m&password=***"} {
+		if !strings.Contains(text, line) {
+			t.Errorf("no line %q in:\n%s", line, text)
+		}
+	}
+	if _, err := config.Load(write(t, text), nil, config.Overrides{}); err == nil {
+		t.Error("*** was taken for a token and a password")
+	}
+}
+
+// TestTheExampleIsTheDefaults compares the printed example with the printed
+// defaults, services aside, and its first service with a service of defaults.
+func TestTheExampleIsTheDefaults(t *testing.T) {
+	example, defaults := printed(t, load(t, config.Example())), printed(t, load(t, minimal))
+	if diff := cmp.Diff(beforeBackends(defaults), beforeBackends(example)); diff != "" {
+		t.Errorf("the example is not the defaults (-defaults +example):\n%s", diff)
+	}
+}
+
+// beforeBackends cuts a configuration of one service where its backends begin.
+func beforeBackends(text string) string {
+	before, _, _ := strings.Cut(text, "    backends:\n")
+	return before
+}
+
+func TestTheExampleHasEveryKey(t *testing.T) {
+	key := regexp.MustCompile(`(?m)^ *[a-z_]+:`)
+	inExample := make(map[string]bool)
+	for _, k := range key.FindAllString(config.Example(), -1) {
+		inExample[k] = true
+	}
+	for _, k := range key.FindAllString(printed(t, load(t, config.Example())), -1) {
+		if !inExample[k] {
+			t.Errorf("the example has no line %q", k)
+		}
+	}
+}
+
+// TestTheDefaultsAreTheContract holds the defaults that users rely on, as the
+// documentation states them.
+func TestTheDefaultsAreTheContract(t *testing.T) {
+	want := `listen: 127.0.0.1:8080
+admin_listen: ""
+public_url: ""
+data_dir: ./data
+admin_tokens: []
+admin_tokens_file: ""
+shutdown_delay: 0s
+log:
+  level: info
+  format: console
+cache:
+  type: memory
+  redis:
+    url: redis://127.0.0.1:6379/0
+    prefix: 'cloudmirror:'
+queue:
+  type: memory
+  sqs:
+    endpoint: ""
+    region: us-east-1
+    prefix: cloudmirror-
+    visibility: 1m
+    max_receives: 5
+    create: true
+copier:
+  backends: []
+  concurrency: 16
+  part_size: 16MiB
+  memory: 256MiB
+  grace: 30s
+services:
+  s3:
+    allow: ['^https://']
+    allow_addresses: []
+    ports: [80, 443]
+    wait: 28s
+    fallback: origin
+    mode: wait
+    ttl: 24h
+    negative_ttl: 30s
+    max_object_size: 50GiB
+    backends:
+      us-east-1:
+        storage:
+          type: file
+          provider: file
+`
+	if diff := cmp.Diff(want, printed(t, config.Default())); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
