@@ -67,6 +67,13 @@ func (s *Server) Advance(d time.Duration) {
 	s.notify()
 }
 
+// Now is the time on the server's clock.
+func (s *Server) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now()
+}
+
 // Requests returns how many requests there were for an action, those included
 // that failed. The empty action stands for all.
 func (s *Server) Requests(action string) int {

@@ -1,0 +1,170 @@
+package sqsqueue
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// maxInFlight bounds the requests of one batcher.
+	maxInFlight = 8
+	// gatherTime is the longest that a call waits for a request in flight to
+	// end, if there is room for another request.
+	gatherTime = 50 * time.Millisecond
+)
+
+// A batcher makes few requests of many calls. A call goes out at once if no
+// request is in flight; otherwise with the others that come until one ends, or
+// there are enough for a full batch, or gatherTime is over.
+//
+// Its size needs no bound of its own: each call is its caller's, who waits.
+type batcher[T any] struct {
+	// request sends items. It sets the errors of single items, or returns one
+	// for all.
+	request func(ctx context.Context, items []T, errs []error) error
+	bytesOf func(T) int
+
+	ctx     context.Context // of the requests, which outlive single callers
+	cancel  context.CancelFunc
+	running sync.WaitGroup // requests, and the timer
+
+	mu       sync.Mutex
+	closed   bool
+	pending  []*call[T]
+	inFlight int
+	timer    *time.Timer // of gatherTime; nil: not running
+}
+
+type call[T any] struct {
+	item T
+	done chan error // with room for the result, for a caller that left
+}
+
+func newBatcher[T any](request func(context.Context, []T, []error) error, bytesOf func(T) int) *batcher[T] {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &batcher[T]{request: request, bytesOf: bytesOf, ctx: ctx, cancel: cancel}
+}
+
+// do returns what came of item. If ctx ends first, an item that is not yet on
+// its way is forgotten; what becomes of another one is not known.
+func (b *batcher[T]) do(ctx context.Context, item T) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c := &call[T]{item: item, done: make(chan error, 1)}
+	if err := b.add(c); err != nil {
+		return err
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		b.forget(c)
+		return ctx.Err()
+	}
+}
+
+func (b *batcher[T]) add(c *call[T]) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return ErrClosed
+	}
+	b.pending = append(b.pending, c)
+	b.dispatch(false)
+	return nil
+}
+
+func (b *batcher[T]) forget(c *call[T]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.pending, c); i >= 0 {
+		b.pending = slices.Delete(b.pending, i, i+1)
+	}
+}
+
+// dispatch starts the requests that are due. Now is for when those that gather
+// have waited long enough. The caller holds the lock.
+func (b *batcher[T]) dispatch(now bool) {
+	for len(b.pending) > 0 && b.inFlight < maxInFlight {
+		if !now && b.inFlight > 0 && len(b.pending) < maxBatch {
+			b.dispatchLater()
+			return
+		}
+		batch := b.nextBatch()
+		b.inFlight++
+		now = false
+		b.running.Go(func() { b.run(batch) })
+	}
+}
+
+func (b *batcher[T]) dispatchLater() {
+	if b.timer != nil {
+		return
+	}
+	b.running.Add(1)
+	b.timer = time.AfterFunc(gatherTime, func() {
+		defer b.running.Done()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.timer = nil
+		b.dispatch(true)
+	})
+}
+
+// nextBatch takes as many calls as fit into a request.
+func (b *batcher[T]) nextBatch() []*call[T] {
+	n, bytes := 0, 0
+	for n < min(len(b.pending), maxBatch) {
+		bytes += b.bytesOf(b.pending[n].item)
+		if n > 0 && bytes > maxBatchBytes {
+			break
+		}
+		n++
+	}
+	batch := slices.Clone(b.pending[:n])
+	b.pending = slices.Delete(b.pending, 0, n)
+	return batch
+}
+
+// run makes one request and tells its callers.
+func (b *batcher[T]) run(batch []*call[T]) {
+	items := make([]T, len(batch))
+	for i, c := range batch {
+		items[i] = c.item
+	}
+	errs := make([]error, len(batch))
+	ctx, cancel := bounded(b.ctx, requestTimeout)
+	defer cancel()
+	if err := b.request(ctx, items, errs); err != nil {
+		err = cause(ctx, err)
+		for i := range errs {
+			errs[i] = err
+		}
+	}
+	for i, c := range batch {
+		c.done <- errs[i]
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inFlight--
+	b.dispatch(true)
+}
+
+// close ends the requests in flight and waits for them.
+func (b *batcher[T]) close() {
+	b.mu.Lock()
+	b.closed = true
+	for _, c := range b.pending {
+		c.done <- ErrClosed
+	}
+	b.pending = nil
+	if b.timer != nil && b.timer.Stop() {
+		b.running.Done()
+	}
+	b.mu.Unlock()
+	b.cancel()
+	b.running.Wait()
+}
