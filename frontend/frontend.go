@@ -1,0 +1,153 @@
+package frontend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/mirror"
+	"cloudmirror/storage"
+)
+
+// DefaultMaxWaiters is the bound of waiting requests if Options name none.
+const DefaultMaxWaiters = 20_000
+
+// unavailableLogEvery is how often, at most, it is logged that a part of ours is
+// unavailable. Each request says so at the debug level.
+const unavailableLogEvery = 10 * time.Second
+
+// engine is what the front end needs of a *mirror.Mirror.
+type engine interface {
+	Peek(ctx context.Context, w mirror.Want) (mirror.View, error)
+	Ensure(ctx context.Context, w mirror.Want) (mirror.View, error)
+	Wait(ctx context.Context, w mirror.Want) (mirror.View, error)
+	Purge(ctx context.Context, w mirror.Want) error
+	Link(ctx context.Context, w mirror.Want, e cache.Entry, method string) (storage.Link, error)
+}
+
+var _ engine = (*mirror.Mirror)(nil)
+
+// Options are what a Frontend is made of. Only Mirror and Services are required.
+type Options struct {
+	Mirror   engine // a *mirror.Mirror that has a backend for each region below
+	Services map[string]Service
+
+	// Tokens let their bearers change state. Empty: such requests are refused.
+	Tokens []Token
+
+	PublicURL  string // base of the addresses of jobs; empty: they are relative
+	LoopID     string // our pseudonym in CDN-Loop (RFC 8586), a token; empty: loops are not detected
+	Version    string // for people
+	MaxWaiters int    // requests that wait for copies at the same time; 0: DefaultMaxWaiters
+
+	// Handlers of /healthz, /readyz and /metrics. Nil: the path is unknown.
+	Health, Ready, Metrics http.Handler
+
+	// Objects serve the copies that this process keeps itself: each handles
+	// /objects/<service>/<region>/ and sees the path behind the region, with its
+	// slash.
+	Objects map[cloudmirror.BackendID]http.Handler
+
+	Registerer prometheus.Registerer // nil: metrics are not exported
+	Logger     *zap.Logger           // nil: no logs
+}
+
+// A Frontend answers HTTP requests. It is safe for concurrent use.
+type Frontend struct {
+	engine     engine
+	services   map[string]*service
+	backends   []*backend // by name
+	tokens     []Token
+	publicURL  string
+	loopID     string
+	version    string
+	started    time.Time
+	logger     *zap.Logger
+	complaints rate.Sometimes
+
+	routes  []route
+	echo    *echo.Echo
+	objects map[cloudmirror.BackendID]http.Handler
+	header  fixedHeader
+	ids     requestIDs
+	metrics *metrics
+	census  census
+	jobs    *jobs
+	page    *page
+
+	waiters    atomic.Int64
+	maxWaiters int64
+
+	draining context.Context // ends with Drain
+	drain    context.CancelFunc
+}
+
+// New returns a Frontend. Close it when done.
+func New(o Options) (*Frontend, error) {
+	if o.Mirror == nil {
+		return nil, errors.New("frontend: a mirror is required")
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.MaxWaiters <= 0 {
+		o.MaxWaiters = DefaultMaxWaiters
+	}
+	f := &Frontend{
+		engine: o.Mirror, tokens: o.Tokens, publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
+		started: time.Now(), logger: o.Logger, complaints: rate.Sometimes{Interval: unavailableLogEvery},
+		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(), maxWaiters: int64(o.MaxWaiters),
+	}
+	var err error
+	if f.services, f.backends, err = newServices(o.Services); err != nil {
+		return nil, fmt.Errorf("frontend: %w", err)
+	}
+	for id := range o.Objects {
+		if f.backend(id) == nil {
+			return nil, fmt.Errorf("frontend: objects are served for %s, which is no backend", id)
+		}
+	}
+	if f.page, err = newPage(); err != nil {
+		return nil, fmt.Errorf("frontend: %w", err)
+	}
+	if f.metrics, err = newMetrics(o.Registerer, f.backends, &f.waiters); err != nil {
+		return nil, fmt.Errorf("frontend: %w", err)
+	}
+	f.draining, f.drain = context.WithCancel(context.Background())
+	f.jobs = newJobs(f.engine, f.logger)
+	f.routes = f.table(o)
+	f.echo = f.newRouter()
+	return f, nil
+}
+
+// Handler returns the handler of all requests.
+func (f *Frontend) Handler() http.Handler { return http.HandlerFunc(f.serve) }
+
+// Drain answers those who wait for copies with the fallback, now and from now
+// on. Everything else is answered as before.
+func (f *Frontend) Drain() { f.drain() }
+
+// Close drains, ends the background jobs and waits until they are gone. The
+// caller stops serving requests first.
+func (f *Frontend) Close() {
+	f.drain()
+	f.jobs.close()
+}
+
+// backend returns a backend, or nil.
+func (f *Frontend) backend(id cloudmirror.BackendID) *backend {
+	if s := f.services[id.Service]; s != nil {
+		return s.backends[id.Region]
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package frontend
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+	"time"
+)
+
+//go:embed page.html
+var pageHTML string
+
+//go:embed page.css
+var pageCSS string
+
+// page is the status page: one document without scripts or other parts.
+type page struct {
+	template *template.Template
+	security string
+}
+
+func newPage() (*page, error) {
+	t, err := template.New("page").Parse(pageHTML)
+	if err != nil {
+		return nil, fmt.Errorf("the status page: %w", err)
+	}
+	sum := sha256.Sum256([]byte(pageCSS))
+	return &page{template: t, security: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}, nil
+}
+
+// pageData is what the page shows.
+type pageData struct {
+	Style    template.CSS
+	Version  string
+	Uptime   time.Duration
+	Backends []backendBody
+}
+
+// ToCopies returns how many clients were redirected to copies.
+func (b backendBody) ToCopies() uint64 {
+	return b.Requests[outcomeHit.String()] + b.Requests[outcomeBackfill.String()] + b.Requests[outcomeMiss.String()]
+}
+
+// statusPage answers GET of /status and /.
+func (f *Frontend) statusPage(r *http.Request) answer {
+	var body bytes.Buffer
+	err := f.page.template.Execute(&body, pageData{
+		Style: template.CSS(pageCSS), Version: f.version, //nolint:gosec // the style is our own
+		Uptime: f.uptime().Truncate(time.Second), Backends: f.survey(r.Context()),
+	})
+	if err != nil {
+		f.logger.Error("the status page could not be made")
+		return internalError()
+	}
+	return okDocument(document{
+		contentType: "text/html; charset=utf-8", cacheControl: "no-store", security: f.page.security, body: body.Bytes(),
+	})
+}
+
+func (f *Frontend) uptime() time.Duration { return time.Since(f.started) }

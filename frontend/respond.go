@@ -1,0 +1,259 @@
+package frontend
+
+import (
+	"net/http"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/mirror"
+)
+
+// This file holds every answer that the front end gives, and with it every
+// status code. Redirects, errors and JSON are no-store without exception (see
+// the package comment); only a document has a Cache-Control of its own.
+
+// Codes of errors that are no failures of a copy.
+const (
+	codeNotFound         cloudmirror.Code = "NotFound"
+	codeMethodNotAllowed cloudmirror.Code = "MethodNotAllowed"
+	codeUnknownBackend   cloudmirror.Code = "UnknownBackend"
+	codeInvalidOption    cloudmirror.Code = "InvalidOption"
+	codeInvalidRequest   cloudmirror.Code = "InvalidRequest"
+	codeTooLarge         cloudmirror.Code = "RequestTooLarge"
+	codeLoopDetected     cloudmirror.Code = "LoopDetected"
+	codeUnauthorized     cloudmirror.Code = "Unauthorized"
+	codeAdminOff         cloudmirror.Code = "AdministrationOff"
+	codeUnknownJob       cloudmirror.Code = "UnknownJob"
+	codeTooManyJobs      cloudmirror.Code = "TooManyJobs"
+	codeWaitTimeout      cloudmirror.Code = "WaitTimeout"
+	codeRedirectNow      cloudmirror.Code = "RedirectNow"
+	codeTooManyWaiters   cloudmirror.Code = "TooManyWaiters"
+	codeDraining         cloudmirror.Code = "Draining"
+	codeUnavailable      cloudmirror.Code = "Unavailable"
+)
+
+// retryAfter is when a client may ask again, if nothing else says so.
+const retryAfter = 5 * time.Second
+
+// An answer is all that a client is told. At most one of redirect, code, json
+// and document is set and says what the body is.
+type answer struct {
+	status   int
+	cache    cacheStatus
+	outcome  outcome // of redirect requests
+	location string
+
+	redirect string           // the "status" in the body of a redirect
+	code     cloudmirror.Code // of an error
+	message  string           // of an error, one sentence
+	json     any
+	document *document
+
+	retryAfter time.Duration // 0: not said
+	challenge  string        // WWW-Authenticate
+}
+
+// A document is a body that is not JSON of ours.
+type document struct {
+	contentType  string
+	cacheControl string
+	security     string // Content-Security-Policy; "": none
+	body         []byte
+}
+
+// toCopy redirects to a present copy.
+func toCopy(location string, v mirror.View) answer {
+	a := answer{status: http.StatusFound, location: location, redirect: "present"}
+	ttl := v.Entry.Until.Sub(v.Now)
+	switch v.Source {
+	case mirror.FromCache:
+		a.outcome, a.cache = outcomeHit, cacheStatus{hit: true, ttl: ttl}
+	case mirror.FromStorage:
+		a.outcome, a.cache = outcomeBackfill, cacheStatus{hit: true, ttl: ttl, detail: "backfill"}
+	case mirror.FromCopy:
+		a.outcome, a.cache = outcomeMiss, cacheStatus{miss: true, stored: true}
+	}
+	return a
+}
+
+// instead answers a client that cannot have the copy now: with a redirect to
+// the origin or, if it wants none, with an error.
+func instead(t terms, o cloudmirror.Object, status int, code cloudmirror.Code, message string, retry time.Duration) answer {
+	a := answer{cache: cacheStatus{miss: true, detail: kebab(code)}}
+	if t.fallback == FallbackOrigin {
+		a.status, a.outcome = http.StatusFound, outcomeFallback
+		a.location, a.redirect = o.URL(), "origin"
+		return a
+	}
+	a.status, a.outcome, a.code, a.message, a.retryAfter = status, outcomeError, code, message, retry
+	return a
+}
+
+// notYet answers a client for whom there is no copy yet, and why it is not
+// waited for any longer.
+func notYet(t terms, o cloudmirror.Object, why cloudmirror.Code) answer {
+	switch why {
+	case codeTooManyWaiters:
+		return instead(t, o, http.StatusServiceUnavailable, why, "Too many requests wait for copies; try again later.", retryAfter)
+	case codeDraining:
+		return instead(t, o, http.StatusServiceUnavailable, why, "This server is about to stop; try again.", time.Second)
+	case codeRedirectNow:
+		return instead(t, o, http.StatusGatewayTimeout, why, "The copy is being made; this service does not wait for it.", retryAfter)
+	default:
+		return instead(t, o, http.StatusGatewayTimeout, codeWaitTimeout, "The copy is being made and was not ready in time.", retryAfter)
+	}
+}
+
+// unavailableCopy answers a client that meets a part of ours which is down.
+func unavailableCopy(t terms, o cloudmirror.Object) answer {
+	return instead(t, o, http.StatusServiceUnavailable, codeUnavailable, "A part of this service is unavailable; try again later.", retryAfter)
+}
+
+// failed answers a client whose copy failed. What the origin said of the object
+// itself, and what is not allowed, is final; any other trouble may be ours
+// alone, and the client may still get the object from the origin.
+func failed(t terms, o cloudmirror.Object, v mirror.View) answer {
+	failure := v.Entry.Failure
+	switch {
+	case failure.Permanent && failure.Code == cloudmirror.CodeURLNotAllowed:
+		a := answer{status: http.StatusForbidden, code: failure.Code, message: sentence(failure.Message), outcome: outcomeDenied}
+		return remembered(a, v)
+	case failure.Permanent && failure.Code == cloudmirror.CodeOriginStatus && isVerdict(failure.Status):
+		a := answer{status: failure.Status, code: failure.Code, message: sentence(failure.Message), outcome: outcomeError}
+		return remembered(a, v)
+	}
+	retry := retryAfter
+	if !failure.Permanent {
+		retry = min(max(failure.RetryAt.Sub(v.Now), time.Second), time.Minute)
+	}
+	return instead(t, o, http.StatusBadGateway, failure.Code, sentence(failure.Message), retry)
+}
+
+// isVerdict reports whether an origin's status is about the object. The others
+// are about the moment or about the origin, and copiers try them again.
+func isVerdict(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status >= 400 && status < 500
+}
+
+// remembered says where an error comes from: the cache, or a try just now.
+func remembered(a answer, v mirror.View) answer {
+	a.cache = cacheStatus{detail: kebab(a.code)}
+	if v.Source == mirror.FromCopy {
+		a.cache.miss, a.cache.fwdStatus = true, v.Entry.Failure.Status
+	} else {
+		a.cache.hit, a.cache.ttl = true, v.Entry.Until.Sub(v.Now)
+	}
+	return a
+}
+
+// problem is an error that has nothing to do with what the cache knows.
+func problem(status int, o outcome, code cloudmirror.Code, message string) answer {
+	return answer{status: status, outcome: o, code: code, message: message, cache: cacheStatus{detail: kebab(code)}}
+}
+
+func unknownRoute() answer {
+	return problem(http.StatusNotFound, outcomeDenied, codeNotFound, "There is nothing at this path; /openapi.json describes what there is.")
+}
+
+func methodNotAllowed() answer {
+	return problem(http.StatusMethodNotAllowed, outcomeDenied, codeMethodNotAllowed, "The method is not allowed here; the Allow header names those that are.")
+}
+
+func unknownBackend() answer {
+	return problem(http.StatusNotFound, outcomeDenied, codeUnknownBackend, "There is no such service or region; /v1/backends lists them.")
+}
+
+func invalidURL(err error) answer {
+	return problem(http.StatusBadRequest, outcomeDenied, cloudmirror.CodeInvalidURL, sentence(err.Error()))
+}
+
+func notAllowed() answer {
+	return problem(http.StatusForbidden, outcomeDenied, cloudmirror.CodeURLNotAllowed, "The URL is not allowed for this service.")
+}
+
+func invalidOption(err error) answer {
+	return problem(http.StatusBadRequest, outcomeDenied, codeInvalidOption, sentence(err.Error()))
+}
+
+func invalidRequest(err error) answer {
+	return problem(http.StatusBadRequest, outcomeDenied, codeInvalidRequest, sentence(err.Error()))
+}
+
+func requestTooLarge() answer {
+	return problem(http.StatusRequestEntityTooLarge, outcomeDenied, codeTooLarge, "The request's body is too large.")
+}
+
+func loopDetected() answer {
+	return problem(http.StatusLoopDetected, outcomeDenied, codeLoopDetected, "The request came from a copier of this deployment: the origin URL leads back to it.")
+}
+
+func administrationOff() answer {
+	return problem(http.StatusForbidden, outcomeDenied, codeAdminOff, "This server has no admin tokens configured, so nothing can be changed through it.")
+}
+
+func unauthorized(tried bool) answer {
+	a := problem(http.StatusUnauthorized, outcomeDenied, codeUnauthorized, "This request needs the header Authorization: Bearer <admin token>.")
+	a.challenge = `Bearer realm="cloudmirror"`
+	if tried {
+		a.message = "The admin token is not valid."
+		a.challenge += `, error="invalid_token"`
+	}
+	return a
+}
+
+func unavailable(message string) answer {
+	a := problem(http.StatusServiceUnavailable, outcomeError, codeUnavailable, message)
+	a.retryAfter = retryAfter
+	return a
+}
+
+func draining() answer {
+	a := problem(http.StatusServiceUnavailable, outcomeError, codeDraining, "This server is about to stop; try again.")
+	a.retryAfter = time.Second
+	return a
+}
+
+func unknownJob() answer {
+	return problem(http.StatusNotFound, outcomeDenied, codeUnknownJob, "There is no such job here; jobs are known to the front end that took them, for a while.")
+}
+
+func tooManyJobs() answer {
+	a := problem(http.StatusTooManyRequests, outcomeDenied, codeTooManyJobs, "Too many jobs are running; try again later.")
+	a.retryAfter = time.Minute
+	return a
+}
+
+func internalError() answer {
+	return problem(http.StatusInternalServerError, outcomeError, cloudmirror.CodeInternal, "Something went wrong on our side.")
+}
+
+func gone() answer { return answer{outcome: outcomeGone} }
+
+func purged() answer { return answer{status: http.StatusNoContent} }
+
+func accepted(location string, body any) answer {
+	return answer{status: http.StatusAccepted, location: location, json: body}
+}
+
+func okJSON(body any) answer { return answer{status: http.StatusOK, json: body} }
+
+func okDocument(d document) answer { return answer{status: http.StatusOK, document: &d} }
+
+// publicState is a state as clients see it.
+func publicState(s cache.State) string {
+	switch s {
+	case cache.Present:
+		return "present"
+	case cache.Queued, cache.Copying:
+		return "pending"
+	case cache.Failed:
+		return "error"
+	case cache.Absent, cache.Tombstone:
+	}
+	return "absent"
+}

@@ -1,0 +1,137 @@
+package frontend
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/queue"
+)
+
+// A Fallback is what a client gets when there is no copy in time.
+type Fallback string
+
+// The fallbacks.
+const (
+	FallbackOrigin Fallback = "origin" // a redirect to the origin
+	FallbackNone   Fallback = "none"   // an error
+)
+
+// A Mode says what a client gets that asks for an object without a copy.
+type Mode string
+
+// The modes.
+const (
+	ModeWait        Mode = "wait"         // it waits for the copy
+	ModeRedirectNow Mode = "redirect-now" // the fallback at once; the copy is made behind
+)
+
+// A Service is a group of regions with one set of rules.
+type Service struct {
+	// Allow lists the patterns of which an origin URL must match one. Empty:
+	// nothing is allowed.
+	Allow []cloudmirror.AllowPattern
+	// Ports lists the allowed ports of origins. Empty: any port.
+	Ports    []uint16
+	Wait     time.Duration // how long a client waits for a copy, at most; 0: it does not
+	Fallback Fallback      // "": FallbackOrigin
+	Mode     Mode          // "": ModeWait
+	Regions  []Region
+}
+
+// A Region is one backend of a service.
+type Region struct {
+	Name     string
+	Provider string        // of its storage: a label for people
+	Queue    queue.Counter // nil: it is not known how full it is
+}
+
+// A service is a Service in use.
+type service struct {
+	Service
+	name     string
+	backends map[string]*backend // by region
+}
+
+// A backend is a region in use.
+type backend struct {
+	id       cloudmirror.BackendID
+	provider string
+	queue    queue.Counter
+	requests tally
+}
+
+// newServices checks the services and returns them with all backends, by name.
+func newServices(given map[string]Service) (map[string]*service, []*backend, error) {
+	services := make(map[string]*service, len(given))
+	var all []*backend
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		s := &service{Service: given[name], name: name, backends: make(map[string]*backend)}
+		if err := s.complete(); err != nil {
+			return nil, nil, fmt.Errorf("service %s: %w", name, err)
+		}
+		regions := slices.SortedFunc(slices.Values(s.Regions), func(a, b Region) int { return strings.Compare(a.Name, b.Name) })
+		for _, region := range regions {
+			id := cloudmirror.BackendID{Service: name, Region: region.Name}
+			if err := id.Check(); err != nil {
+				return nil, nil, err
+			}
+			if s.backends[region.Name] != nil {
+				return nil, nil, fmt.Errorf("service %s has region %s twice", name, region.Name)
+			}
+			s.backends[region.Name] = &backend{id: id, provider: region.Provider, queue: region.Queue}
+			all = append(all, s.backends[region.Name])
+		}
+		services[name] = s
+	}
+	return services, all, nil
+}
+
+// complete checks the rules and puts defaults in.
+func (s *service) complete() error {
+	if s.Fallback == "" {
+		s.Fallback = FallbackOrigin
+	}
+	if s.Mode == "" {
+		s.Mode = ModeWait
+	}
+	switch {
+	case s.Fallback != FallbackOrigin && s.Fallback != FallbackNone:
+		return fmt.Errorf("fallback %q is neither %s nor %s", s.Fallback, FallbackOrigin, FallbackNone)
+	case s.Mode != ModeWait && s.Mode != ModeRedirectNow:
+		return fmt.Errorf("mode %q is neither %s nor %s", s.Mode, ModeWait, ModeRedirectNow)
+	case s.Wait < 0:
+		return fmt.Errorf("wait %v is negative", s.Wait)
+	}
+	return nil
+}
+
+// admits reports whether the patterns and ports allow an object. Where its host
+// leads to is the copier's to judge, on every hop.
+func (s *service) admits(o cloudmirror.Object) bool {
+	for _, pattern := range s.Allow {
+		if pattern.Match(o) {
+			return len(s.Ports) == 0 || slices.Contains(s.Ports, port(o))
+		}
+	}
+	return false
+}
+
+// port returns the port of an object's URL. The canonical form names it only if
+// it is not the scheme's default.
+func port(o cloudmirror.Object) uint16 {
+	scheme, rest, _ := strings.Cut(o.URL(), "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		n, _ := strconv.ParseUint(authority[i+1:], 10, 16) // canonical: it is a number
+		return uint16(n)
+	}
+	if scheme == "https" {
+		return 443
+	}
+	return 80
+}

@@ -1,0 +1,110 @@
+package frontend
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/mirror"
+)
+
+const statusPrefix = "/v1/status/"
+
+// statusBody is an entry as clients see it. Members without a meaning in the
+// state are left out.
+type statusBody struct {
+	State    string `json:"state"` // absent, present, pending or error
+	URL      string `json:"url"`   // the canonical origin URL
+	Service  string `json:"service"`
+	Region   string `json:"region"`
+	Location string `json:"location,omitempty"` // of the copy
+
+	SizeBytes *int64     `json:"size,omitempty"`
+	SHA256    string     `json:"sha256,omitempty"`
+	StoredAt  *time.Time `json:"stored_at,omitempty"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	Tries      int    `json:"tries,omitempty"`
+	DoneBytes  *int64 `json:"done_bytes,omitempty"`
+	TotalBytes *int64 `json:"total_bytes,omitempty"` // only if the origin said
+
+	Error *statusError `json:"error,omitempty"` // why the last try failed
+}
+
+type statusError struct {
+	Code      cloudmirror.Code `json:"code"`
+	Message   string           `json:"message"`
+	Status    int              `json:"status,omitempty"` // the origin's
+	Permanent bool             `json:"permanent"`
+	RetryAt   *time.Time       `json:"retry_at,omitempty"`
+	Cause     string           `json:"cause,omitempty"` // for operators
+}
+
+// status answers GET of /v1/status/:service/:region/:url. It causes no copy.
+func (f *Frontend) status(r *http.Request) answer {
+	t, refusal := f.findAllowed(r, statusPrefix)
+	if refusal != nil {
+		return *refusal
+	}
+	want := mirror.Want{Object: t.object, Backend: t.backend.id}
+	view, err := f.engine.Peek(r.Context(), want)
+	if err != nil {
+		if !errors.Is(err, r.Context().Err()) {
+			f.complain(want, err)
+		}
+		return unavailable("What is known of the object cannot be told now; try again later.")
+	}
+	body := describe(want, view.Entry)
+	if view.Entry.State == cache.Present {
+		if link, err := f.engine.Link(r.Context(), want, view.Entry, http.MethodGet); err == nil {
+			body.Location = link.URL // without it the rest is still true
+		}
+	}
+	if body.Error != nil {
+		if _, valid := f.bearer(r); valid {
+			body.Error.Cause = view.Entry.Failure.Cause
+		}
+	}
+	return okJSON(body)
+}
+
+func describe(w mirror.Want, e cache.Entry) *statusBody {
+	body := &statusBody{
+		State: publicState(e.State), URL: w.Object.URL(), Service: w.Backend.Service, Region: w.Backend.Region,
+		Tries: e.Tries,
+	}
+	switch e.State {
+	case cache.Present:
+		body.SizeBytes, body.SHA256 = &e.Copy.SizeBytes, e.Copy.SHA256
+		body.StoredAt, body.ExpiresAt = timestamp(e.Copy.StoredAt), timestamp(e.Until)
+	case cache.Copying:
+		body.DoneBytes = &e.Progress.DoneBytes
+		if e.Progress.TotalBytes >= 0 {
+			body.TotalBytes = &e.Progress.TotalBytes
+		}
+	case cache.Failed:
+		body.ExpiresAt = timestamp(e.Until)
+	case cache.Absent, cache.Queued, cache.Tombstone:
+	}
+	if failure := e.Failure; failure != nil {
+		body.Error = &statusError{
+			Code: failure.Code, Message: sentence(failure.Message), Status: failure.Status,
+			Permanent: failure.Permanent, RetryAt: timestamp(failure.RetryAt),
+		}
+		if failure.Permanent {
+			body.Error.RetryAt = nil
+		}
+	}
+	return body
+}
+
+// timestamp returns a time for JSON; nil if it is not known.
+func timestamp(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}

@@ -1,0 +1,79 @@
+package frontend
+
+import (
+	"net/http"
+	"strings"
+
+	"cloudmirror"
+)
+
+// anyRegion stands for all regions of a service, where that is allowed.
+const anyRegion = "*"
+
+// A target is what a request names.
+type target struct {
+	service *service
+	backend *backend // nil: all regions of the service
+	object  cloudmirror.Object
+	query   string // the raw query that is addressed to us
+}
+
+// requestTarget returns the raw target of a request from the path on, as it came
+// over the network: nothing is decoded or cleaned, and the query is in it.
+func requestTarget(r *http.Request) string {
+	raw := r.RequestURI
+	if raw == "" { // a request that did not come over the network
+		raw = r.URL.RequestURI()
+	}
+	if strings.HasPrefix(raw, "/") {
+		return raw
+	}
+	// The absolute form (RFC 9112, section 3.2.2), as clients send it to proxies.
+	if _, rest, found := strings.Cut(raw, "://"); found {
+		if i := strings.IndexAny(rest, "/?"); i >= 0 {
+			return rest[i:]
+		}
+	}
+	return ""
+}
+
+// find reads the target `<prefix>:service/:region/:url`. The names are looked up
+// as they are, undecoded. If it names nothing, the answer says why.
+func (f *Frontend) find(r *http.Request, prefix string) (t target, refusal *answer) {
+	rest, found := strings.CutPrefix(requestTarget(r), prefix)
+	if !found {
+		return t, refuse(unknownRoute())
+	}
+	service, rest, _ := strings.Cut(rest, "/")
+	region, rest, found := strings.Cut(rest, "/")
+	if !found {
+		return t, refuse(unknownRoute())
+	}
+	if t.service = f.services[service]; t.service == nil {
+		return t, refuse(unknownBackend())
+	}
+	if t.backend = t.service.backends[region]; t.backend == nil && region != anyRegion {
+		return t, refuse(unknownBackend())
+	}
+	var err error
+	if t.object, t.query, err = cloudmirror.ParseTarget(rest); err != nil {
+		return t, refuse(invalidURL(err))
+	}
+	return t, nil
+}
+
+// findAllowed is find for one backend, and an object that its service allows.
+func (f *Frontend) findAllowed(r *http.Request, prefix string) (t target, refusal *answer) {
+	t, refusal = f.find(r, prefix)
+	switch {
+	case refusal != nil:
+		return t, refusal
+	case t.backend == nil:
+		return t, refuse(unknownBackend())
+	case !t.service.admits(t.object):
+		return t, refuse(notAllowed())
+	}
+	return t, nil
+}
+
+func refuse(a answer) *answer { return &a }
