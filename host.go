@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -59,15 +60,10 @@ func canonicalHost(host string) (string, error) {
 	if strings.IndexByte(host, '%') >= 0 {
 		return "", urlErrorf("has percent-encoding in its host")
 	}
-	name := host
-	if needsIDNA(host) {
-		ascii, err := idna.Lookup.ToASCII(host)
-		if err != nil {
-			return "", urlErrorf("has a host that is no internationalized domain name")
-		}
-		name = ascii
+	name, err := toASCII(withoutDot(host))
+	if err != nil {
+		return "", err
 	}
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if name == "" {
 		return "", urlErrorf("has no host")
 	}
@@ -89,6 +85,33 @@ func canonicalHost(host string) (string, error) {
 		}
 	}
 	return name, nil
+}
+
+// withoutDot drops one trailing dot, in any of the spellings that IDNA knows. It
+// must go before IDNA does its work, which may leave a last label empty.
+func withoutDot(host string) string {
+	for _, dot := range []string{".", "\u3002", "\uff0e", "\uff61"} {
+		if name, found := strings.CutSuffix(host, dot); found {
+			return name
+		}
+	}
+	return host
+}
+
+// toASCII returns the lower-case ASCII form of a name (UTS #46, non-transitional).
+// Its results must not change with the tables of a release of Unicode. From the
+// ones that Go 1.26 uses to the ones of Go 1.27, one character changes its
+// meaning: the capital sharp s, which is refused. So is what is no UTF-8, which
+// the older tables let pass.
+func toASCII(name string) (string, error) {
+	if !needsIDNA(name) {
+		return strings.ToLower(name), nil
+	}
+	ascii, err := idna.Lookup.ToASCII(name)
+	if err != nil || !utf8.ValidString(name) || strings.ContainsRune(name, '\u1e9e') {
+		return "", urlErrorf("has a host that is no internationalized domain name")
+	}
+	return ascii, nil
 }
 
 func canonicalIPv6(host string) (string, error) {

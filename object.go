@@ -38,9 +38,8 @@ func ParseObject(raw string) (Object, error) {
 	if len(raw) > MaxURLBytes {
 		return Object{}, urlErrorf("is %d bytes long, at most %d are allowed", len(raw), MaxURLBytes)
 	}
-	scheme, rest, found := strings.Cut(raw, ":")
-	isHTTPS := strings.EqualFold(scheme, "https")
-	if !found || !isHTTPS && !strings.EqualFold(scheme, "http") {
+	isHTTPS, rest, found := cutScheme(raw)
+	if !found {
 		return Object{}, urlErrorf("must begin with http:// or https://")
 	}
 	rest, found = strings.CutPrefix(rest, "//")
@@ -82,6 +81,20 @@ func ParseObject(raw string) (Object, error) {
 		return Object{url: raw}, nil
 	}
 	return Object{url: string(canonical)}, nil
+}
+
+// cutScheme returns what follows http: or https:, in any case. The lengths are
+// compared too, since letters beyond ASCII fold to some within.
+func cutScheme(raw string) (isHTTPS bool, rest string, found bool) {
+	scheme, rest, found := strings.Cut(raw, ":")
+	switch {
+	case !found:
+	case len(scheme) == len("http") && strings.EqualFold(scheme, "http"):
+		return false, rest, true
+	case len(scheme) == len("https") && strings.EqualFold(scheme, "https"):
+		return true, rest, true
+	}
+	return false, raw, false
 }
 
 // checkBytes reports the first byte of a path, query and fragment that RFC 3986
@@ -165,7 +178,7 @@ func (o Object) FileName() string {
 // fileNameRune depends on no table that a release of Go or Unicode could change.
 func fileNameRune(r rune) rune {
 	switch {
-	case r == utf8.RuneError, r >= 0x80 && r < 0xa0: // invalid bytes, C1 controls
+	case r >= 0x80 && r < 0xa0, r >= 0xfffd && r <= 0xffff: // C1 controls; invalid bytes, and what XML cannot say
 		return '_'
 	case r >= 0xa0, isAlphanumeric(byte(r)), strings.ContainsRune("-._~+=@,!'() ", r):
 		return r

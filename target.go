@@ -21,9 +21,9 @@ import (
 //
 // An error is an [*URLError].
 func ParseTarget(rest string) (o Object, query string, err error) {
-	if scheme, after, found := strings.Cut(rest, ":"); found && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")) {
+	if _, after, found := cutScheme(rest); found {
 		if strings.HasPrefix(after, "/") && !strings.HasPrefix(after, "//") {
-			rest = scheme + ":/" + after
+			rest = strings.TrimSuffix(rest, after) + "/" + after
 		}
 		o, err = ParseObject(rest)
 		return o, "", err
