@@ -28,7 +28,7 @@ const (
 // A Failure is why there is no copy: what clients may know (Code, Message,
 // Status), what the retry policy needs (Permanent, RetryAfter) and the private
 // cause for operators. It is an immutable value once made.
-type Failure struct {
+type Failure struct { //nolint:errname // a failure is kept and shown; being an error is only its way there
 	Code       Code
 	Message    string        // one sentence for clients, without anything private
 	Status     int           // the origin's HTTP status, with CodeOriginStatus; else 0

@@ -100,7 +100,7 @@ func cutScheme(raw string) (isHTTPS bool, rest string, found bool) {
 // checkBytes reports the first byte of a path, query and fragment that RFC 3986
 // does not know, and percent signs without two hexadecimal digits.
 func checkBytes(s string) error {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
 		switch {
 		case isAlphanumeric(c) || strings.IndexByte("-._~:/?#[]@!$&'()*+,;=", c) >= 0:

@@ -5,10 +5,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -23,7 +22,7 @@ var layers = [][]string{
 	1: {"cache", "queue", "storage", "origin", "config", "region", "geo", "catalog", "cdn", "scan"},
 	2: {
 		"cache/memcache", "cache/rediscache", "cache/cachetest",
-		"queue/memqueue", "queue/sqsqueue", "queue/queuetest",
+		"queue/memqueue", "queue/sqsqueue", "queue/sqsqueue/sqstest", "queue/queuetest",
 		"storage/filestore", "storage/s3store", "storage/storagetest",
 		"origin/origintest",
 	},
@@ -36,46 +35,46 @@ var layers = [][]string{
 
 // TestLayers reads the imports of every Go file, whatever its build tags.
 func TestLayers(t *testing.T) {
-	files := 0
-	err := filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
+	for _, file := range goFiles(t) {
+		parsed, err := parser.ParseFile(token.NewFileSet(), "../"+file, nil, parser.ImportsOnly)
 		if err != nil {
-			return err
-		}
-		if entry.IsDir() {
-			if base := entry.Name(); base != ".." && (strings.HasPrefix(base, ".") || base == "testdata") {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if filepath.Ext(name) != ".go" {
-			return nil
-		}
-		files++
-		source, err := filepath.Rel("..", name)
-		if err != nil {
-			return err
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		imports := []string{"C"} // no package of ours: a file without imports, too, must have a layer
 		for _, spec := range parsed.Imports {
-			imported, err := strconv.Unquote(spec.Path.Value)
-			if err != nil {
-				return err
-			}
-			imports = append(imports, imported)
+			imports = append(imports, strings.Trim(spec.Path.Value, "`\""))
 		}
-		checkImports(t, filepath.ToSlash(source), imports)
+		for _, imported := range imports {
+			if complaint := checkImport(file, imported); complaint != "" {
+				t.Error(complaint)
+			}
+		}
+	}
+}
+
+// goFiles returns the names of the module's Go files, relative to its root.
+func goFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := fs.WalkDir(os.DirFS(".."), ".", func(name string, entry fs.DirEntry, err error) error {
+		base := entry.Name()
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && name != "." && (strings.HasPrefix(base, ".") || base == "testdata"):
+			return fs.SkipDir
+		case path.Ext(name) == ".go":
+			files = append(files, name)
+		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files < 20 {
-		t.Errorf("only %d Go files were found: is this the module's tree?", files)
+	if len(files) < 20 {
+		t.Fatalf("only %d Go files were found: is this the module's tree?", len(files))
 	}
+	return files
 }
 
 func TestLayersRefuse(t *testing.T) {
@@ -109,15 +108,6 @@ func TestLayersRefuse(t *testing.T) {
 				t.Errorf("complaint %q, want %q", got, tt.want)
 			}
 		})
-	}
-}
-
-func checkImports(t *testing.T, file string, imports []string) {
-	t.Helper()
-	for _, imported := range imports {
-		if complaint := checkImport(file, imported); complaint != "" {
-			t.Error(complaint)
-		}
 	}
 }
 

@@ -32,7 +32,7 @@ type Process struct {
 func start(t testing.TB, ready func(context.Context) error, env []string, program string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, output: new(lockedBuffer), done: make(chan struct{})}
-	p.command = exec.Command(program, args...) //nolint:noctx // it lives as long as the test, not as a context
+	p.command = exec.Command(program, args...) // it lives as long as the test, not as a context
 	p.command.Env = append(os.Environ(), env...)
 	p.command.Stdout, p.command.Stderr = p.output, p.output
 	// Servers must not outlive a test binary that is killed.
