@@ -1,0 +1,401 @@
+package copier_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+	"go.uber.org/zap/zaptest"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/cache/memcache"
+	"cloudmirror/copier"
+	"cloudmirror/mirror"
+	"cloudmirror/origin"
+	"cloudmirror/origin/origintest"
+	"cloudmirror/queue"
+	"cloudmirror/queue/memqueue"
+	"cloudmirror/storage"
+	"cloudmirror/storage/filestore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var backendID = cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"}
+
+// visibility and lease are short, so that a copy which outlasts them is quick to
+// make.
+const (
+	visibility = 600 * time.Millisecond
+	lease      = 600 * time.Millisecond
+	waitLimit  = 30 * time.Second
+)
+
+// A world is a deployment in one process: real memory drivers, files, the real
+// origin client and an origin with behaviour.
+type world struct {
+	t        *testing.T
+	origin   *origintest.Server
+	client   *origin.Client
+	memory   *memcache.Store
+	queue    *memqueue.Queue
+	files    *breakableStorage
+	mirror   *mirror.Mirror
+	registry *prometheus.Registry // of the copier that was started last
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	memory, err := memcache.New(memcache.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filestore.New(filestore.Options{Dir: t.TempDir(), PublicURL: "http://files.test/objects"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { files.Close() })
+	w := &world{
+		t: t, memory: memory,
+		origin: origintest.Start(t),
+		client: origin.New(origin.Options{IdleTimeout: time.Second, FirstByteTimeout: time.Second, ResumeDelay: time.Millisecond}),
+		queue:  memqueue.New(memqueue.Options{Visibility: visibility}),
+		files:  &breakableStorage{Provider: files},
+	}
+	t.Cleanup(w.client.Close)
+	w.mirror = mirror.New(mirror.Options{
+		Cache: memory, Logger: zaptest.NewLogger(t), Timing: mirror.Timing{CopyLease: lease},
+		Backends: []mirror.Backend{{ID: backendID, Storage: w.files, Queue: w.queue, TTL: time.Hour, NegativeTTL: time.Minute}},
+	})
+	t.Cleanup(w.mirror.Close)
+	return w
+}
+
+// start runs a copier until stop is called, which waits for its end.
+func (w *world) start(grace time.Duration) (stop func()) {
+	allow, err := cloudmirror.ParseAllowPattern("^http://")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.registry = prometheus.NewRegistry()
+	c := copier.New(copier.Options{
+		Mirror: w.mirror, Cache: w.memory, Origin: w.client, Logger: zaptest.NewLogger(w.t), Metrics: w.registry,
+		Concurrency: 4, Visibility: visibility, Grace: grace,
+		Backends: []copier.Backend{{
+			ID: backendID, Queue: w.queue, Storage: w.files,
+			Rules: origin.Rules{Allow: []cloudmirror.AllowPattern{allow}, AllowAddresses: origintest.Loopback(), MaxObjectBytes: 1 << 30},
+		}},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); c.Run(ctx) }()
+	stop = func() { cancel(); <-done }
+	w.t.Cleanup(stop)
+	return stop
+}
+
+func (w *world) want(path string) mirror.Want {
+	return mirror.Want{Object: w.origin.Object(w.t, path), Backend: backendID}
+}
+
+// wait waits for the outcome of an object.
+func (w *world) wait(path string) cache.Entry {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
+	defer cancel()
+	view, err := w.mirror.Wait(ctx, w.want(path))
+	if err != nil {
+		w.t.Fatalf("wait for %s: %v; the entry is %+v", path, err, view.Entry)
+	}
+	return view.Entry
+}
+
+func (w *world) counts() queue.Counts {
+	w.t.Helper()
+	counts, err := w.queue.Count(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return counts
+}
+
+// eventually waits until a condition holds that nothing announces.
+func (w *world) eventually(what string, holds func() bool) {
+	w.t.Helper()
+	deadline := time.After(waitLimit)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			w.t.Fatalf("in %v it did not happen that %s", waitLimit, what)
+		}
+	}
+}
+
+func (w *world) metric(result string) float64 {
+	w.t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			for _, label := range m.GetLabel() {
+				if family.GetName() == "cloudmirror_copies_total" && label.GetName() == "result" && label.GetValue() == result {
+					return m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return 0
+}
+
+func TestACopyIsTheOriginsObject(t *testing.T) {
+	w := newWorld(t)
+	w.origin.Set("/a/tool.bin", origintest.Behaviour{
+		SizeBytes: 300_000, Digests: origintest.DigestKinds(),
+		Header: http.Header{"Content-Type": {"application/x-tool"}, "X-Amz-Meta-Build": {"7"}, "Set-Cookie": {"no=1"}},
+	})
+	w.start(time.Second)
+	e := w.wait("/a/tool.bin")
+	if e.State != cache.Present || e.Copy.SizeBytes != 300_000 {
+		t.Fatalf("the entry is %+v, want 300,000 bytes present", e)
+	}
+	body, info, err := w.files.Open(t.Context(), w.want("/a/tool.bin").Object.StorageKey(e.Generation))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	stored, err := io.ReadAll(body)
+	digest := fmt.Sprintf("%x", sha256.Sum256(origintest.Bytes("/a/tool.bin", 300_000)))
+	if err != nil || info.SHA256 != digest || e.Copy.SHA256 != digest || fmt.Sprintf("%x", sha256.Sum256(stored)) != digest {
+		t.Errorf("stored %d bytes with digest %s, entry %s, error %v", len(stored), info.SHA256, e.Copy.SHA256, err)
+	}
+	if h := info.Header; h.Get("Content-Type") != "application/x-tool" || h.Get("X-Amz-Meta-Build") != "7" || h.Get("Set-Cookie") != "" {
+		t.Errorf("stored headers %v", h)
+	}
+	if n := w.origin.Count(http.MethodGet, "/a/tool.bin"); n != 1 {
+		t.Errorf("the origin got %d GETs, want 1", n)
+	}
+	w.eventually("the message is acknowledged", func() bool { return w.counts() == queue.Counts{} })
+}
+
+func TestFaultyOrigins(t *testing.T) {
+	type is = origintest.Behaviour
+	tests := []struct {
+		name      string
+		behaviour is
+		want      cloudmirror.Code // "": present
+		dead      bool
+	}{
+		{"an empty object", is{}, "", false},
+		{"chunked without a length", is{SizeBytes: 5000, Chunked: true}, "", false},
+		{"slow", is{SizeBytes: 5000, BytesPerSecond: 10_000}, "", false},
+		{"gzip, kept as it is", is{SizeBytes: 5000, Gzip: true}, "", false},
+		{"HEAD refused", is{SizeBytes: 5000, HeadStatus: 405}, "", false},
+		{"redirects", is{SizeBytes: 5000, Hops: 3}, "", false},
+		{"503 twice, then fine", is{SizeBytes: 5000, Status: 503, Times: 2}, "", false},
+		{"cut off once, then continued", is{SizeBytes: 50_000, CutAfter: 20_000, Times: 1}, "", false},
+		{"404", is{Status: 404}, cloudmirror.CodeOriginStatus, false},
+		{"HEAD fine but GET 403", is{Status: 403, HeadStatus: 200}, cloudmirror.CodeOriginStatus, false},
+		{"a redirect loop", is{Hops: 100}, cloudmirror.CodeTooManyRedirects, false},
+		{"a redirect to a forbidden address", is{Redirect: "http://169.254.169.254/latest"}, cloudmirror.CodeURLNotAllowed, false},
+		{"HEAD fine but GET 500, always", is{Status: 500, HeadStatus: 200}, cloudmirror.CodeOriginStatus, true},
+		{"cut off, always", is{SizeBytes: 50_000, CutAfter: 20_000, NoRanges: true}, cloudmirror.CodeOriginTruncated, true},
+		{"a wrong digest", is{SizeBytes: 5000, Digests: []string{"content-md5"}, WrongDigest: true}, cloudmirror.CodeDigestMismatch, true},
+		{"hanging", is{Hang: true}, cloudmirror.CodeOriginTimeout, true},
+		{"too large", is{SizeBytes: 2 << 30}, cloudmirror.CodeObjectTooLarge, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.origin.Set("/x", tt.behaviour)
+			w.start(time.Second)
+			e := w.wait("/x")
+			switch {
+			case tt.want == "" && e.State != cache.Present:
+				t.Errorf("the entry is %+v: %+v, want present", e, e.Failure)
+			case tt.want != "" && (e.State != cache.Failed || e.Failure.Code != tt.want):
+				t.Errorf("the entry is %+v: %+v, want an error %s", e, e.Failure, tt.want)
+			}
+			w.eventually("the message is gone", func() bool { c := w.counts(); return c.Ready+c.InFlight+c.Delayed == 0 })
+			if dead := w.counts().Dead == 1; dead != tt.dead {
+				t.Errorf("in the dead letters: %t, want %t", dead, tt.dead)
+			}
+			if tt.want != "" {
+				if _, err := w.files.Stat(t.Context(), w.want("/x").Object.StorageKey(e.Generation)); !errors.Is(err, storage.ErrNotExist) {
+					t.Errorf("something was stored: %v", err)
+				}
+			}
+			if n := w.origin.Count(http.MethodHead, "/x"); n != 0 {
+				t.Errorf("the origin got %d HEADs, want none", n)
+			}
+		})
+	}
+}
+
+// A copy that takes longer than both the visibility of its message and the lease
+// of its entry must not be begun twice.
+func TestALongCopyRunsOnce(t *testing.T) {
+	w := newWorld(t)
+	w.origin.Set("/long", origintest.Behaviour{SizeBytes: 25_000, BytesPerSecond: 10_000})
+	w.start(time.Second)
+	w.start(time.Second)
+	if e := w.wait("/long"); e.State != cache.Present {
+		t.Fatalf("the entry is %+v", e)
+	}
+	if n := w.origin.Count(http.MethodGet, "/long"); n != 1 {
+		t.Errorf("the origin got %d GETs, want 1", n)
+	}
+}
+
+func TestAStopWaitsForRunningCopies(t *testing.T) {
+	w := newWorld(t)
+	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
+	open := w.origin.Gate("/x")
+	stop := w.start(waitLimit)
+	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	open()
+	<-stopped
+	if view, err := w.mirror.Peek(t.Context(), w.want("/x")); err != nil || view.Entry.State != cache.Present {
+		t.Errorf("after the stop the entry is %v, error %v, want present", view.Entry.State, err)
+	}
+}
+
+func TestAStopHandsBackWhatTakesTooLong(t *testing.T) {
+	w := newWorld(t)
+	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
+	open := w.origin.Gate("/x")
+	stop := w.start(10 * time.Millisecond)
+	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
+	stop()
+	view, err := w.mirror.Peek(t.Context(), w.want("/x"))
+	if err != nil || view.Entry.State != cache.Queued || view.Entry.Tries != 0 {
+		t.Errorf("handed back: %+v, error %v, want queued without a failed try", view.Entry, err)
+	}
+	deliveries, err := w.queue.Receive(t.Context(), 10)
+	if err != nil || len(deliveries) != 1 || deliveries[0].Receives != 1 {
+		t.Fatalf("received %+v, error %v, want one fresh message", deliveries, err)
+	}
+	if err := w.queue.Extend(t.Context(), deliveries[0], 0); err != nil {
+		t.Fatal(err)
+	}
+	open()
+	w.start(time.Second)
+	if e := w.wait("/x"); e.State != cache.Present {
+		t.Errorf("the next copier left %+v", e)
+	}
+}
+
+func TestAPurgeStopsTheCopy(t *testing.T) {
+	w := newWorld(t)
+	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
+	open := w.origin.Gate("/x")
+	defer open()
+	w.start(time.Second)
+	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
+	if err := w.mirror.Purge(t.Context(), w.want("/x")); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the copy is given up", func() bool { return w.metric("lost") == 1 })
+	w.eventually("its message is dropped", func() bool { c := w.counts(); return c.Ready+c.InFlight == 0 })
+	if w.counts().Dead != 0 {
+		t.Error("the message of a purged object is in the dead letters")
+	}
+}
+
+func TestWhileStorageIsDown(t *testing.T) {
+	w := newWorld(t)
+	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
+	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+		t.Fatal(err)
+	}
+	w.files.broken.Store(true)
+	w.start(time.Second)
+	w.eventually("the job is handed back", func() bool { return w.metric("handed_back") >= 1 })
+	w.files.broken.Store(false)
+	if e := w.wait("/x"); e.State != cache.Present || w.counts().Dead != 0 {
+		t.Errorf("afterwards: %+v, %d dead letters, want present and none", e, w.counts().Dead)
+	}
+}
+
+func TestAJobForAnotherBackendIsBuried(t *testing.T) {
+	w := newWorld(t)
+	job := queue.Job{
+		ID: "1", Object: w.origin.Object(t, "/x"), Backend: cloudmirror.BackendID{Service: "s3", Region: "mars"},
+		Generation: cloudmirror.FirstGeneration, SentAt: time.Now(),
+	}
+	if err := w.queue.Send(t.Context(), job, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.start(time.Second)
+	w.eventually("it is in the dead letters", func() bool { return w.counts() == queue.Counts{Dead: 1} })
+}
+
+// Many more jobs than the copier works on at a time are all copied, each once.
+func TestManyJobs(t *testing.T) {
+	const objects = 1000
+	w := newWorld(t)
+	for i := range objects {
+		if _, err := w.mirror.Ensure(t.Context(), w.want(fmt.Sprintf("/many/%d?size=100", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start(time.Second)
+	for i := range objects {
+		if e := w.wait(fmt.Sprintf("/many/%d?size=100", i)); e.State != cache.Present {
+			t.Fatalf("object %d is %+v", i, e)
+		}
+		if n := w.origin.Count(http.MethodGet, fmt.Sprintf("/many/%d", i)); n != 1 {
+			t.Errorf("the origin got %d GETs for object %d, want 1", n, i)
+		}
+	}
+	if n, err := testutil.GatherAndCount(w.registry, "cloudmirror_copy_duration_seconds"); err != nil || n != 1 {
+		t.Errorf("%d series of durations, error %v, want 1", n, err)
+	}
+}
+
+type breakableStorage struct {
+	storage.Provider
+	broken atomic.Bool
+}
+
+var errBroken = errors.New("broken by the test")
+
+func (s *breakableStorage) Stat(ctx context.Context, key string) (storage.Info, error) {
+	if s.broken.Load() {
+		return storage.Info{}, errBroken
+	}
+	return s.Provider.Stat(ctx, key)
+}
+
+func (s *breakableStorage) Put(ctx context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
+	if s.broken.Load() {
+		return storage.Info{}, errBroken
+	}
+	return s.Provider.Put(ctx, key, body, o)
+}
