@@ -1,6 +1,7 @@
 package cloudmirror
 
 import (
+	"errors"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -102,12 +103,19 @@ func withoutDot(host string) string {
 // Its results must not change with the tables of a release of Unicode. From the
 // ones that Go 1.26 uses to the ones of Go 1.27, one character changes its
 // meaning: the capital sharp s, which is refused. So is what is no UTF-8, which
-// the older tables let pass.
+// the older tables let pass, and what is refused or another name when it is
+// converted again.
 func toASCII(name string) (string, error) {
 	if !needsIDNA(name) {
 		return strings.ToLower(name), nil
 	}
 	ascii, err := idna.Lookup.ToASCII(name)
+	if err == nil && ascii != name {
+		var again string
+		if again, err = idna.Lookup.ToASCII(ascii); err == nil && again != ascii {
+			err = errors.New("no stable form")
+		}
+	}
 	if err != nil || !utf8.ValidString(name) || strings.ContainsRune(name, '\u1e9e') {
 		return "", urlErrorf("has a host that is no internationalized domain name")
 	}
