@@ -1,0 +1,209 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+
+	"cloudmirror/config"
+	"cloudmirror/copier"
+	"cloudmirror/frontend"
+	"cloudmirror/mirror"
+)
+
+// Options are what an App is made of.
+type Options struct {
+	Config  *config.Config
+	Role    config.Role
+	Logger  *zap.Logger
+	Version string
+}
+
+// An App is one process: the parts that its role needs, and its listeners.
+type App struct {
+	config   *config.Config
+	role     config.Role
+	logger   *zap.Logger
+	registry *prometheus.Registry
+
+	parts    *parts
+	mirror   *mirror.Mirror
+	health   *health
+	frontend *frontend.Frontend // nil in a copier
+	copier   *copier.Copier     // nil in a front end
+	servers  []*server
+}
+
+// Run builds an App, runs it until ctx ends, and stops it in order.
+func Run(ctx context.Context, o Options) error {
+	a, err := New(ctx, o)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+// New builds the parts and opens the listeners, so that an address in use or a
+// directory that cannot be written is an error here. Nothing is served until Run,
+// which must follow.
+func New(ctx context.Context, o Options) (*App, error) {
+	if err := o.Config.Check(o.Role); err != nil {
+		return nil, err
+	}
+	a := &App{config: o.Config, role: o.Role, logger: o.Logger, registry: prometheus.NewRegistry()}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	if a.parts, err = a.newParts(ctx); err != nil {
+		return nil, err
+	}
+	a.mirror = mirror.New(mirror.Options{Cache: a.parts.cache, Backends: a.parts.engine, Logger: o.Logger})
+	a.health = newHealth(o.Logger, a.parts.dependencies)
+	if err := a.newRoles(ctx, o.Version); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+// newRoles builds what the process does, and opens its listeners.
+func (a *App) newRoles(ctx context.Context, version string) (err error) {
+	if a.role != config.RoleFrontend {
+		a.copier = a.newCopier()
+	}
+	if a.role != config.RoleCopier {
+		if a.frontend, err = a.newFrontend(version); err != nil {
+			return err
+		}
+		if err := a.listen(ctx, a.config.Listen, a.frontend.Handler()); err != nil {
+			return err
+		}
+	}
+	if a.config.AdminListen != "" {
+		return a.listen(ctx, a.config.AdminListen, a.adminHandler())
+	}
+	return nil
+}
+
+// Addresses returns what the App listens on: the front end's address, if it has
+// one, and the admin address, if it is configured.
+func (a *App) Addresses() []net.Addr {
+	var addresses []net.Addr
+	for _, s := range a.servers {
+		addresses = append(addresses, s.listener.Addr())
+	}
+	return addresses
+}
+
+// Run serves until ctx ends, then stops in order: not ready, a delay in which
+// balancers notice, waiting clients answered with the fallback, open requests
+// and running copies given their time, the rest handed back.
+func (a *App) Run(ctx context.Context) error {
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	var background, copying sync.WaitGroup
+	background.Go(func() { a.health.run(serving) })
+	for _, run := range a.parts.background {
+		background.Go(func() { run(serving) })
+	}
+	failed := make(chan error, len(a.servers))
+	for _, s := range a.servers {
+		background.Go(func() { failed <- s.serve() })
+	}
+	if a.copier != nil {
+		copying.Go(func() { a.copier.Run(ctx) })
+	}
+	a.health.ready.Store(true)
+	a.logger.Info("started", zap.String("role", string(a.role)), zap.Stringers("listen", a.Addresses()))
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	a.logger.Info("stopping")
+	a.health.ready.Store(false)
+	if a.frontend != nil && err == nil {
+		time.Sleep(a.config.ShutdownDelay) //nolint:forbidigo // nothing can end it sooner: the process was told to stop already
+		a.frontend.Drain()
+	}
+	err = errors.Join(err, a.shutDown())
+	copying.Wait()
+	stopServing()
+	background.Wait()
+	err = errors.Join(err, a.close())
+	a.logger.Info("stopped")
+	return err
+}
+
+// shutDown waits for the open requests of all servers.
+func (a *App) shutDown() error {
+	var wait sync.WaitGroup
+	errs := make([]error, len(a.servers))
+	for i, s := range a.servers {
+		wait.Go(func() { errs[i] = s.stop(a.config.Copier.Grace) })
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// close ends what New made, in the opposite order.
+func (a *App) close() error {
+	if a.frontend != nil {
+		a.frontend.Close()
+	}
+	a.mirror.Close()
+	return a.parts.close()
+}
+
+// A server is one listener and what answers there.
+type server struct {
+	listener net.Listener
+	http     *http.Server
+}
+
+// Limits of all servers. There is no limit for writing: waits, objects and
+// profiles take their time.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10 // a URL of 8 KiB, percent-encoded, and the usual headers
+)
+
+func (a *App) listen(ctx context.Context, address string, handler http.Handler) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", address, err)
+	}
+	a.servers = append(a.servers, &server{listener: listener, http: &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          zap.NewStdLog(a.logger.Named("http").WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+	}})
+	return nil
+}
+
+func (s *server) serve() error {
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve on %s: %w", s.listener.Addr(), err)
+	}
+	return nil
+}
+
+// stop takes no more requests and waits for the open ones, up to grace.
+func (s *server) stop(grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("stop serving on %s: requests were cut off: %w", s.listener.Addr(), err), s.http.Close())
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/cache/memcache"
+	"cloudmirror/cache/rediscache"
+	"cloudmirror/config"
+	"cloudmirror/copier"
+	"cloudmirror/mirror"
+	"cloudmirror/origin"
+	"cloudmirror/queue"
+	"cloudmirror/storage"
+)
+
+// Parts are the drivers of a configuration and what the layers above see of
+// them.
+type parts struct {
+	cache    cache.Store
+	engine   []mirror.Backend
+	jobs     []copier.Backend // those that this process copies
+	counters map[cloudmirror.BackendID]queue.Counter
+	objects  map[cloudmirror.BackendID]http.Handler // file storage, served by the process itself
+	origin   *origin.Client
+
+	dependencies []dependency
+	background   []func(context.Context)
+	closers      []func() error
+}
+
+// close closes the drivers, the newest first.
+func (p *parts) close() error {
+	var errs []error
+	for _, closePart := range slices.Backward(p.closers) {
+		errs = append(errs, closePart())
+	}
+	return errors.Join(errs...)
+}
+
+func (p *parts) onClose(f func() error) { p.closers = append(p.closers, f) }
+
+func (p *parts) depend(name string, check func(context.Context) error) {
+	p.dependencies = append(p.dependencies, dependency{name: name, check: check})
+}
+
+func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
+	p := &parts{
+		counters: make(map[cloudmirror.BackendID]queue.Counter),
+		objects:  make(map[cloudmirror.BackendID]http.Handler),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	p.origin = origin.New(origin.Options{DeploymentID: a.config.DeploymentID()})
+	p.onClose(func() error { p.origin.Close(); return nil })
+	if err := a.openCache(p); err != nil {
+		return nil, err
+	}
+	o, err := a.newOpener(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, service := range a.config.Services {
+		for _, b := range service.Backends {
+			if err := a.openBackend(ctx, p, o, service, b); err != nil {
+				return nil, fmt.Errorf("backend %s: %w", b.ID, err)
+			}
+		}
+	}
+	return p, nil
+}
+
+func (a *App) openCache(p *parts) error {
+	switch a.config.Cache.Type {
+	case config.CacheMemory:
+		store, err := memcache.New(memcache.Options{})
+		p.cache = store
+		return err
+	case config.CacheRedis:
+		store, err := rediscache.New(rediscache.Options{
+			URL: a.config.Cache.Redis.URL, Prefix: a.config.Cache.Redis.Prefix,
+			Logger: a.logger, Registerer: a.registry,
+		})
+		if err != nil {
+			return err
+		}
+		p.cache = store
+		p.onClose(store.Close)
+		p.depend("cache", store.Ping)
+		return nil
+	}
+	return fmt.Errorf("cache type %q is unknown", a.config.Cache.Type)
+}
+
+func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service config.Service, b config.Backend) error {
+	jobs, err := o.openQueue(p, b)
+	if err != nil {
+		return err
+	}
+	copies, err := o.openStorage(ctx, p, b)
+	if err != nil {
+		return err
+	}
+	p.depend("queue "+b.ID.String(), func(ctx context.Context) error {
+		_, err := jobs.Count(ctx)
+		return err
+	})
+	p.depend("storage "+b.ID.String(), func(ctx context.Context) error { return storage.Probe(ctx, copies) })
+	p.counters[b.ID] = jobs
+	p.engine = append(p.engine, mirror.Backend{
+		ID: b.ID, Storage: copies, Queue: jobs, TTL: service.TTL, NegativeTTL: service.NegativeTTL,
+	})
+	if wanted := a.config.Copier.Backends; len(wanted) == 0 || slices.Contains(wanted, b.ID) {
+		p.jobs = append(p.jobs, copier.Backend{ID: b.ID, Queue: jobs, Storage: copies, Rules: rules(service)})
+	}
+	return nil
+}
+
+// rules returns what origins of a service are allowed.
+func rules(s config.Service) origin.Rules {
+	return origin.Rules{
+		Allow: s.Allow, AllowAddresses: s.AllowAddresses, Ports: s.Ports, MaxObjectBytes: s.MaxObjectSizeBytes,
+	}
+}

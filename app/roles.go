@@ -1,0 +1,85 @@
+package app
+
+import (
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"cloudmirror/config"
+	"cloudmirror/copier"
+	"cloudmirror/frontend"
+)
+
+func (a *App) newCopier() *copier.Copier {
+	return copier.New(copier.Options{
+		Mirror: a.mirror, Cache: a.parts.cache, Origin: a.parts.origin, Backends: a.parts.jobs,
+		Logger: a.logger, Metrics: a.registry,
+		Concurrency: a.config.Copier.Concurrency,
+		Visibility:  a.config.Queue.SQS.Visibility,
+		Grace:       a.config.Copier.Grace,
+	})
+}
+
+func (a *App) metricsHandler() http.Handler {
+	return promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry})
+}
+
+// adminHandler answers what operators ask a process: metrics, health, profiles.
+func (a *App) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.metricsHandler())
+	mux.HandleFunc("GET /healthz", a.health.serveLive)
+	mux.HandleFunc("GET /readyz", a.health.serveReady)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	return mux
+}
+
+func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
+	tokens, err := a.tokens()
+	if err != nil {
+		return nil, err
+	}
+	services := make(map[string]frontend.Service, len(a.config.Services))
+	for _, s := range a.config.Services {
+		service := frontend.Service{
+			Allow: s.Allow, Ports: s.Ports, Wait: s.Wait,
+			Fallback: frontend.Fallback(s.Fallback), Mode: frontend.Mode(s.Mode),
+		}
+		for _, b := range s.Backends {
+			service.Regions = append(service.Regions, frontend.Region{
+				Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID],
+			})
+		}
+		services[s.Name] = service
+	}
+	return frontend.New(frontend.Options{
+		Mirror: a.mirror, Services: services, Tokens: tokens, PublicURL: a.config.ServerURL(),
+		LoopID: a.config.DeploymentID(), Version: version,
+		Health:  http.HandlerFunc(a.health.serveLive),
+		Ready:   http.HandlerFunc(a.health.serveReady),
+		Metrics: a.metricsHandler(),
+		Objects: a.parts.objects, Registerer: a.registry, Logger: a.logger,
+	})
+}
+
+// tokens returns who may change state. A process that does everything makes a
+// token of its own if none is configured.
+func (a *App) tokens() ([]frontend.Token, error) {
+	var tokens []frontend.Token
+	for _, hash := range a.config.Tokens() {
+		tokens = append(tokens, frontend.Token(hash))
+	}
+	if len(tokens) > 0 || a.role != config.RoleServe {
+		return tokens, nil
+	}
+	plain, err := adminToken(a.config.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	return []frontend.Token{frontend.Token(config.HashToken(plain))}, nil
+}
