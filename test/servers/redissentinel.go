@@ -44,7 +44,7 @@ func StartRedisSentinel(t testing.TB) *RedisSentinel {
 		t.Fatal(err)
 	}
 	s := &RedisSentinel{Servers: [2]*Redis{master, replica}, address: "127.0.0.1:" + port}
-	s.Sentinel = start(t, s.ready, nil, master.program, config, "--sentinel")
+	s.Sentinel = start(t, s.InStep, nil, master.program, config, "--sentinel")
 	return s
 }
 
@@ -101,8 +101,8 @@ func (s *RedisSentinel) client() *redis.SentinelClient {
 	})
 }
 
-// ready succeeds once the sentinel knows a replica that it could promote.
-func (s *RedisSentinel) ready(ctx context.Context) error {
+// InStep returns nil while the sentinel knows a replica that it could promote.
+func (s *RedisSentinel) InStep(ctx context.Context) error {
 	if err := dial(ctx, s.address); err != nil {
 		return err
 	}
