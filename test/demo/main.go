@@ -1,0 +1,242 @@
+// Command demo shows cloudmirror at work: it starts the given binary with no
+// configuration beside a small origin, requests an object twice, and shows what
+// each request got, how long it took, and that the bytes are the origin's.
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	objectBytes  = 16 << 20
+	startTimeout = 10 * time.Second
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: demo PATH-OF-CLOUDMIRROR")
+		os.Exit(2)
+	}
+	if err := run(ctx, os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, binary string) error {
+	origin, err := startOrigin(ctx)
+	if err != nil {
+		return err
+	}
+	defer origin.server.Close()
+	server, err := startServer(ctx, binary, origin.address)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+
+	url := "http://" + origin.address + "/releases/tool-1.0.tar.gz"
+	redirect, err := exec.CommandContext(ctx, binary, "rewrite", "--server", server.url, "--service", "s3", "--region", "us-east-1", url).Output()
+	if err != nil {
+		return fmt.Errorf("cloudmirror rewrite: %w", err)
+	}
+	mirrored := strings.TrimSpace(string(redirect))
+	fmt.Printf("\nAn origin on %s has one object of %d MiB:\n  %s\n  SHA-256 %s\nThrough cloudmirror it is:\n  %s\n", origin.address, objectBytes>>20, url, origin.digest, mirrored)
+	for _, request := range []string{"First", "Second"} {
+		before := origin.requests.Load()
+		a, err := get(ctx, mirrored)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\n%s request: %s\n  redirected in %v to %s\n  fetched in    %v: %d bytes, SHA-256 %s\n  requests that reached the origin: %d\n",
+			request, a.cacheStatus, a.redirected.Round(10*time.Microsecond), a.location, a.fetched.Round(10*time.Microsecond), a.bytes, a.digest, origin.requests.Load()-before)
+		if a.digest != origin.digest {
+			return errors.New("these are not the bytes of the origin")
+		}
+	}
+	if n := origin.requests.Load(); n != 1 {
+		return fmt.Errorf("the origin was asked %d times, want once", n)
+	}
+	fmt.Println("\nThe bytes are the origin's, which was asked once. Stopping.")
+	return nil
+}
+
+// An origin serves one object of random bytes.
+type origin struct {
+	server   *http.Server
+	address  string
+	digest   string
+	requests atomic.Int64
+}
+
+func startOrigin(ctx context.Context) (*origin, error) {
+	content := make([]byte, objectBytes)
+	if _, err := io.ReadFull(rand.NewChaCha8([32]byte{1}), content); err != nil {
+		return nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	o := &origin{address: listener.Addr().String(), digest: fmt.Sprintf("%x", sha256.Sum256(content))}
+	o.server = &http.Server{
+		ReadHeaderTimeout: startTimeout,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			o.requests.Add(1)
+			w.Header().Set("Content-Type", "application/gzip")
+			w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+			_, _ = w.Write(content) // a client that leaves is no concern of ours
+		}),
+	}
+	go func() { _ = o.server.Serve(listener) }() // until Close
+	return o, nil
+}
+
+// A server is a running `cloudmirror serve`.
+type server struct {
+	url     string
+	command *exec.Cmd
+	dataDir string
+}
+
+func startServer(ctx context.Context, binary, originAddress string) (*server, error) {
+	dataDir, err := os.MkdirTemp("", "cloudmirror-demo-")
+	if err != nil {
+		return nil, err
+	}
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{
+		"serve", "--listen", address, "--data-dir", filepath.Join(dataDir, "data"),
+		"--allow", `^http://` + strings.ReplaceAll(originAddress, ".", `\.`) + "/",
+		"--allow-address", "127.0.0.1/32",
+	}
+	s := &server{url: "http://" + address, command: exec.Command(binary, args...), dataDir: dataDir} //nolint:noctx // it is stopped in order, by stop
+	fmt.Printf("$ cloudmirror %s\n", strings.Join(args, " "))
+	output, err := s.command.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.command.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", binary, err)
+	}
+	go show(output)
+	if err := s.awaitReady(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// show prints what the server logs.
+func show(output io.Reader) {
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		fmt.Println("  |", lines.Text())
+	}
+}
+
+func (s *server) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		response, err := request(ctx, s.url+"/readyz")
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("cloudmirror did not become ready in %v", startTimeout)
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *server) stop() {
+	_ = s.command.Process.Signal(syscall.SIGTERM) // it may have ended
+	_ = s.command.Wait()
+	_ = os.RemoveAll(s.dataDir)
+}
+
+func freeAddress(ctx context.Context) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// An answer is what a client saw of one object.
+type answer struct {
+	cacheStatus         string
+	location            string
+	redirected, fetched time.Duration
+	bytes               int64
+	digest              string
+}
+
+// get asks for an object as a client does, in two steps.
+func get(ctx context.Context, url string) (answer, error) {
+	begun := time.Now()
+	redirect, err := request(ctx, url)
+	if err != nil {
+		return answer{}, err
+	}
+	defer redirect.Body.Close()
+	a := answer{
+		cacheStatus: redirect.Header.Get("Cache-Status"), location: redirect.Header.Get("Location"), redirected: time.Since(begun),
+	}
+	if redirect.StatusCode != http.StatusFound {
+		return a, fmt.Errorf("cloudmirror answered %s", redirect.Status)
+	}
+	begun = time.Now()
+	object, err := request(ctx, a.location)
+	if err != nil {
+		return a, err
+	}
+	defer object.Body.Close()
+	hash := sha256.New()
+	if a.bytes, err = io.Copy(hash, object.Body); err != nil {
+		return a, fmt.Errorf("fetch %s: %w", a.location, err)
+	}
+	a.fetched, a.digest = time.Since(begun), fmt.Sprintf("%x", hash.Sum(nil))
+	if object.StatusCode != http.StatusOK {
+		return a, fmt.Errorf("%s answered %s", a.location, object.Status)
+	}
+	return a, nil
+}
+
+// request sends a GET and does not follow redirects.
+func request(ctx context.Context, url string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return client.Do(r)
+}
