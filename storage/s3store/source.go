@@ -1,0 +1,78 @@
+package s3store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+)
+
+// A source reads a body buffer by buffer, and hashes it on the way.
+type source struct {
+	body   io.Reader
+	want   int64 // the length that was told, or -1
+	size   int64
+	sha256 hash.Hash
+	crc32  hash.Hash32
+	ahead  []byte // at most one byte, read to see whether there is more
+}
+
+func newSource(body io.Reader, want int64) *source {
+	return &source{body: body, want: want, sha256: sha256.New(), crc32: crc32.NewIEEE()}
+}
+
+// fill reads until the buffer is full or the body ends, and reports whether there
+// is more. The end of ctx is noticed between reads.
+func (s *source) fill(ctx context.Context, buffer []byte) (filled []byte, more bool, err error) {
+	n := copy(buffer, s.ahead)
+	s.ahead = s.ahead[:0]
+	read, err := s.read(ctx, buffer[n:])
+	filled = buffer[:n+read]
+	s.size += int64(len(filled))
+	s.sha256.Write(filled)
+	s.crc32.Write(filled)
+	if err == nil {
+		var one [1]byte
+		read, err = s.read(ctx, one[:])
+		s.ahead = append(s.ahead, one[:read]...)
+	}
+	if err != nil && err != io.EOF { //nolint:errorlint // what wraps EOF is no end
+		return nil, false, err
+	}
+	more = len(s.ahead) > 0
+	if s.want >= 0 && (!more && s.size != s.want || more && s.size >= s.want) {
+		return nil, false, fmt.Errorf("the body has another length than the %d bytes that were told", s.want)
+	}
+	return filled, more, nil
+}
+
+// read is io.ReadFull that looks at ctx and wraps the errors of the body. The end
+// of the body is io.EOF, wherever it comes.
+func (s *source) read(ctx context.Context, p []byte) (n int, err error) {
+	for empty := 0; n < len(p); {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		m, err := s.body.Read(p[n:])
+		n += m
+		if err == io.EOF { //nolint:errorlint // what wraps EOF is no end
+			return n, io.EOF
+		}
+		if err != nil {
+			return n, fmt.Errorf("read the body: %w", err)
+		}
+		if empty++; m > 0 {
+			empty = 0
+		} else if empty == 100 {
+			return n, errors.Join(errors.New("read the body"), io.ErrNoProgress)
+		}
+	}
+	return n, nil
+}
+
+// digest returns the SHA-256 of what was read, in hexadecimal.
+func (s *source) digest() string { return hex.EncodeToString(s.sha256.Sum(nil)) }
