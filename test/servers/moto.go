@@ -32,7 +32,7 @@ func StartMoto(t testing.TB) *Moto {
 	program := find(t, "moto_server", "`pip install 'moto[server]'`")
 	host, port := "127.0.0.1", FreePort(t)
 	m := &Moto{Endpoint: "http://" + net.JoinHostPort(host, port)}
-	m.Process = start(t, m.ready, nil, program, "-H", host, "-p", port)
+	m.Process = Start(t, m.ready, nil, program, "-H", host, "-p", port)
 	return m
 }
 

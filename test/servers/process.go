@@ -27,9 +27,9 @@ type Process struct {
 	done    chan struct{} // closed when the process has ended
 }
 
-// start runs a program and waits until ready returns nil. The process is killed
+// Start runs a program and waits until ready returns nil. The process is killed
 // and reaped at the end of the test, and its output shown if the test failed.
-func start(t testing.TB, ready func(context.Context) error, env []string, program string, args ...string) *Process {
+func Start(t testing.TB, ready func(context.Context) error, env []string, program string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, output: new(lockedBuffer), done: make(chan struct{})}
 	p.command = exec.Command(program, args...) // it lives as long as the test, not as a context
@@ -83,6 +83,26 @@ func (p *Process) await(ready func(context.Context) error) {
 
 // Kill ends the process at once and waits until it is gone.
 func (p *Process) Kill() { p.signal(syscall.SIGKILL); <-p.done }
+
+// Terminate asks the process to end (SIGTERM) and returns its exit status. One
+// that does not end in a while fails the test.
+func (p *Process) Terminate() int {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(startTimeout):
+		p.t.Errorf("%s did not end within %v of SIGTERM:\n%s", p.command.Path, startTimeout, p.output)
+		p.Kill()
+	}
+	return p.command.ProcessState.ExitCode()
+}
+
+// Output returns what the process has written so far.
+func (p *Process) Output() string { return p.output.String() }
+
+// Pid returns the process id.
+func (p *Process) Pid() int { return p.command.Process.Pid }
 
 // Stop freezes the process (SIGSTOP); Continue lets it go on.
 func (p *Process) Stop() { p.signal(syscall.SIGSTOP) }

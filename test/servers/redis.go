@@ -28,7 +28,7 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 			"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(),
 		}, args...),
 	}
-	r.Process = start(t, r.ready, nil, r.program, r.args...)
+	r.Process = Start(t, r.ready, nil, r.program, r.args...)
 	return r
 }
 
@@ -38,7 +38,7 @@ func (r *Redis) Addr() string { return net.JoinHostPort("127.0.0.1", r.port) }
 // Restart starts the server again on its port, after a Kill. It is empty then.
 func (r *Redis) Restart() {
 	r.t.Helper()
-	r.Process = start(r.t, r.ready, nil, r.program, r.args...)
+	r.Process = Start(r.t, r.ready, nil, r.program, r.args...)
 }
 
 // ready succeeds once the server answers, be it only that a password is missing.

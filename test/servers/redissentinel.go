@@ -44,7 +44,7 @@ func StartRedisSentinel(t testing.TB) *RedisSentinel {
 		t.Fatal(err)
 	}
 	s := &RedisSentinel{Servers: [2]*Redis{master, replica}, address: "127.0.0.1:" + port}
-	s.Sentinel = start(t, s.InStep, nil, master.program, config, "--sentinel")
+	s.Sentinel = Start(t, s.InStep, nil, master.program, config, "--sentinel")
 	return s
 }
 

@@ -53,7 +53,7 @@ func StartVersityGW(t testing.TB, region string) *S3 {
 		arguments = append(arguments, "--sidecar", sidecar)
 		t.Logf("no user xattrs in %s: versitygw is not atomic there, set TMPDIR to another file system", dir)
 	}
-	s.Process = start(t, s.ready, []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey},
+	s.Process = Start(t, s.ready, []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey},
 		program, append(arguments, dir)...)
 	return s
 }
@@ -74,7 +74,7 @@ func StartMinIO(t testing.TB, region string) *S3 {
 	t.Helper()
 	program := find(t, "minio", "`go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c`")
 	s := newS3(t, region)
-	s.Process = start(t, s.ready, []string{
+	s.Process = Start(t, s.ready, []string{
 		"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey,
 		"MINIO_REGION=" + region, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
 	}, program, "server", "--address", strings.TrimPrefix(s.Endpoint, "http://"), "--quiet", t.TempDir())
@@ -83,7 +83,7 @@ func StartMinIO(t testing.TB, region string) *S3 {
 
 func newS3(t testing.TB, region string) *S3 {
 	t.Helper()
-	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, ExpectContinueTimeout: time.Second}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &S3{
 		Endpoint: "http://127.0.0.1:" + FreePort(t), Region: region, AccessKey: s3AccessKey, SecretKey: s3SecretKey,
