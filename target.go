@@ -15,13 +15,14 @@ import (
 //   - literal: it begins with http: or https:, is the URL verbatim with its
 //     query, and nothing is decoded. `https:/host`, as slash-merging proxies
 //     leave it, is read as `https://host`.
-//   - percent-encoded (historic): decoded once, it contains a colon.
+//   - percent-encoded (historic): decoded once, it contains a colon. The colon
+//     itself may be literal, as Go's url.PathEscape leaves it.
 //   - base64, either alphabet, padded or not; unpadded base64url is the
 //     documented form, and what [Object.Target] writes.
 //
 // An error is an [*URLError].
 func ParseTarget(rest string) (o Object, query string, err error) {
-	if _, after, found := cutScheme(rest); found {
+	if _, after, found := cutScheme(rest); found && !isEncodedSlashes(after) {
 		if strings.HasPrefix(after, "/") && !strings.HasPrefix(after, "//") {
 			rest = strings.TrimSuffix(rest, after) + "/" + after
 		}
@@ -51,6 +52,13 @@ func (o Object) Target() string {
 // RedirectURL returns the URL that asks the front end at server for the object.
 func (o Object) RedirectURL(server string, backend BackendID) string {
 	return strings.TrimSuffix(server, "/") + "/v1/redirect/" + backend.String() + "/" + o.Target()
+}
+
+// isEncodedSlashes reports whether what follows a scheme's colon are two encoded
+// slashes, which no literal URL has there.
+func isEncodedSlashes(after string) bool {
+	const slashes = "%2F%2F"
+	return len(after) >= len(slashes) && strings.EqualFold(after[:len(slashes)], slashes)
 }
 
 func decodeBase64(s string) (string, error) {
