@@ -1,7 +1,6 @@
 package cloudmirror
 
 import (
-	"errors"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -110,13 +109,8 @@ func toASCII(name string) (string, error) {
 		return strings.ToLower(name), nil
 	}
 	ascii, err := idna.Lookup.ToASCII(name)
-	if err == nil && ascii != name {
-		var again string
-		if again, err = idna.Lookup.ToASCII(ascii); err == nil && again != ascii {
-			err = errors.New("no stable form")
-		}
-	}
-	if err != nil || !utf8.ValidString(name) || strings.ContainsRune(name, '\u1e9e') {
+	again, againErr := idna.Lookup.ToASCII(ascii)
+	if err != nil || againErr != nil || again != ascii || !utf8.ValidString(name) || strings.ContainsRune(name, '\u1e9e') {
 		return "", urlErrorf("has a host that is no internationalized domain name")
 	}
 	return ascii, nil
