@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -107,6 +108,9 @@ func New(o Options) (*Frontend, error) {
 		engine: o.Mirror, tokens: o.Tokens, publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
 		started: time.Now(), logger: o.Logger, complaints: rate.Sometimes{Interval: unavailableLogEvery},
 		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(), maxWaiters: int64(o.MaxWaiters),
+	}
+	if strings.ContainsAny(o.LoopID, " \t,;\"") {
+		return nil, fmt.Errorf("frontend: the loop id %q is no token", o.LoopID)
 	}
 	var err error
 	if f.services, f.backends, err = newServices(o.Services); err != nil {

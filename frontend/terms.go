@@ -42,7 +42,7 @@ func (t *terms) shorten(value string) error {
 	value, err := url.QueryUnescape(value)
 	wait, ok := parseWait(value)
 	if err != nil || !ok {
-		return fmt.Errorf("wait=%q is neither a duration like 5s or 1m30s nor a number of seconds, of 0 or more", clip(value))
+		return fmt.Errorf("the option wait=%q is neither a duration like 5s or 1m30s nor a number of seconds, of 0 or more", clip(value))
 	}
 	t.wait = min(t.wait, wait)
 	return nil
@@ -54,7 +54,7 @@ func (t *terms) fallBackTo(value string) error {
 		t.fallback = f
 		return nil
 	default:
-		return fmt.Errorf("fallback=%q is neither %s nor %s", clip(value), FallbackOrigin, FallbackNone)
+		return fmt.Errorf("the option fallback=%q is neither %s nor %s", clip(value), FallbackOrigin, FallbackNone)
 	}
 }
 

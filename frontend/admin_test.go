@@ -1,0 +1,216 @@
+package frontend_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"cloudmirror"
+	"cloudmirror/frontend"
+	"cloudmirror/mirror"
+)
+
+// operate sends a request with an Authorization header, if it is not empty.
+func (w *world) operate(method, path, authorization, payload string) *http.Response {
+	w.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(payload))
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	return w.do(r)
+}
+
+func purgePath(region string) string {
+	return "/v1/purge/s3/" + region + "/" + mustObject(originURL).Target()
+}
+
+const warmPayload = `{"service":"s3","regions":["us-east-1"],"urls":["` + originURL + `"]}`
+
+func TestStateIsChangedOnlyWithAToken(t *testing.T) {
+	sum := sha256.Sum256([]byte("hashed"))
+	tokens := []frontend.Token{parseToken(t, token), parseToken(t, "sha256:"+hex.EncodeToString(sum[:]))}
+	tests := []struct {
+		name, authorization string
+		tokens              []frontend.Token
+		status              int
+		code                string
+	}{
+		{"a plain token", "Bearer " + token, tokens, 0, ""},
+		{"a token configured by its hash", "Bearer hashed", tokens, 0, ""},
+		{"the scheme in other letters", "bearer " + token, tokens, 0, ""},
+		{"no token", "", tokens, 401, "Unauthorized"},
+		{"a wrong token", "Bearer wrong", tokens, 401, "Unauthorized"},
+		{"the hash is no token", "Bearer sha256:" + hex.EncodeToString(sum[:]), tokens, 401, "Unauthorized"},
+		{"a part of a token", "Bearer " + token[:8], tokens, 401, "Unauthorized"},
+		{"an empty token", "Bearer ", tokens, 401, "Unauthorized"},
+		{"another scheme", "Basic " + token, tokens, 401, "Unauthorized"},
+		{"no scheme", token, tokens, 401, "Unauthorized"},
+		{"no tokens configured", "Bearer " + token, nil, 403, "AdministrationOff"},
+		{"no tokens configured, none given", "", nil, 403, "AdministrationOff"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(o *frontend.Options) { o.Tokens = tt.tokens })
+			for _, resp := range []*http.Response{
+				w.operate(http.MethodDelete, purgePath("us-east-1"), tt.authorization, ""),
+				w.operate(http.MethodPost, "/v1/warm", tt.authorization, warmPayload),
+			} {
+				if tt.code == "" {
+					if resp.StatusCode >= 300 {
+						t.Errorf("status %d", resp.StatusCode)
+					}
+					continue
+				}
+				if got := decode[body](t, resp); resp.StatusCode != tt.status || got.Code != tt.code {
+					t.Errorf("status %d, code %s, want %d %s", resp.StatusCode, got.Code, tt.status, tt.code)
+				}
+				if has := resp.Header.Get("WWW-Authenticate") != ""; has != (tt.status == 401) {
+					t.Errorf("WWW-Authenticate: %q", resp.Header.Get("WWW-Authenticate"))
+				}
+			}
+		})
+	}
+}
+
+func TestTwoAuthorizationHeadersAreNone(t *testing.T) {
+	w := newWorld(t)
+	r := httptest.NewRequest(http.MethodDelete, purgePath("us-east-1"), nil)
+	r.Header["Authorization"] = []string{"Bearer " + token, "Bearer " + token}
+	if resp := w.do(r); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("status %d, want 401", resp.StatusCode)
+	}
+}
+
+func TestParseTokenRefuses(t *testing.T) {
+	for _, text := range []string{"", "sha256:", "sha256:zz", "sha256:" + strings.Repeat("0", 62)} {
+		if _, err := frontend.ParseToken(text); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
+
+func TestPurge(t *testing.T) {
+	tests := []struct {
+		name, region string
+		wantEast     string // the state that is left
+		wantWest     string
+	}{
+		{"one region", "us-east-1", "absent", "present"},
+		{"all regions", "*", "absent", "absent"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			for _, id := range []cloudmirror.BackendID{east, west} {
+				if _, err := w.mirror.Ensure(t.Context(), mirror.Want{Object: mustObject(originURL), Backend: id}); err != nil {
+					t.Fatal(err)
+				}
+				w.copy(id)
+			}
+			resp := w.operate(http.MethodDelete, purgePath(tt.region), "Bearer "+token, "")
+			if resp.StatusCode != http.StatusNoContent || resp.ContentLength > 0 || resp.Header.Get("Content-Type") != "" {
+				t.Errorf("answer %v, want 204 without a body", resp)
+			}
+			for id, want := range map[cloudmirror.BackendID]string{east: tt.wantEast, west: tt.wantWest} {
+				if got := decode[map[string]any](t, w.do(httptest.NewRequest(http.MethodGet, statusPath(id), nil)))["state"]; got != want {
+					t.Errorf("%s is %v, want %s", id, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestPurgeAnswers(t *testing.T) {
+	target := mustObject("https://not.allowed.test/a").Target()
+	tests := []struct {
+		name, path string
+		sabotage   func(*world)
+		status     int
+		code       string
+	}{
+		{"an unknown object", purgePath("eu-west-1"), nil, 204, ""},
+		{"an object that is not allowed any more", "/v1/purge/s3/us-east-1/" + target, nil, 204, ""},
+		{"no URL", "/v1/purge/s3/us-east-1/nothing", nil, 400, "InvalidURL"},
+		{"an unknown region", purgePath("us-east-2"), nil, 404, "UnknownBackend"},
+		{"an unknown service", "/v1/purge/s4/*/" + target, nil, 404, "UnknownBackend"},
+		{"the cache is down", purgePath("us-east-1"), func(w *world) { w.cache.down.Store(true) }, 503, "Unavailable"},
+		{"the cache is down, all regions", purgePath("*"), func(w *world) { w.cache.down.Store(true) }, 503, "Unavailable"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			if tt.sabotage != nil {
+				tt.sabotage(w)
+			}
+			resp := w.operate(http.MethodDelete, tt.path, "Bearer "+token, "")
+			if resp.StatusCode != tt.status {
+				t.Errorf("status %d, want %d", resp.StatusCode, tt.status)
+			}
+			if tt.code != "" && decode[body](t, resp).Code != tt.code {
+				t.Errorf("another code than %s", tt.code)
+			}
+		})
+	}
+}
+
+// A purge in the middle of a wait: the copy that was under way does not count.
+func TestPurgeWhileClientsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		answer := w.ask(http.MethodGet, "")
+		synctest.Wait()
+		if resp := w.operate(http.MethodDelete, purgePath("us-east-1"), "Bearer "+token, ""); resp.StatusCode != http.StatusNoContent {
+			t.Fatalf("status %d", resp.StatusCode)
+		}
+		synctest.Wait()
+		stale, err := w.queues[east].Receive(t.Context(), 1)
+		if err != nil || len(stale) != 1 || stale[0].Job.Generation != cloudmirror.FirstGeneration {
+			t.Fatalf("jobs %v, error %v, want the old one", stale, err)
+		}
+		if _, outcome, err := w.mirror.Begin(t.Context(), stale[0].Job); outcome != mirror.Stale || err != nil {
+			t.Fatalf("the old job begins with outcome %v, error %v", outcome, err)
+		}
+		w.copy(east) // of the new generation
+		resp := <-answer
+		if location := resp.Header.Get("Location"); resp.StatusCode != http.StatusFound || location == originURL || strings.Contains(location, "/0/") {
+			t.Errorf("status %d, Location %q, want the new copy", resp.StatusCode, location)
+		}
+	})
+}
+
+func TestOperatorsLeaveATrace(t *testing.T) {
+	core, logs := observer.New(zap.DebugLevel)
+	w := newWorld(t, func(o *frontend.Options) { o.Logger = zap.New(core) })
+	w.operate(http.MethodDelete, purgePath("*"), "Bearer "+token, "")
+	w.operate(http.MethodPost, "/v1/warm", "Bearer "+token, warmPayload)
+	w.do(httptest.NewRequest(http.MethodGet, redirectPath("?wait=0"), nil))
+	w.frontend.Close()
+	sum := sha256.Sum256([]byte(token))
+	for _, did := range []string{"purge", "warm"} {
+		entries := logs.FilterMessage(did).FilterLevelExact(zap.InfoLevel).All()
+		if len(entries) != 1 {
+			t.Fatalf("%d entries for %s, want 1", len(entries), did)
+		}
+		fields := entries[0].ContextMap()
+		if fields["operator"] != "192.0.2.1:1234" || fields["token"] != hex.EncodeToString(sum[:4]) || fields["done"] != true {
+			t.Errorf("%s: %v", did, fields)
+		}
+	}
+	if logs.FilterMessage("redirect").Len() != 1 {
+		t.Error("the redirect is not in the debug log")
+	}
+	for _, entry := range logs.All() {
+		for _, value := range entry.ContextMap() {
+			if text, ok := value.(string); ok && (strings.Contains(text, "secret") || strings.Contains(text, token)) {
+				t.Errorf("%s: a secret is in the log: %s", entry.Message, text)
+			}
+		}
+	}
+}

@@ -1,0 +1,10 @@
+package frontend
+
+// Routes returns the documented path of each route and its methods.
+func (f *Frontend) Routes() map[string][]string {
+	routes := make(map[string][]string)
+	for _, r := range f.routes {
+		routes[r.template] = append(routes[r.template], r.methods...)
+	}
+	return routes
+}

@@ -1,0 +1,142 @@
+package frontend_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloudmirror/frontend"
+)
+
+func TestManyWaitersAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients = 1000
+		w := newWorld(t)
+		w.storages[east].delay = 20 * time.Millisecond
+		answers := make([]<-chan *http.Response, clients)
+		for i := range answers {
+			answers[i] = w.ask(http.MethodGet, "")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if jobs, looks, waiters := w.jobs(east), w.storages[east].looks.Load(), w.gauge("cloudmirror_waiters"); jobs != 1 || looks != 1 || waiters != clients {
+			t.Errorf("%d jobs, %d looks at storage and %v waiters, want 1, 1 and %d", jobs, looks, waiters, clients)
+		}
+		began := time.Now()
+		w.copy(east)
+		for _, answer := range answers {
+			resp := <-answer
+			if got := resp.Header.Get("Cache-Status"); resp.StatusCode != http.StatusFound || got != "cloudmirror; fwd=miss; stored" {
+				t.Fatalf("status %d, Cache-Status %q", resp.StatusCode, got)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the waiters were answered %v after the copy was there", took)
+		}
+		if waiters := w.gauge("cloudmirror_waiters"); waiters != 0 {
+			t.Errorf("%v waiters are left", waiters)
+		}
+	})
+}
+
+func TestClientThatLeavesStopsWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, leave := context.WithCancel(t.Context())
+		recorder, done := httptest.NewRecorder(), make(chan struct{})
+		go func() {
+			defer close(done)
+			w.frontend.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, redirectPath(""), nil))
+		}()
+		synctest.Wait()
+		began := time.Now()
+		leave()
+		<-done
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the request ended %v after its client left", took)
+		}
+		if recorder.Body.Len() > 0 || recorder.Header().Get("Location") != "" {
+			t.Errorf("the client that left was answered: %v", recorder.Result())
+		}
+		if gone, jobs := w.counted("gone"), w.jobs(east); gone != 1 || jobs != 1 {
+			t.Errorf("%d counted as gone and %d jobs, want 1 and 1: the copy goes on", gone, jobs)
+		}
+	})
+}
+
+func TestTooManyWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *frontend.Options) { o.MaxWaiters = 1 })
+		first := w.ask(http.MethodGet, "")
+		synctest.Wait()
+		began := time.Now()
+		toOrigin("too-many-waiters").check(t, w, <-w.ask(http.MethodGet, ""), http.MethodGet)
+		failure(503, "TooManyWaiters", "fwd=miss; detail=too-many-waiters", "5").check(t, w, <-w.ask(http.MethodGet, "?fallback=none"), http.MethodGet)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("clients beyond the bound waited for %v", took)
+		}
+		w.copy(east)
+		<-first
+		w.memory.Flush() // the next look is slow, and takes the one place
+		w.storages[east].delay = time.Second
+		slow := w.ask(http.MethodGet, "")
+		synctest.Wait()
+		if resp := <-w.ask(http.MethodGet, ""); resp.Header.Get("Location") == originURL {
+			t.Error("a client beyond the bound was not sent to a copy that is there")
+		}
+		<-slow
+	})
+}
+
+func TestWaitTooShortStillMakesACopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.storages[east].delay = 50 * time.Millisecond
+		toOrigin("wait-timeout").check(t, w, <-w.ask(http.MethodGet, "?wait=1ms"), http.MethodGet)
+		if jobs := w.jobs(east); jobs != 1 {
+			t.Errorf("%d jobs were sent, want 1", jobs)
+		}
+	})
+}
+
+func TestTransientFailureIsTriedAgainWhileAClientWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		answer := w.ask(http.MethodGet, "")
+		synctest.Wait()
+		quick := tooSlow()
+		quick.RetryAfter = 0
+		w.fail(east, quick)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		w.copy(east)
+		if got := (<-answer).Header.Get("Cache-Status"); got != "cloudmirror; fwd=miss; stored" {
+			t.Errorf("Cache-Status %q", got)
+		}
+	})
+}
+
+func TestDrainAnswersAllWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		answers := make([]<-chan *http.Response, 50)
+		for i := range answers {
+			answers[i] = w.ask(http.MethodGet, "")
+		}
+		synctest.Wait()
+		began := time.Now()
+		w.frontend.Drain()
+		w.frontend.Drain() // again does no harm
+		for _, answer := range answers {
+			if resp := <-answer; resp.Header.Get("Location") != originURL {
+				t.Fatalf("Location %q, want the origin", resp.Header.Get("Location"))
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("draining took %v", took)
+		}
+	})
+}
