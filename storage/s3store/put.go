@@ -185,6 +185,12 @@ func (s *Store) conditionally(ctx context.Context, u *upload, write func(context
 			return replaced, nil // only the answer was lost, or a retry met itself
 		}
 		if !isRefused(err) {
+			// Some servers hang up on who sends a body to a key that exists.
+			if lookErr == nil && c.ifNoneMatch != nil && ctx.Err() == nil {
+				if _, existErr := s.mayReplace(ctx, there, nil); errors.Is(existErr, storage.ErrExist) {
+					err = existErr
+				}
+			}
 			return object{}, err
 		}
 		if replaced, err = s.mayReplace(ctx, there, lookErr); err != nil {

@@ -51,9 +51,14 @@ func (s *Store) writeSidecar(ctx context.Context, u *upload) error {
 	defer cancel()
 	fullKey := s.sidecarKey(u.key, u.id)
 	u.sidecarWritten = true // if only perhaps
-	_, err = s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &fullKey, Body: bytes.NewReader(body), ContentType: new("application/json"),
-	})
+	for range maxWrites {
+		_, err = s.client.PutObject(ctx, &s3.PutObjectInput{
+			Bucket: &s.bucket, Key: &fullKey, Body: bytes.NewReader(body), ContentType: new("application/json"),
+		})
+		if !isStatus(err, statusConflict) { // which says to try again
+			break
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("write the sidecar: %w", explain(err))
 	}
