@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"cloudmirror"
+)
+
+// requestTimeout bounds one request. A purge waits for front ends that may have
+// the entry in memory, about a second.
+const requestTimeout = 30 * time.Second
+
+// maxAnswerBytes bounds what is read of an answer.
+const maxAnswerBytes = 1 << 20
+
+// A client talks to the HTTP interface of a front end.
+type client struct {
+	server string
+	token  string // empty: none is sent
+	http   *http.Client
+}
+
+func newClient(t *target) *client {
+	return &client{
+		server: strings.TrimSuffix(t.server, "/"),
+		token:  t.token,
+		http: &http.Client{
+			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
+			Timeout:   requestTimeout,
+			// The interface redirects clients of objects only: anything else is
+			// no cloudmirror, and gets no token.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+func (c *client) close() { c.http.CloseIdleConnections() }
+
+// purge evicts an object. The region may be everyRegion.
+func (c *client) purge(ctx context.Context, b cloudmirror.BackendID, o cloudmirror.Object) error {
+	_, err := c.do(ctx, http.MethodDelete, "/v1/purge/"+b.String()+"/"+o.Target(), http.StatusNoContent)
+	return err
+}
+
+// status returns what the server knows of a copy, as JSON.
+func (c *client) status(ctx context.Context, b cloudmirror.BackendID, o cloudmirror.Object) (json.RawMessage, error) {
+	body, err := c.do(ctx, http.MethodGet, "/v1/status/"+b.String()+"/"+o.Target(), http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(body) {
+		return nil, errors.New("the server's answer is no JSON: is it a cloudmirror?")
+	}
+	return body, nil
+}
+
+func (c *client) do(ctx context.Context, method, path string, want int) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.server+path, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", "cloudmirror/"+buildVersion().Version)
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		// The text of a url.Error repeats the URL, and with it the origin's.
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err
+		}
+		return nil, fmt.Errorf("ask %s: %w", c.server, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", c.server, err)
+	}
+	if response.StatusCode != want {
+		return nil, asServerError(response.StatusCode, body)
+	}
+	return body, nil
+}
+
+// A serverError is an error that the server answered with.
+type serverError struct {
+	Status    int    `json:"status"`
+	Code      string `json:"code"` // empty: it was no cloudmirror that answered
+	Message   string `json:"message"`
+	RequestID string `json:"request_id,omitempty"`
+}
+
+func asServerError(status int, body []byte) *serverError {
+	e := &serverError{}
+	if err := json.Unmarshal(body, e); err != nil || e.Code == "" {
+		e = &serverError{Message: "the answer is not in the form of cloudmirror"}
+	}
+	e.Status = status
+	return e
+}
+
+// Error returns code and message, and the id by which operators find the request.
+func (e *serverError) Error() string {
+	text := fmt.Sprintf("%s (HTTP %d", plain(e.Message), e.Status)
+	if e.Code != "" {
+		text = plain(e.Code) + ": " + text
+	}
+	if e.RequestID != "" {
+		text += ", request " + plain(e.RequestID)
+	}
+	return text + ")"
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cloudmirror"
+)
+
+// A rewriting is a line of `rewrite --json`.
+type rewriting struct {
+	URL         string `json:"url"`
+	Service     string `json:"service,omitempty"`
+	Region      string `json:"region,omitempty"`
+	RedirectURL string `json:"redirect_url,omitempty"`
+}
+
+func (c *cli) rewriteCommand() *cobra.Command {
+	var t target
+	var decode bool
+	command := &cobra.Command{
+		Use:   "rewrite URL...",
+		Short: "Print the redirect URLs of origin URLs",
+		Long: `Print, for each origin URL, the URL under which clients get it through the mirror:
+<server>/v1/redirect/<service>/<region>/<unpadded base64url of the origin URL>.
+No server is asked. With - the URLs are the lines of standard input.
+
+--decode goes back: from redirect URLs, in any of the forms that the server
+understands, or from their last part alone, to origin URLs.`,
+		Example: `  cloudmirror rewrite https://example.com/file.tar.gz
+  cloudmirror rewrite --server https://mirror.example.com --service s3 --region eu-west-1 https://example.com/file.tar.gz
+  cloudmirror rewrite --json - < urls.txt
+  cloudmirror rewrite --decode http://127.0.0.1:8080/v1/redirect/s3/us-east-1/aHR0cHM6Ly9leGFtcGxlLmNvbS8`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			if decode {
+				return c.eachURL(command.Context(), args, t.json, func(raw string) error { return c.decode(raw, t.json) })
+			}
+			if err := t.complete(c); err != nil {
+				return err
+			}
+			if t.backend.Region == everyRegion {
+				return usagef("--region must name one region: a client is redirected to one copy")
+			}
+			return c.eachURL(command.Context(), args, t.json, func(raw string) error { return c.rewrite(raw, &t) })
+		},
+	}
+	t.addFlags(command)
+	command.Flags().BoolVar(&decode, "decode", false, "print the origin URLs of redirect URLs")
+	return command
+}
+
+func (c *cli) rewrite(raw string, t *target) error {
+	object, err := cloudmirror.ParseObject(raw)
+	if err != nil {
+		return err
+	}
+	redirect := object.RedirectURL(t.server, t.backend)
+	if t.json {
+		return c.printJSON(rewriting{
+			URL: object.URL(), Service: t.backend.Service, Region: t.backend.Region, RedirectURL: redirect,
+		})
+	}
+	return c.println(redirect)
+}
+
+func (c *cli) decode(raw string, asJSON bool) error {
+	backend, rest, err := splitRedirect(raw)
+	if err != nil {
+		return err
+	}
+	object, _, err := cloudmirror.ParseTarget(rest)
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		return c.println(object.URL())
+	}
+	line := rewriting{URL: object.URL(), Service: backend.Service, Region: backend.Region}
+	if rest != raw {
+		line.RedirectURL = raw
+	}
+	return c.printJSON(line)
+}
+
+// splitRedirect returns the last part of a redirect URL, or of what may be the
+// last part alone, as the server would read it.
+func splitRedirect(raw string) (backend cloudmirror.BackendID, rest string, err error) {
+	_, path, found := strings.Cut(raw, "/v1/redirect/")
+	if !found {
+		return cloudmirror.BackendID{}, raw, nil
+	}
+	parts := strings.SplitN(path, "/", 3)
+	if len(parts) < 3 {
+		return cloudmirror.BackendID{}, "", errors.New("no redirect URL: service, region and origin must follow /v1/redirect/")
+	}
+	backend = cloudmirror.BackendID{Service: parts[0], Region: parts[1]}
+	return backend, parts[2], backend.Check()
+}

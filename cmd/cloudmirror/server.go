@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"cloudmirror/app"
+	"cloudmirror/config"
+)
+
+// serve runs one role until a signal or the end of ctx stops it in order. A
+// second signal ends the process at once.
+func (c *cli) serve(ctx context.Context, role config.Role, o config.Overrides) error {
+	loaded, err := c.load(o)
+	if err != nil {
+		return err
+	}
+	if err := loaded.Check(role); err != nil {
+		return configError{err}
+	}
+	logger := newLogger(loaded.Log, c.stderr)
+	defer func() { _ = logger.Sync() }() // terminals and pipes cannot be synced
+	for _, warning := range loaded.Warnings() {
+		logger.Warn(warning)
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // signals do again what they do by default
+	return app.Run(ctx, app.Options{
+		Config: loaded, Role: role, Logger: logger, Version: buildVersion().Version,
+	})
+}
+
+func newLogger(o config.Log, w io.Writer) *zap.Logger {
+	var level zapcore.Level
+	switch o.Level {
+	case config.LogDebug:
+		level = zapcore.DebugLevel
+	case config.LogInfo:
+		level = zapcore.InfoLevel
+	case config.LogWarn:
+		level = zapcore.WarnLevel
+	case config.LogError:
+		level = zapcore.ErrorLevel
+	}
+	encoding := zap.NewProductionEncoderConfig()
+	encoding.EncodeTime = zapcore.ISO8601TimeEncoder
+	encoding.EncodeDuration = zapcore.StringDurationEncoder
+	encoder := zapcore.NewJSONEncoder(encoding)
+	if o.Format == config.LogConsole {
+		encoding.EncodeLevel = zapcore.CapitalLevelEncoder
+		encoder = zapcore.NewConsoleEncoder(encoding)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
+}

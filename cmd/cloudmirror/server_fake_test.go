@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const fakeToken = "the-token-of-the-fake"
+
+// A fakeServer answers purge and status as a front end does, for service s3.
+type fakeServer struct {
+	URL string
+
+	mu       sync.Mutex
+	copies   map[string]json.RawMessage // region/target to the answer of status
+	requests []string                   // method, target and token of each
+}
+
+func newFakeServer(t *testing.T) *fakeServer {
+	t.Helper()
+	f := &fakeServer{copies: make(map[string]json.RawMessage)}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	f.URL = server.URL
+	return f
+}
+
+func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.requests = append(f.requests, strings.TrimSpace(r.Method+" "+r.RequestURI+" "+r.Header.Get("Authorization")))
+	parts := strings.SplitN(strings.TrimPrefix(r.RequestURI, "/v1/"), "/", 4)
+	if len(parts) != 4 || parts[1] != "s3" {
+		refuse(w, http.StatusNotFound, "UnknownBackend", "There is no such backend.")
+		return
+	}
+	operation, region, target := parts[0], parts[2], parts[3]
+	switch {
+	case r.Method == http.MethodDelete && operation == "purge":
+		f.purge(w, r, region, target)
+	case r.Method == http.MethodGet && operation == "status":
+		answer, ok := f.copies[region+"/"+target]
+		if !ok {
+			answer = json.RawMessage(`{"state":"absent"}`)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(answer)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (f *fakeServer) purge(w http.ResponseWriter, r *http.Request, region, target string) {
+	if r.Header.Get("Authorization") != "Bearer "+fakeToken {
+		refuse(w, http.StatusUnauthorized, "Unauthorized", "A valid bearer token is needed.")
+		return
+	}
+	for key := range f.copies {
+		copyRegion, copyTarget, _ := strings.Cut(key, "/")
+		if copyTarget == target && (region == "*" || region == copyRegion) {
+			delete(f.copies, key)
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"code": code, "message": message, "request_id": "r1"})
+}
+
+// log returns the requests so far and forgets them.
+func (f *fakeServer) log() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	requests := f.requests
+	f.requests = nil
+	return requests
+}
