@@ -64,7 +64,7 @@ func TestBadValues(t *testing.T) {
 			minimal + "admin_tokens: [hunter2, 12345678901234567890, sha256:hunter2]\n",
 			`7: admin_tokens[0]: *** must be at least 16 visible ASCII characters, or sha256: and the 64 hexadecimal digits of a token's hash` + "\n" +
 				`7: admin_tokens[1]: *** must be text: write it in quotes` + "\n" +
-				`7: admin_tokens[2]: *** must have 64 hexadecimal digits behind sha256:`,
+				`7: admin_tokens[2]: *** must have 64 hexadecimal digits behind its sha256: mark`,
 		},
 		"sizes out of range": {
 			minimal + "copier: {part_size: 4MiB, memory: 2TiB}\n",

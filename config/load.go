@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -68,8 +69,7 @@ func load(c *Config, file string, data []byte, environ []string, o Overrides) (*
 		c.sources[""] = file + ":1"
 		d.decodeFile(data, keys)
 	}
-	problems := append(d.problems, c.readEnvironment(keys, environ)...)
-	problems = append(problems, c.override(keys, o)...)
+	problems := slices.Concat(d.problems, c.readEnvironment(keys, environ), c.override(keys, o))
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
@@ -78,7 +78,7 @@ func load(c *Config, file string, data []byte, environ []string, o Overrides) (*
 			c.Services[i].Backends[j].complete()
 		}
 	}
-	problems = append(c.relations(), c.readTokensFile()...)
+	problems = slices.Concat(c.relations(), c.readTokensFile())
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
@@ -113,7 +113,7 @@ func (c *Config) override(keys section, o Overrides) []error {
 		s := &c.Services[i]
 		if len(patterns) > 0 {
 			s.Allow = patterns
-			if !anySchemeAlone(o.Allow) {
+			if !slices.ContainsFunc(o.Allow, isSchemeAlone) {
 				s.Ports = nil
 			}
 		}
@@ -124,15 +124,7 @@ func (c *Config) override(keys section, o Overrides) []error {
 	return problems
 }
 
-// anySchemeAlone reports whether a pattern ends behind the scheme.
-func anySchemeAlone(patterns []string) bool {
-	for _, p := range patterns {
-		if strings.HasSuffix(p, "://") {
-			return true
-		}
-	}
-	return false
-}
+func isSchemeAlone(pattern string) bool { return strings.HasSuffix(pattern, "://") }
 
 func parseAll[T any](texts []string, k kind[T]) ([]T, error) {
 	values := make([]T, 0, len(texts))

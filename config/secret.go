@@ -26,7 +26,7 @@ func token() kind[TokenHash] {
 			if encoded, ok := strings.CutPrefix(text, "sha256:"); ok {
 				hash, err := hex.DecodeString(encoded)
 				if err != nil || len(hash) != sha256.Size {
-					return TokenHash{}, fmt.Errorf("%s must have 64 hexadecimal digits behind sha256:", secret)
+					return TokenHash{}, fmt.Errorf("%s must have 64 hexadecimal digits behind its sha256: mark", secret)
 				}
 				return TokenHash(hash), nil
 			}
