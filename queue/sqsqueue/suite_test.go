@@ -59,7 +59,10 @@ func TestQueueOnMoto(t *testing.T) {
 		Visibility: 2 * time.Second,
 		Goroutines: 5,
 		Parallel:   true,
-		Skip:       map[string]string{},
+		Skip: map[string]string{
+			"extend with an old receipt leaves the newest receive alone":             "moto takes any receipt that a message ever had",
+			"an acknowledgement with an old receipt leaves the newest receive alone": "moto takes any receipt that a message ever had",
+		},
 	})
 }
 

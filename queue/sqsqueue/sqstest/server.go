@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -117,6 +118,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, errorf("MissingAuthenticationToken", "the request is not signed, or no request of the JSON protocol"))
 		return
 	}
+	// Only when the body is read the connection tells that its client left.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 2<<20))
+	if err != nil {
+		writeError(w, errorf("SerializationException", "%v", err))
+		return
+	}
 	fault := s.begin(action)
 	if fault.Before != nil {
 		fault.Before(r.Context())
@@ -125,7 +132,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, errorf(fault.Code, "injected"))
 		return
 	}
-	answer, err := s.do(r.Context(), action, json.NewDecoder(r.Body), fault)
+	answer, err := s.do(r.Context(), action, body, fault)
 	if fault.LoseAnswer {
 		panic(http.ErrAbortHandler)
 	}
@@ -149,7 +156,7 @@ func (s *Server) begin(action string) (f Fault) {
 	return f
 }
 
-func (s *Server) do(ctx context.Context, action string, body *json.Decoder, fault Fault) (any, error) {
+func (s *Server) do(ctx context.Context, action string, body []byte, fault Fault) (any, error) {
 	switch action {
 	case "CreateQueue":
 		return call(s, body, s.createQueue)
@@ -169,7 +176,7 @@ func (s *Server) do(ctx context.Context, action string, body *json.Decoder, faul
 		return call(s, body, s.changeVisibility)
 	case "ReceiveMessage":
 		var in receiveInput
-		if err := body.Decode(&in); err != nil {
+		if err := json.Unmarshal(body, &in); err != nil {
 			return nil, errorf("SerializationException", "%v", err)
 		}
 		return s.receiveMessage(ctx, in)
@@ -178,9 +185,9 @@ func (s *Server) do(ctx context.Context, action string, body *json.Decoder, faul
 }
 
 // call decodes the input of an action and runs it under the lock.
-func call[In any](s *Server, body *json.Decoder, action func(In) (any, error)) (any, error) {
+func call[In any](s *Server, body []byte, action func(In) (any, error)) (any, error) {
 	var in In
-	if err := body.Decode(&in); err != nil {
+	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, errorf("SerializationException", "%v", err)
 	}
 	s.mu.Lock()
