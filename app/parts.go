@@ -28,6 +28,7 @@ type parts struct {
 	counters map[cloudmirror.BackendID]queue.Counter
 	objects  map[cloudmirror.BackendID]http.Handler // file storage, served by the process itself
 	origin   *origin.Client
+	queues   *queueMetrics
 
 	dependencies []dependency
 	background   []func(context.Context)
@@ -53,6 +54,7 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 	p := &parts{
 		counters: make(map[cloudmirror.BackendID]queue.Counter),
 		objects:  make(map[cloudmirror.BackendID]http.Handler),
+		queues:   newQueueMetrics(a.registry),
 	}
 	defer func() {
 		if err != nil {
@@ -110,7 +112,8 @@ func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service conf
 		return err
 	}
 	p.depend("queue "+b.ID.String(), func(ctx context.Context) error {
-		_, err := jobs.Count(ctx)
+		counts, err := jobs.Count(ctx)
+		p.queues.note(b.ID, counts, err)
 		return err
 	})
 	p.depend("storage "+b.ID.String(), func(ctx context.Context) error { return storage.Probe(ctx, copies) })
