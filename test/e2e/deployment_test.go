@@ -100,6 +100,13 @@ func (d *deployment) start(role string) *servers.Process {
 	return p
 }
 
+// awaitCopies waits until the deployment copies at all: the first use of a slow
+// SQS server takes longer than a client should wait for it.
+func (d *deployment) awaitCopies() {
+	d.t.Helper()
+	d.eventually("a first object is copied", func() bool { return d.isCopy(d.get("/first?size=10")) })
+}
+
 func ready(base string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)

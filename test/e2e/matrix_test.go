@@ -30,6 +30,7 @@ func TestMatrix(t *testing.T) {
 					} else {
 						d.start("serve")
 					}
+					d.awaitCopies()
 					body(t, d)
 				})
 			}
