@@ -66,10 +66,13 @@ func (m *Mirror) follow(ctx context.Context, w Want, enough stage) (View, error)
 	}
 	key := cache.KeyOf(w.Object, w.Backend)
 	at, err := m.get(ctx, key)
-	if err == nil && stageOf(at.Entry) == final {
+	if err != nil {
+		return m.seek(ctx, b, w, key, at, err)
+	}
+	if stageOf(at.Entry) == final {
 		return View{Entry: at.Entry, Now: at.Now()}, nil
 	}
-	f, err := m.join(b, w, key)
+	f, err := m.join(b, w, key, at)
 	if err != nil {
 		return View{}, err
 	}

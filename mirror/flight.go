@@ -41,8 +41,9 @@ type news struct {
 	changed chan struct{} // closed when there is other news
 }
 
-// join returns the flight of a key, which the caller must leave.
-func (m *Mirror) join(b *Backend, w Want, key cache.Key) (*flight, error) {
+// join returns the flight of a key, which the caller must leave. A new flight
+// begins with what the caller has just seen of the entry.
+func (m *Mirror) join(b *Backend, w Want, key cache.Key, seen cache.Snapshot) (*flight, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.life.Err() != nil {
@@ -56,7 +57,7 @@ func (m *Mirror) join(b *Backend, w Want, key cache.Key) (*flight, error) {
 		ctx, f.cancel = context.WithCancel(m.life)
 		m.running.Go(func() {
 			defer f.cancel()
-			f.run(ctx)
+			f.run(ctx, seen)
 			m.forget(f)
 		})
 	}
@@ -103,14 +104,18 @@ func (f *flight) tell(s stage, v View, err error) {
 	f.latest = news{stage: s, view: v, err: err, changed: make(chan struct{})}
 }
 
-// run is the life of a flight. It registers for changes before the first look at
-// the entry, so that none is missed.
-func (f *flight) run(ctx context.Context) {
+// run is the life of a flight. It registers for changes first, so that none is
+// missed after that. What was seen before is good for an absent entry: the claim
+// swaps it for a job, or is told what came between. Any other is read again.
+func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 	changed, stop := f.mirror.cache.Watch(f.key)
 	defer stop()
 	source := FromCache
-	for {
-		at, err := f.mirror.get(ctx, f.key)
+	for fresh := at.Entry.State == cache.Absent; ; fresh = false {
+		var err error
+		if !fresh {
+			at, err = f.mirror.get(ctx, f.key)
+		}
 		if ctx.Err() != nil {
 			break
 		}
