@@ -1,0 +1,164 @@
+package app_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap/zaptest"
+
+	"cloudmirror"
+	"cloudmirror/app"
+	"cloudmirror/config"
+	"cloudmirror/origin/origintest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// load returns a configuration for the test: everything in one process, on free
+// ports, with the origin let through.
+func load(t *testing.T, origin *origintest.Server) *config.Config {
+	t.Helper()
+	o := config.Overrides{Listen: "127.0.0.1:0", DataDir: filepath.Join(t.TempDir(), "data"), AllowAddresses: []string{"127.0.0.0/8"}}
+	if origin != nil {
+		o.Allow = []string{"^" + strings.ReplaceAll(origin.URL, ".", `\.`) + "/"}
+	}
+	c, err := config.Load("", []string{"CLOUDMIRROR_ADMIN_LISTEN=127.0.0.1:0"}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// start runs an App until stop is called, which returns how it ended.
+func start(t *testing.T, c *config.Config) (a *app.App, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	a, err := app.New(ctx, app.Options{Config: c, Role: config.RoleServe, Logger: zaptest.NewLogger(t), Version: "test"})
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	return a, func() error { cancel(); return <-ended }
+}
+
+func get(t *testing.T, url string) (status int, header http.Header, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Header, string(content)
+}
+
+func TestServe(t *testing.T) {
+	origin := origintest.Start(t)
+	origin.Set("/tool.bin", origintest.Behaviour{SizeBytes: 5000})
+	a, stop := start(t, load(t, origin))
+	front, admin := "http://"+a.Addresses()[0].String(), "http://"+a.Addresses()[1].String()
+
+	status, header, body := get(t, origin.Object(t, "/tool.bin").RedirectURL(front, cloudmirror.BackendID{Service: "s3", Region: "us-east-1"}))
+	if status != http.StatusFound || header.Get("Cache-Status") != "cloudmirror; fwd=miss; stored" {
+		t.Fatalf("a new object: %d %s %s", status, header.Get("Cache-Status"), body)
+	}
+	for _, base := range []string{front, admin} {
+		for path, want := range map[string]string{
+			"/healthz": "ok",
+			"/readyz":  "ready\nqueue s3/us-east-1: ",
+			"/metrics": `cloudmirror_copies_total{region="us-east-1",result="copied",service="s3"} 1`,
+		} {
+			if status, _, body := get(t, base+path); status != http.StatusOK || !strings.Contains(body, want) {
+				t.Errorf("%s%s: %d without %q in\n%s", base, path, status, want, body)
+			}
+		}
+	}
+	if status, _, _ := get(t, admin+"/debug/pprof/cmdline"); status != http.StatusOK {
+		t.Errorf("profiles on the admin address: %d", status)
+	}
+	if status, _, _ := get(t, front+"/debug/pprof/cmdline"); status != http.StatusNotFound {
+		t.Errorf("profiles on the front end's address: %d, want 404", status)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func TestARestartLosesNothing(t *testing.T) {
+	origin := origintest.Start(t)
+	origin.Set("/tool.bin", origintest.Behaviour{SizeBytes: 5000})
+	c := load(t, origin)
+	for i, want := range []string{"cloudmirror; fwd=miss; stored", "cloudmirror; hit"} {
+		a, stop := start(t, c)
+		url := origin.Object(t, "/tool.bin").RedirectURL("http://"+a.Addresses()[0].String(), cloudmirror.BackendID{Service: "s3", Region: "us-east-1"})
+		if _, header, _ := get(t, url); !strings.HasPrefix(header.Get("Cache-Status"), want) {
+			t.Errorf("start %d: %q, want %q", i+1, header.Get("Cache-Status"), want)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := origin.Count(http.MethodGet, "/tool.bin"); n != 1 {
+		t.Errorf("the origin got %d GETs, want 1", n)
+	}
+}
+
+func TestTheAdminToken(t *testing.T) {
+	c := load(t, nil)
+	path := filepath.Join(c.DataDir, "admin-token")
+	var first string
+	for range 2 {
+		_, stop := start(t, c)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, error %v, want 0600", info.Mode(), err)
+		}
+		if len(strings.TrimSpace(string(text))) < 16 || first != "" && first != string(text) {
+			t.Errorf("the token is %q after %q", text, first)
+		}
+		first = string(text)
+	}
+}
+
+func TestStartErrors(t *testing.T) {
+	c := load(t, nil)
+	a, stop := start(t, c)
+	taken := *c
+	taken.Listen = a.Addresses()[0].String()
+	taken.DataDir = t.TempDir()
+	if _, err := app.New(t.Context(), app.Options{Config: &taken, Role: config.RoleServe, Logger: zaptest.NewLogger(t)}); err == nil || !strings.Contains(err.Error(), taken.Listen) {
+		t.Errorf("an address in use: error %v, want one that names %s", err, taken.Listen)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.New(t.Context(), app.Options{Config: c, Role: config.RoleCopier, Logger: zaptest.NewLogger(t)}); err == nil || !strings.Contains(err.Error(), "cache.type") {
+		t.Errorf("a copier on a memory cache: error %v, want one that names cache.type", err)
+	}
+}
