@@ -18,7 +18,7 @@ const redirectPrefix = "/v1/redirect/"
 // redirect answers GET and HEAD of /v1/redirect/:service/:region/:url.
 func (f *Frontend) redirect(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	t, a := f.direct(r)
+	t, a := f.direct(r, began)
 	if a.outcome != outcomeGone {
 		f.write(w, r, a)
 	}
@@ -38,7 +38,7 @@ func (f *Frontend) redirect(w http.ResponseWriter, r *http.Request) {
 
 // direct decides where a client is sent. What can be checked without a look-up
 // is checked first.
-func (f *Frontend) direct(r *http.Request) (target, answer) {
+func (f *Frontend) direct(r *http.Request, began time.Time) (target, answer) {
 	t, refusal := f.findAllowed(r, redirectPrefix)
 	if refusal != nil {
 		return t, *refusal
@@ -51,51 +51,62 @@ func (f *Frontend) direct(r *http.Request) (target, answer) {
 		return t, invalidOption(err)
 	}
 	want := mirror.Want{Object: t.object, Backend: t.backend.id}
-	view, cut, err := f.obtain(r.Context(), want, terms)
+	view, cut, err := f.obtain(r.Context(), want, terms, began.Add(terms.wait))
 	return t, f.conclude(r, want, terms, view, cut, err)
 }
 
-// obtain gets a copy within a client's terms. If it ends without one, cut is why
-// it was not waited for any longer, or err says that a part of ours is down.
-func (f *Frontend) obtain(ctx context.Context, want mirror.Want, t terms) (view mirror.View, cut cloudmirror.Code, err error) {
+// obtain gets a copy within a client's terms, whose wait ends at end. If it ends
+// without one, cut is why it was not waited for any longer, or err says that a
+// part of ours is down.
+//
+// First there must be a copy or a job, however short the wait: nobody else may
+// ever ask. That much takes the engine a bounded time, and for a present copy
+// next to none: nothing is set up for waiting before it is needed.
+func (f *Frontend) obtain(ctx context.Context, want mirror.Want, t terms, end time.Time) (view mirror.View, cut cloudmirror.Code, err error) {
 	defer f.waiters.Add(-1)
 	if f.waiters.Add(1) > f.maxWaiters {
 		view, err = f.engine.Peek(ctx, want)
 		return view, codeTooManyWaiters, err
 	}
-	switch {
-	case t.now:
-		cut = codeRedirectNow
-	case f.draining.Err() != nil:
-		cut = codeDraining
-	case t.wait <= 0:
-		cut = codeWaitTimeout
-	default:
-		return f.wait(ctx, want, t.wait)
-	}
 	view, err = f.engine.Ensure(ctx, want)
-	return view, cut, err
+	switch {
+	case err != nil || isFinal(view.Entry):
+		return view, "", err
+	case t.now:
+		return view, codeRedirectNow, nil
+	case f.draining.Err() != nil:
+		return view, codeDraining, nil
+	case !time.Now().Before(end):
+		return view, codeWaitTimeout, nil
+	}
+	return f.wait(ctx, want, view, end)
 }
 
-// wait waits for a copy until the time is used up, the client leaves, or Drain
-// is called. A wait too short for the engine to be sure of anything still makes
-// sure of a job: nobody else may ever ask.
-func (f *Frontend) wait(ctx context.Context, want mirror.Want, atMost time.Duration) (view mirror.View, cut cloudmirror.Code, err error) {
-	waiting, cancel := context.WithTimeout(ctx, atMost)
+// wait waits for a copy that is being made until the end of the wait, until the
+// client leaves, or until Drain is called.
+func (f *Frontend) wait(ctx context.Context, want mirror.Want, before mirror.View, end time.Time) (mirror.View, cloudmirror.Code, error) {
+	waiting, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	defer context.AfterFunc(f.draining, cancel)()
-	view, err = f.engine.Wait(waiting, want)
-	if err == nil || waiting.Err() == nil || errors.Is(err, mirror.ErrUnavailable) {
-		return view, codeWaitTimeout, err
+	view, err := f.engine.Wait(waiting, want)
+	if err != nil && waiting.Err() != nil && !errors.Is(err, mirror.ErrUnavailable) {
+		if view.Entry.State == "" { // nothing newer is known
+			view = before
+		}
+		if f.draining.Err() != nil {
+			return view, codeDraining, nil
+		}
+		return view, codeWaitTimeout, nil
 	}
-	cut, err = codeWaitTimeout, nil
-	if f.draining.Err() != nil {
-		cut = codeDraining
+	if view.Source == mirror.FromCache {
+		view.Source = mirror.FromCopy // it was not there before
 	}
-	if isSure := view.Entry.Pending() || view.Entry.State == cache.Failed; !isSure {
-		view, err = f.engine.Ensure(ctx, want)
-	}
-	return view, cut, err
+	return view, "", err
+}
+
+// isFinal reports whether waiting for a copy is of no use.
+func isFinal(e cache.Entry) bool {
+	return e.State == cache.Present || e.State == cache.Failed && e.Failure.Permanent
 }
 
 // conclude decides the answer by what the engine found.

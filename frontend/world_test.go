@@ -329,7 +329,7 @@ func (q *breakableQueue) Count(ctx context.Context) (queue.Counts, error) {
 type breakableStorage struct {
 	storage.Provider
 	down, linkless atomic.Bool
-	methods        atomic.Value // of the last link
+	linkedForHead  atomic.Bool // the last link
 	looks          atomic.Int64
 	delay          time.Duration // of each look
 }
@@ -347,6 +347,6 @@ func (s *breakableStorage) URL(ctx context.Context, key, method string) (storage
 	if s.linkless.Load() {
 		return storage.Link{}, errDown
 	}
-	s.methods.Store(method)
+	s.linkedForHead.Store(method == http.MethodHead)
 	return s.Provider.URL(ctx, key, method)
 }
