@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -15,7 +17,13 @@ import (
 	"cloudmirror/origin/origintest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// A proxy that nobody runs, for all tests: net/http reads this only once.
+	if err := os.Setenv("HTTP_PROXY", "http://127.0.0.1:1"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // newClient returns a client that is patient with nobody.
 func newClient(t testing.TB, o origin.Options) *origin.Client {
@@ -156,7 +164,6 @@ func TestGetKeepsContentCodings(t *testing.T) {
 }
 
 func TestRequestSaysWhoAsksAndNothingMore(t *testing.T) {
-	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1") // not asked
 	server := origintest.Start(t)
 	c := newClient(t, origin.Options{UserAgent: "test/1", DeploymentID: "deployment-1"})
 	server.Set("/a", origintest.Behaviour{Redirect: "/b", Header: map[string][]string{"Set-Cookie": {"a=b"}}})
@@ -178,6 +185,17 @@ func TestRequestSaysWhoAsksAndNothingMore(t *testing.T) {
 		if len(request.Header) != len(want) {
 			t.Errorf("%s: %d headers, want %d", request.Target, len(request.Header), len(want))
 		}
+	}
+}
+
+func TestProxiesOfTheEnvironmentAreNotAsked(t *testing.T) {
+	server := origintest.Start(t)
+	// By name, for net/http asks no proxy for the loopback addresses.
+	c := newClient(t, origin.Options{Resolver: origintest.Resolver(func(string) []netip.Addr {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	})})
+	if _, _, err := fetch(t, c, anywhere(t), object(t, "http://name.test:"+port(t, server)+"/")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -69,6 +69,14 @@ func TestCheck(t *testing.T) {
 			wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeURLNotAllowed, Permanent: true})
 		})
 	}
+	https := origin.Rules{Allow: patterns(t, "^https://"), Ports: []uint16{443}}
+	if err := origin.Check(https, object(t, "https://h/")); err != nil {
+		t.Errorf("the default port of https: %v", err)
+	}
+	https.Ports[0] = 80
+	if err := origin.Check(https, object(t, "https://h/")); err == nil {
+		t.Error("https goes to port 443, and only port 80 is allowed")
+	}
 	if err := origin.Check(origin.Rules{}, object(t, "https://h/")); err == nil {
 		t.Error("rules without a pattern allow something")
 	}
