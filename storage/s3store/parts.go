@@ -15,10 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxBuffers is what one upload uses at most: one that is being filled while two
-// are on their way.
-const maxBuffers = 3
-
 // A multipart is an upload in parts.
 type multipart struct {
 	*upload
@@ -26,22 +22,16 @@ type multipart struct {
 	fullKey  string
 	uploadID *string
 	parts    []*types.CompletedPart
-
-	held int         // buffers that this upload has
-	free chan []byte // those of them that are not in use
+	buffers  *share
 }
 
 // putParts stores a body of which first is full and more is to come, and gives
 // first back.
 func (s *Store) putParts(ctx context.Context, u *upload, from *source, first []byte) (err error) {
-	m := &multipart{upload: u, store: s, fullKey: s.prefix + u.key, held: 1, free: make(chan []byte, maxBuffers)}
-	defer func() {
-		for range m.held {
-			s.buffers.put(<-m.free)
-		}
-	}()
+	m := &multipart{upload: u, store: s, fullKey: s.prefix + u.key, buffers: newShare(s.buffers, first)}
+	defer m.buffers.close()
 	if err := m.create(ctx); err != nil {
-		m.free <- first
+		m.buffers.release(first)
 		return err
 	}
 	if err = m.send(ctx, from, first); err == nil {
@@ -100,7 +90,7 @@ func (m *multipart) send(ctx context.Context, from *source, first []byte) error 
 	var group errgroup.Group
 	readErr := m.readParts(reading, from, first, func(part *types.CompletedPart, buffer, data []byte) {
 		group.Go(func() error {
-			defer func() { m.free <- buffer }()
+			defer m.buffers.release(buffer)
 			err := m.sendPart(sending, part, data)
 			if err != nil {
 				failed(err)
@@ -123,8 +113,7 @@ func (m *multipart) send(ctx context.Context, from *source, first []byte) error 
 	}
 }
 
-// readParts calls send with each part, the buffer that it is in and its data;
-// buffers come back by m.free.
+// readParts calls send with each part, its buffer to be released and its data.
 func (m *multipart) readParts(ctx context.Context, from *source, buffer []byte, send func(part *types.CompletedPart, buffer, data []byte)) error {
 	data, more := buffer, true
 	for number := int32(1); ; number++ {
@@ -137,39 +126,11 @@ func (m *multipart) readParts(ctx context.Context, from *source, buffer []byte, 
 		if number == maxParts {
 			return fmt.Errorf("the body has more than %d parts of %d bytes", maxParts, len(buffer))
 		}
-		buffer = m.nextBuffer(int64(cap(buffer)))
+		buffer = m.buffers.next()
 		var err error
 		if data, more, err = from.fill(ctx, buffer); err != nil {
-			m.free <- buffer
+			m.buffers.release(buffer)
 			return err
-		}
-	}
-}
-
-// nextBuffer returns a buffer to fill. All but one of an upload are given up after
-// each part, so that who waits for a first buffer gets it.
-func (m *multipart) nextBuffer(size int64) []byte {
-	for {
-		var buffer []byte
-		select {
-		case buffer = <-m.free:
-		default:
-			if m.held < maxBuffers {
-				if another, ok := m.store.buffers.try(size); ok {
-					m.held++
-					return another
-				}
-			}
-			buffer = <-m.free // all that we have are on their way
-		}
-		if m.held == 1 {
-			return buffer
-		}
-		m.store.buffers.put(buffer)
-		m.held--
-		if again, ok := m.store.buffers.try(size); ok {
-			m.held++
-			return again
 		}
 	}
 }

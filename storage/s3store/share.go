@@ -1,0 +1,74 @@
+package s3store
+
+import "sync"
+
+// maxBuffers is what one upload uses at most: one that is being filled while two
+// are on their way.
+const maxBuffers = 3
+
+// A share is the buffers of one upload: one that it keeps to its end, so that it
+// can always go on, and others for as long as a part is on its way in them.
+type share struct {
+	from *Buffers
+	size int64 // of each buffer
+
+	mu    sync.Mutex
+	held  int
+	idle  []byte        // the last one that is held, if nothing is in it
+	freed chan struct{} // gets a value after each release
+}
+
+// newShare begins with a buffer that the caller got.
+func newShare(from *Buffers, first []byte) *share {
+	return &share{from: from, size: int64(cap(first)), held: 1, freed: make(chan struct{}, 1)}
+}
+
+// next returns a buffer to fill, when there is one.
+func (s *share) next() []byte {
+	for {
+		if buffer := s.tryNext(); buffer != nil {
+			return buffer
+		}
+		<-s.freed // all that are held are on their way, so one will be
+	}
+}
+
+func (s *share) tryNext() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if buffer := s.idle; buffer != nil {
+		s.idle = nil
+		return buffer
+	}
+	if s.held < maxBuffers {
+		if buffer, ok := s.from.try(s.size); ok {
+			s.held++
+			return buffer
+		}
+	}
+	return nil
+}
+
+// release gives a buffer back: to whoever waits, unless it is the last.
+func (s *share) release(buffer []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held > 1 {
+		s.held--
+		s.from.put(buffer)
+	} else {
+		s.idle = buffer
+	}
+	select {
+	case s.freed <- struct{}{}:
+	default: // it is told already
+	}
+}
+
+// close gives the last buffer back. All must have been released.
+func (s *share) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from.put(s.idle)
+	s.idle, s.held = nil, 0
+}
