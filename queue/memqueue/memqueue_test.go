@@ -90,7 +90,8 @@ func TestWaitingReceiversWakeAtOnce(t *testing.T) {
 				start := time.Now()
 				var received sync.WaitGroup
 				received.Go(func() {
-					for receive(t, q, 1)[0].Job.ID != "x" {
+					if id := receive(t, q, 1)[0].Job.ID; id != "x" {
+						t.Errorf("received %s, want x", id)
 					}
 					if waited := time.Since(start); waited != test.after {
 						t.Errorf("received after %v, want %v", waited, test.after)

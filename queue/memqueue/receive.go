@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"cloudmirror/queue"
 )
 
@@ -61,12 +63,12 @@ func (q *Queue) take(limit int, end time.Time) (deliveries []queue.Delivery, wak
 // receive hides a ready message and returns its delivery, or buries it.
 func (q *Queue) receive(m *message) (queue.Delivery, bool) {
 	if m.receives >= q.options.MaxReceives {
-		q.bury(m, fmt.Sprintf("received %d times, and neither acknowledged nor buried", m.receives))
+		q.buryReceived(m, fmt.Sprintf("received %d times, and neither acknowledged nor buried", m.receives))
 		return queue.Delivery{}, false
 	}
 	job, err := queue.DecodeJob([]byte(m.body))
 	if err != nil {
-		q.bury(m, err.Error())
+		q.buryReceived(m, err.Error())
 		return queue.Delivery{}, false
 	}
 	q.unplace(m)
@@ -76,6 +78,11 @@ func (q *Queue) receive(m *message) (queue.Delivery, bool) {
 	q.receipts[m.receipt] = m
 	q.place(m, q.options.Visibility)
 	return queue.Delivery{Job: job, Receives: m.receives, Receipt: m.receipt, Body: m.body}, true
+}
+
+func (q *Queue) buryReceived(m *message, reason string) {
+	q.options.Logger.Warn("buried a message", zap.String("reason", reason))
+	q.bury(m, reason)
 }
 
 // wake wakes the receiver that waits longest, if there is anything to receive

@@ -62,7 +62,7 @@ func nothingVanishes(b *bench) {
 	})
 	for range 3 { // what was left alone comes again, and then to its end
 		b.lapse()
-		b.together(b.goroutines, func(int) error { return b.work(book, 10) })
+		b.together(b.goroutines, func(int) error { return b.work(book, 4) })
 	}
 	sent := b.goroutines * perGoroutine
 	for i := range sent {

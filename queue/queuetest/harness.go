@@ -1,8 +1,11 @@
 package queuetest
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"cloudmirror/queue"
 )
@@ -25,8 +28,9 @@ type Harness struct {
 	// Goroutines is how many work at once in the tests of concurrency. 0: 100.
 	Goroutines int
 
-	// Parallel runs the tests side by side, for drivers on the real clock.
-	Parallel bool
+	// RealTime says that Advance really waits: the tests then run side by side,
+	// and one for which the machine was too slow is skipped.
+	RealTime bool
 
 	// Skip names tests that cannot hold with a server, each with the reason,
 	// which is printed.
@@ -72,19 +76,29 @@ func Run(t *testing.T, h Harness) {
 	if h.Around == nil {
 		h.Around = func(t *testing.T, test func(*testing.T)) { test(t) }
 	}
-	for _, group := range [][]test{sendingTests(), visibilityTests(), endingTests(), deadLetterTests(), concurrencyTests()} {
-		for _, test := range group {
-			t.Run(test.name, func(t *testing.T) {
-				if reason, skipped := h.Skip[test.name]; skipped {
-					t.Skip("not checked here: " + reason)
-				}
-				if h.Parallel {
-					t.Parallel()
-				}
-				h.Around(t, func(t *testing.T) { test.run(newBench(t, h, test.maxReceives)) })
-			})
-		}
+	sideBySide := 1
+	if h.RealTime {
+		sideBySide = 6 // they mostly wait
 	}
+	var running errgroup.Group
+	running.SetLimit(sideBySide)
+	for _, test := range slices.Concat(sendingTests(), visibilityTests(), endingTests(), deadLetterTests(), concurrencyTests()) {
+		running.Go(func() error {
+			runOne(t, h, test)
+			return nil
+		})
+	}
+	_ = running.Wait() // failures are the tests' own
+}
+
+func runOne(t *testing.T, h Harness, test test) {
+	t.Helper()
+	t.Run(test.name, func(t *testing.T) {
+		if reason, skipped := h.Skip[test.name]; skipped {
+			t.Skip("not checked here: " + reason)
+		}
+		h.Around(t, func(t *testing.T) { test.run(newBench(t, h, test.maxReceives)) })
+	})
 }
 
 // A test is one promise.

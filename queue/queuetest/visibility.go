@@ -20,9 +20,9 @@ func visibilityTests() []test {
 func redelivery(b *bench) {
 	b.send(b.job(1), 0)
 	first := b.receiveOne()
-	b.receiveNone("while it is hidden")
+	b.stillHidden("while it is hidden")
 	b.Advance(b.visibility / 2)
-	b.receiveNone("in the middle of its visibility")
+	b.stillHidden("in the middle of its visibility")
 	b.Advance(b.visibility/2 + b.margin)
 	second := b.receiveOne()
 	if second.Job != first.Job || second.Receives != 2 {
@@ -31,14 +31,14 @@ func redelivery(b *bench) {
 	if second.Receipt == first.Receipt {
 		b.t.Error("both receives have the same receipt")
 	}
-	b.receiveNone("while it is hidden again")
+	b.stillHidden("while it is hidden again")
 }
 
 func extend(b *bench) {
 	b.send(b.job(1), 0)
 	b.extend(b.receiveOne(), 2*b.visibility)
 	b.Advance(b.visibility * 3 / 2)
-	b.receiveNone("though it was extended")
+	b.stillHidden("though it was extended")
 	b.Advance(b.visibility)
 	if d := b.receiveOne(); d.Receives != 2 {
 		b.t.Errorf("the receive after the extension counts %d, want 2", d.Receives)
@@ -48,7 +48,7 @@ func extend(b *bench) {
 func extendShorter(b *bench) {
 	b.send(b.job(1), 0)
 	b.extend(b.receiveOne(), b.visibility/2)
-	b.receiveNone("while it is hidden")
+	b.stillHidden("while it is hidden")
 	b.Advance(b.visibility/2 + b.margin)
 	b.receiveOne()
 }
@@ -60,7 +60,7 @@ func giveBack(b *bench) {
 	if second.Receives != 2 {
 		b.t.Errorf("the receive after giving back counts %d, want 2", second.Receives)
 	}
-	b.receiveNone("while it is hidden again")
+	b.stillHidden("while it is hidden again")
 }
 
 func extendGone(b *bench) {
@@ -84,5 +84,5 @@ func extendStale(b *bench) {
 	if err := b.Queue.Extend(b.t.Context(), first, 0); !errors.Is(err, queue.ErrGone) {
 		b.t.Errorf("extending with an old receipt returns the error %v, want queue.ErrGone", err)
 	}
-	b.receiveNone("though its newest receive hides it")
+	b.stillHidden("though its newest receive hides it")
 }

