@@ -23,8 +23,8 @@ build: ## builds bin/cloudmirror, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/cloudmirror ./cmd/cloudmirror
 
 .PHONY: demo
-demo: ## shows a miss and a hit, with a small origin of its own
-	@go run ./test/demo
+demo: build ## shows a miss and a hit, with a small origin of its own
+	@go run ./test/demo bin/cloudmirror
 
 .PHONY: deps
 deps: ## installs what the tests need; quick when it is there
