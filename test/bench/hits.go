@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+const (
+	connections = 64
+	goalEcho    = 0.75 // of bare Echo's requests per CPU second
+)
+
+// A candidate answers redirects, and is measured in turns with the others.
+type candidate struct {
+	name    string
+	process *process
+	rates   []float64 // requests per CPU second, by round
+	speeds  []float64 // requests per second, by round
+}
+
+// A hit is the answer of cloudmirror that the others are to imitate.
+type hit struct {
+	url    string // of the origin
+	header http.Header
+	body   string
+}
+
+func measureHits(ctx context.Context, l *lab) (result, error) {
+	origin, err := l.startOrigin(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer origin.stop()
+	serve, err := l.startEmbedded(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer serve.stop()
+	h := hit{url: "http://" + origin.address + "/releases/2026/tool-1.2.3-linux-amd64.tar.gz?size=1024"}
+	if err := h.learn(ctx, l, serve); err != nil {
+		return result{}, err
+	}
+	echo, err := l.startBareEcho(ctx, h)
+	if err != nil {
+		return result{}, err
+	}
+	defer echo.stop()
+	candidates := []*candidate{{name: "bare Echo", process: echo}, {name: "`cloudmirror serve`, cache in memory", process: serve}}
+	var notes []string
+	for _, other := range []struct {
+		name  string
+		start func(context.Context, *lab, hit) (*process, func(), error)
+	}{
+		{"`cloudmirror frontend`, cache in Redis (for information)", startFrontend},
+		{"nginx `return 302` (for information)", startNginx},
+	} {
+		p, stop, err := other.start(ctx, l, h)
+		if err != nil {
+			notes = append(notes, fmt.Sprintf("Not measured: %s: %v.", other.name, err))
+			continue
+		}
+		defer stop() //nolint:revive // two of them
+		candidates = append(candidates, &candidate{name: other.name, process: p})
+	}
+	if err := takeTurns(ctx, l.effort, candidates, redirectPath(h.url)); err != nil {
+		return result{}, err
+	}
+	return reportHits(l.effort, candidates, notes), nil
+}
+
+// learn has the object copied and keeps the answer to the next request.
+func (h *hit) learn(ctx context.Context, l *lab, p *process) error {
+	for range 2 {
+		response, err := l.get(ctx, "http://"+p.address+redirectPath(h.url))
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil {
+			return err
+		}
+		h.header, h.body = response.Header, string(body)
+	}
+	if status := h.header.Get("Cache-Status"); !strings.Contains(status, "; hit;") {
+		return fmt.Errorf("the object is not present: Cache-Status %q, %s", status, h.body)
+	}
+	return nil
+}
+
+func (l *lab) startBareEcho(ctx context.Context, h hit) (*process, error) {
+	var header [][2]string
+	for name, values := range h.header {
+		switch name {
+		case "Date", "Content-Length", "Content-Type": // net/http and Echo set them
+		default:
+			header = append(header, [2]string{name, values[0]})
+		}
+	}
+	path := redirectPath(h.url)
+	answer, err := json.MarshalIndent(map[string]any{
+		"target": path[strings.LastIndex(path, "/")+1:], "content_type": h.header.Get("Content-Type"), "header": header, "body": h.body,
+	}, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return l.start(ctx, server{program: l.path("bareecho"), args: []string{"ADDRESS", "CONFIG"}, config: string(answer)})
+}
+
+// startFrontend has the copy made by a server that shares the front end's Redis.
+// The front end reaches nothing but Redis, which is all that a hit needs.
+func startFrontend(ctx context.Context, l *lab, h hit) (*process, func(), error) {
+	program, err := find("redis-server", "apt-get install redis-server")
+	if err != nil {
+		return nil, nil, err
+	}
+	redis, err := l.start(ctx, server{program: program, args: []string{"--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--dir", "DIR"}})
+	if err != nil {
+		return nil, nil, err
+	}
+	cache := "cache: {type: redis, redis: {url: 'redis://" + redis.address + "/0'}}"
+	maker, err := l.startConfigured(ctx, "serve", cache, "{type: file}")
+	if err == nil {
+		err = h.learn(ctx, l, maker)
+		maker.stop()
+	}
+	if err != nil {
+		redis.stop()
+		return nil, nil, err
+	}
+	frontend, err := l.startConfigured(ctx, "frontend", cache+"\nqueue: {type: sqs, sqs: {endpoint: 'http://127.0.0.1:9'}}",
+		"{type: s3, bucket: copies, endpoint: 'http://127.0.0.1:9', path_style: true}")
+	if err != nil {
+		redis.stop()
+		return nil, nil, err
+	}
+	return frontend, func() { frontend.stop(); redis.stop() }, nil
+}
+
+func startNginx(ctx context.Context, l *lab, h hit) (*process, func(), error) {
+	program, err := find("nginx", "apt-get install nginx-light")
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := l.start(ctx, server{program: program, args: []string{"-c", "CONFIG", "-e", "stderr"}, config: `daemon off;
+master_process off;
+pid DIR/nginx.pid;
+events {}
+http {
+  access_log off;
+  keepalive_requests 1000000000;
+  server { listen ADDRESS; location / { return 302 ` + h.header.Get("Location") + `; } }
+}
+`})
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, p.stop, nil
+}
+
+// takeTurns loads one candidate after the other, round by round, each round with
+// another one first. The first round only warms them up.
+func takeTurns(ctx context.Context, how effort, candidates []*candidate, path string) error {
+	for round := range how.rounds + 1 {
+		for i := range candidates {
+			c := candidates[(i+round)%len(candidates)]
+			before, err := c.process.cpu()
+			if err != nil {
+				return err
+			}
+			answers, err := load(ctx, c.process.address, path, connections, how.round)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			after, err := c.process.cpu()
+			if err != nil {
+				return err
+			}
+			if round > 0 {
+				c.rates = append(c.rates, float64(answers)/(after-before).Seconds())
+				c.speeds = append(c.speeds, float64(answers)/how.round.Seconds())
+			}
+		}
+	}
+	return nil
+}
+
+func reportHits(how effort, candidates []*candidate, notes []string) result {
+	echo, serve := candidates[0], candidates[1]
+	var rows [][]string
+	for _, c := range candidates {
+		rows = append(rows, []string{
+			c.name, spread(c.rates, 0), fmt.Sprintf("%.1f", 1e6/median(c.rates)), spread(ratios(c.rates, echo.rates), 2), fmt.Sprintf("%.0f", median(c.speeds)),
+		})
+	}
+	ratio := ratios(serve.rates, echo.rates)
+	text := fmt.Sprintf(`One object is asked for again and again on %d keep-alive connections of plain HTTP, by a client in a process of its own. The servers, each a process, take turns: %d rounds of %v each after one to warm up, each round beginning with another server. CPU seconds are those of the server's process, in user mode and in the kernel, from /proc/PID/stat; Redis' own are not in them. Bare Echo is test/bench/bareecho: one route, a map look-up, cloudmirror's headers and body. Numbers are medians over the rounds with [least–greatest]; ratios are taken within each round.
+
+%s
+%s`, connections, how.rounds, how.round,
+		table([]string{"server", "requests per CPU second", "µs of CPU per request", "ratio to bare Echo", "requests per second"}, rows),
+		strings.Join(append(notes, ""), "\n\n"))
+	return result{
+		goals: []goal{{
+			what: "a hit: requests per CPU second, against bare Echo's", want: fmt.Sprintf("≥ %.2f", goalEcho),
+			measured: spread(ratio, 2), verdict: judge(median(ratio) >= goalEcho),
+		}},
+		text: text,
+	}
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// describeMachine returns what the numbers depend on, as a table.
+func describeMachine(ctx context.Context, l *lab) string {
+	gogc := os.Getenv("GOGC")
+	if gogc == "" {
+		gogc = "not set (100)"
+	}
+	return table([]string{"", ""}, [][]string{
+		{"date", time.Now().UTC().Format("2006-01-02 15:04 UTC")},
+		{"command", "`go run ./test/bench " + strings.Join(os.Args[1:], " ") + "`"},
+		{"commit", output(ctx, "git", "describe", "--always", "--dirty")},
+		{"processor", fmt.Sprintf("%s, %d of it", lineOf("/proc/cpuinfo", "model name"), runtime.NumCPU())},
+		{"memory", lineOf("/proc/meminfo", "MemTotal")},
+		{"kernel", output(ctx, "uname", "-sr")},
+		{"load average at the start", strings.Join(strings.Fields(lineOf("/proc/loadavg", ""))[:3], ", ")},
+		{"files", fmt.Sprintf("%s on %s", os.TempDir(), fileSystem(l.dir))},
+		{"Go", runtime.Version() + ", GOGC " + gogc + " for all programs"},
+		{"nginx", output(ctx, "nginx", "-v")},
+		{"Redis", output(ctx, "redis-server", "--version")},
+		{"versitygw", moduleVersion(ctx, "versitygw")},
+	})
+}
+
+// output returns the first line that a program prints, or a dash.
+func output(ctx context.Context, program string, args ...string) string {
+	text, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+	if err != nil {
+		return "–"
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	return first
+}
+
+// moduleVersion returns of which version of its module a Go program was built.
+func moduleVersion(ctx context.Context, name string) string {
+	path, err := find(name, "")
+	if err != nil {
+		return "–"
+	}
+	text, err := exec.CommandContext(ctx, "go", "version", "-m", path).Output()
+	if err != nil {
+		return "–"
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == "mod" {
+			return fields[2]
+		}
+	}
+	return "–"
+}
+
+// lineOf returns the value of the first line of a file that begins with a name.
+func lineOf(file, name string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "– – –"
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, name); found {
+			return strings.Trim(value, " \t:\n")
+		}
+	}
+	return "–"
+}
+
+// fileSystem names the kind of file system a directory is on.
+func fileSystem(dir string) string {
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(dir, &stat); err != nil {
+		return "an unknown file system"
+	}
+	names := map[int64]string{0xef53: "ext4", 0x01021994: "tmpfs", 0x58465342: "XFS", 0x9123683e: "Btrfs", 0x794c7630: "overlayfs"}
+	if name, known := names[int64(stat.Type)]; known {
+		return name
+	}
+	return fmt.Sprintf("file system %#x", stat.Type)
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// quantile returns the q-quantile of the values by the nearest rank, so that it
+// is one of them. There must be one at least.
+func quantile(values []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	rank := int(math.Ceil(q*float64(len(sorted)))) - 1
+	return sorted[min(max(rank, 0), len(sorted)-1)]
+}
+
+func median(values []float64) float64 { return quantile(values, 0.5) }
+
+// spread shows the median with the least and the greatest value.
+func spread(values []float64, decimals int) string {
+	return fmt.Sprintf("%.*f [%.*f–%.*f]", decimals, median(values),
+		decimals, slices.Min(values), decimals, slices.Max(values))
+}
+
+// ratios divides each value by the one of the same round.
+func ratios(values, by []float64) []float64 {
+	divided := make([]float64, len(values))
+	for i := range values {
+		divided[i] = values[i] / by[i]
+	}
+	return divided
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }

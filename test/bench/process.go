@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A server says how to start one. In args, env and config, ADDRESS and PORT stand
+// for where it is to listen, DIR for the lab's directory; in args, CONFIG stands
+// for the file that holds config.
+type server struct {
+	program string
+	args    []string
+	env     []string
+	config  string
+}
+
+// A process is a running server.
+type process struct {
+	address string // host and port
+	command *exec.Cmd
+	output  bytes.Buffer // to be read when the process has ended
+	cancel  context.CancelFunc
+}
+
+// start starts a server on a free port and waits until it accepts connections.
+func (l *lab) start(ctx context.Context, s server) (*process, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	name := filepath.Base(s.program)
+	configFile := l.path(name + "-" + address[strings.LastIndex(address, ":")+1:])
+	fill := strings.NewReplacer("ADDRESS", address, "PORT", address[strings.LastIndex(address, ":")+1:], "CONFIG", configFile, "DIR", l.dir)
+	if err := os.WriteFile(configFile, []byte(fill.Replace(s.config)), 0o600); err != nil {
+		return nil, err
+	}
+	l.commands = append(l.commands, s.describe(name))
+
+	ctx, cancel := context.WithCancel(ctx)
+	p := &process{address: address, cancel: cancel}
+	p.command = exec.CommandContext(ctx, s.program)
+	for _, argument := range s.args {
+		p.command.Args = append(p.command.Args, fill.Replace(argument))
+	}
+	p.command.Env = append(os.Environ(), s.env...)
+	p.command.Stdout, p.command.Stderr = &p.output, &p.output
+	p.command.Cancel = func() error { return p.command.Process.Signal(syscall.SIGTERM) }
+	p.command.WaitDelay = 40 * time.Second
+	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.command.Start(); err != nil {
+		cancel()
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	if err := dial(ctx, address); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("start %s: %w\n%s", name, err, &p.output)
+	}
+	return p, nil
+}
+
+// describe returns the command line, and the configuration below it.
+func (s server) describe(name string) string {
+	words := append([]string{}, s.env...)
+	words = append(words, name)
+	for _, argument := range s.args {
+		if strings.ContainsAny(argument, ` ^\[;`) {
+			argument = "'" + argument + "'"
+		}
+		words = append(words, argument)
+	}
+	text := strings.Join(words, " ")
+	if s.config != "" {
+		text += "\n" + strings.TrimSpace("    "+strings.ReplaceAll(s.config, "\n", "\n    "))
+	}
+	return text
+}
+
+// stop ends the process in order and waits for it.
+func (p *process) stop() {
+	p.cancel()
+	_ = p.command.Wait() // it was told to end
+}
+
+// cpu returns the processor time that the process has used, in user mode and in
+// the kernel: fields 14 and 15 of proc_pid_stat(5), in ticks, which Linux shows
+// to programs as 1/100 s everywhere.
+func (p *process) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(p.proc("stat"))
+	if err != nil {
+		return 0, err
+	}
+	// The second field may hold anything, and ends with the last parenthesis.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	var ticks time.Duration
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", p.proc("stat"), err)
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * (time.Second / 100), nil
+}
+
+// peakMemory returns the most that was resident at any time, in bytes: VmHWM of
+// proc_pid_status(5).
+func (p *process) peakMemory() (int64, error) {
+	text, err := os.ReadFile(p.proc("status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, "VmHWM:"); found {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, fmt.Errorf("%s has no VmHWM", p.proc("status"))
+}
+
+func (p *process) proc(file string) string {
+	return fmt.Sprintf("/proc/%d/%s", p.command.Process.Pid, file)
+}
+
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// dial waits until something accepts connections at the address.
+func dial(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("nothing listens on %s: %w", address, err)
+		case <-tick.C:
+		}
+	}
+}
