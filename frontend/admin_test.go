@@ -1,6 +1,7 @@
 package frontend_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -157,6 +158,20 @@ func TestPurgeAnswers(t *testing.T) {
 				t.Errorf("another code than %s", tt.code)
 			}
 		})
+	}
+}
+
+// Half a purge helps nobody.
+func TestPurgeGoesOnWithoutItsClient(t *testing.T) {
+	w := newWorld(t)
+	w.present()
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	r := httptest.NewRequestWithContext(ctx, http.MethodDelete, purgePath("us-east-1"), nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	w.do(r)
+	if got := decode[map[string]any](t, w.do(httptest.NewRequest(http.MethodGet, statusPath(east), nil)))["state"]; got != "absent" {
+		t.Errorf("the copy is %v", got)
 	}
 }
 

@@ -74,8 +74,6 @@ func (f *Frontend) obtain(ctx context.Context, want mirror.Want, t terms, end ti
 		return view, "", err
 	case t.now:
 		return view, codeRedirectNow, nil
-	case f.draining.Err() != nil:
-		return view, codeDraining, nil
 	case !time.Now().Before(end):
 		return view, codeWaitTimeout, nil
 	}

@@ -332,9 +332,9 @@ func TestRedirectRefusals(t *testing.T) {
 func TestOptionErrorsNameWhatIsAllowed(t *testing.T) {
 	w := newWorld(t)
 	for query, want := range map[string]string{
-		"?wait=soon":                       `wait="soon"`,
-		"?wait=" + strings.Repeat("9", 99): "a number of seconds",
-		"?fallback=elsewhere":              "neither origin nor none",
+		"?wait=soon":                        `wait="soon"`,
+		"?wait=" + strings.Repeat("9", 999): "a number of seconds",
+		"?fallback=elsewhere":               "neither origin nor none",
 	} {
 		got := decode[body](t, w.do(httptest.NewRequest(http.MethodGet, redirectPath(query), nil)))
 		if !strings.Contains(got.Message, want) || len(got.Message) > 200 {
@@ -345,7 +345,7 @@ func TestOptionErrorsNameWhatIsAllowed(t *testing.T) {
 
 func TestOthersInCDNLoopAreNoLoop(t *testing.T) {
 	for _, header := range []string{
-		loopID + "-2", "x" + loopID, "other; v=" + loopID, `other; v="a, ` + loopID + `"`, strings.ToUpper(loopID), "", ",", ";", `"`, `"\`,
+		loopID + "-2", "x" + loopID, "other; v=" + loopID, `other; v="a, ` + loopID + ` , b"`, `other; v="\", ` + loopID + `, \""`, strings.ToUpper(loopID), "", ",", ";", `"`, `"\`,
 	} {
 		t.Run(header, func(t *testing.T) {
 			w := newWorld(t)
