@@ -46,7 +46,7 @@ func (d *document) add(s section, r result, commands []string) {
 	for _, g := range r.goals {
 		d.goals = append(d.goals, []string{g.what, g.want, g.measured, g.verdict})
 	}
-	fmt.Fprintf(&d.sections, "\n## %s\n\n%s\nStarted for it (`ADDRESS` and `PORT` are free ones of 127.0.0.1, `DIR` is an empty directory, `CONFIG` is what stands below the command):\n\n```\n%s\n```\n",
+	fmt.Fprintf(&d.sections, "\n## %s\n\n%s\nStarted for it (`ADDRESS` and `PORT` are free ones of 127.0.0.1, `DIR` is an empty directory of its own, `CONFIG` a file with the lines below the command):\n\n```\n%s\n```\n",
 		s.title, r.text, strings.Join(commands, "\n"))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 )
 
@@ -60,7 +61,9 @@ func measureHits(ctx context.Context, l *lab) (result, error) {
 	} {
 		p, stop, err := other.start(ctx, l, h)
 		if err != nil {
-			notes = append(notes, fmt.Sprintf("Not measured: %s: %v.", other.name, err))
+			note := fmt.Sprintf("Not measured: %s: %v.", other.name, err)
+			fmt.Fprintln(os.Stderr, "bench:", note)
+			notes = append(notes, note)
 			continue
 		}
 		defer stop() //nolint:revive // two of them
@@ -102,9 +105,9 @@ func (l *lab) startBareEcho(ctx context.Context, h hit) (*process, error) {
 		}
 	}
 	path := redirectPath(h.url)
-	answer, err := json.MarshalIndent(map[string]any{
+	answer, err := json.Marshal(map[string]any{
 		"target": path[strings.LastIndex(path, "/")+1:], "content_type": h.header.Get("Content-Type"), "header": header, "body": h.body,
-	}, "", "  ")
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +125,7 @@ func startFrontend(ctx context.Context, l *lab, h hit) (*process, func(), error)
 	if err != nil {
 		return nil, nil, err
 	}
-	cache := "cache: {type: redis, redis: {url: 'redis://" + redis.address + "/0'}}"
+	cache := "cache: {type: redis, redis: {url: 'redis://" + redis.address + "/0'}}\n"
 	maker, err := l.startConfigured(ctx, "serve", cache, "{type: file}")
 	if err == nil {
 		err = h.learn(ctx, l, maker)
@@ -132,7 +135,7 @@ func startFrontend(ctx context.Context, l *lab, h hit) (*process, func(), error)
 		redis.stop()
 		return nil, nil, err
 	}
-	frontend, err := l.startConfigured(ctx, "frontend", cache+"\nqueue: {type: sqs, sqs: {endpoint: 'http://127.0.0.1:9'}}",
+	frontend, err := l.startConfigured(ctx, "frontend", cache+"queue: {type: sqs, sqs: {endpoint: 'http://127.0.0.1:9'}}\n",
 		"{type: s3, bucket: copies, endpoint: 'http://127.0.0.1:9', path_style: true}")
 	if err != nil {
 		redis.stop()
@@ -197,13 +200,17 @@ func reportHits(how effort, candidates []*candidate, notes []string) result {
 			c.name, spread(c.rates, 0), fmt.Sprintf("%.1f", 1e6/median(c.rates)), spread(ratios(c.rates, echo.rates), 2), fmt.Sprintf("%.0f", median(c.speeds)),
 		})
 	}
+	notes = append(notes, "")
+	if nginx := candidates[len(candidates)-1]; strings.HasPrefix(nginx.name, "nginx") {
+		notes[len(notes)-1] = fmt.Sprintf("Bare Echo itself reaches %s of nginx's requests per CPU second.", spread(ratios(echo.rates, nginx.rates), 2))
+	}
 	ratio := ratios(serve.rates, echo.rates)
 	text := fmt.Sprintf(`One object is asked for again and again on %d keep-alive connections of plain HTTP, by a client in a process of its own. The servers, each a process, take turns: %d rounds of %v each after one to warm up, each round beginning with another server. CPU seconds are those of the server's process, in user mode and in the kernel, from /proc/PID/stat; Redis' own are not in them. Bare Echo is test/bench/bareecho: one route, a map look-up, cloudmirror's headers and body. Numbers are medians over the rounds with [least–greatest]; ratios are taken within each round.
 
 %s
 %s`, connections, how.rounds, how.round,
 		table([]string{"server", "requests per CPU second", "µs of CPU per request", "ratio to bare Echo", "requests per second"}, rows),
-		strings.Join(append(notes, ""), "\n\n"))
+		strings.Join(notes, "\n\n")+"\n")
 	return result{
 		goals: []goal{{
 			what: "a hit: requests per CPU second, against bare Echo's", want: fmt.Sprintf("≥ %.2f", goalEcho),

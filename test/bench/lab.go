@@ -84,17 +84,17 @@ func (l *lab) startOrigin(ctx context.Context) (*process, error) {
 // startEmbedded starts `cloudmirror serve` without a configuration.
 func (l *lab) startEmbedded(ctx context.Context) (*process, error) {
 	return l.start(ctx, server{program: l.path("cloudmirror"), args: []string{
-		"serve", "--listen", "ADDRESS", "--data-dir", "DIR/data",
+		"serve", "--listen", "ADDRESS", "--data-dir", "DIR",
 		"--allow", `^http://127\.0\.0\.1:[0-9]+/`, "--allow-address", "127.0.0.1/32",
 	}})
 }
 
-// startConfigured starts a role of cloudmirror with the given parts and storage.
+// startConfigured starts a role of cloudmirror with the given parts (lines of its
+// configuration) and storage.
 func (l *lab) startConfigured(ctx context.Context, role, parts, storage string) (*process, error) {
 	config := fmt.Sprintf(`listen: ADDRESS
-data_dir: DIR/data
-%s
-services:
+data_dir: DIR
+%sservices:
   s3:
     allow: ['^http://127\.0\.0\.1:[0-9]+/']
     allow_addresses: [127.0.0.1/32]

@@ -3,20 +3,22 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// A server says how to start one. In args, env and config, ADDRESS and PORT stand
-// for where it is to listen, DIR for the lab's directory; in args, CONFIG stands
-// for the file that holds config.
+// A server says how to start one. In args and config, ADDRESS and PORT stand for
+// where it is to listen, DIR for an empty directory of its own, and CONFIG for the
+// file that holds config.
 type server struct {
 	program string
 	args    []string
@@ -27,6 +29,7 @@ type server struct {
 // A process is a running server.
 type process struct {
 	address string // host and port
+	dir     string // its own, removed by stop
 	command *exec.Cmd
 	output  bytes.Buffer // to be read when the process has ended
 	cancel  context.CancelFunc
@@ -38,16 +41,18 @@ func (l *lab) start(ctx context.Context, s server) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := filepath.Base(s.program)
-	configFile := l.path(name + "-" + address[strings.LastIndex(address, ":")+1:])
-	fill := strings.NewReplacer("ADDRESS", address, "PORT", address[strings.LastIndex(address, ":")+1:], "CONFIG", configFile, "DIR", l.dir)
-	if err := os.WriteFile(configFile, []byte(fill.Replace(s.config)), 0o600); err != nil {
+	port := address[strings.LastIndex(address, ":")+1:]
+	dir := l.path("on-" + port)
+	config := dir + ".conf"
+	fill := strings.NewReplacer("ADDRESS", address, "PORT", port, "CONFIG", config, "DIR", dir)
+	err = errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(config, []byte(fill.Replace(s.config)), 0o600))
+	if err != nil {
 		return nil, err
 	}
-	l.commands = append(l.commands, s.describe(name))
+	l.commands = append(l.commands, s.describe())
 
 	ctx, cancel := context.WithCancel(ctx)
-	p := &process{address: address, cancel: cancel}
+	p := &process{address: address, dir: dir, cancel: cancel}
 	p.command = exec.CommandContext(ctx, s.program)
 	for _, argument := range s.args {
 		p.command.Args = append(p.command.Args, fill.Replace(argument))
@@ -59,36 +64,36 @@ func (l *lab) start(ctx context.Context, s server) (*process, error) {
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.command.Start(); err != nil {
 		cancel()
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return nil, fmt.Errorf("start %s: %w", s.program, err)
 	}
 	if err := dial(ctx, address); err != nil {
 		p.stop()
-		return nil, fmt.Errorf("start %s: %w\n%s", name, err, &p.output)
+		return nil, fmt.Errorf("start %s: %w\n%s", s.program, err, &p.output)
 	}
 	return p, nil
 }
 
 // describe returns the command line, and the configuration below it.
-func (s server) describe(name string) string {
-	words := append([]string{}, s.env...)
-	words = append(words, name)
+func (s server) describe() string {
+	words := append(slices.Clone(s.env), filepath.Base(s.program))
 	for _, argument := range s.args {
-		if strings.ContainsAny(argument, ` ^\[;`) {
+		if argument == "" || strings.ContainsAny(argument, ` ^\[;`) {
 			argument = "'" + argument + "'"
 		}
 		words = append(words, argument)
 	}
 	text := strings.Join(words, " ")
-	if s.config != "" {
-		text += "\n" + strings.TrimSpace("    "+strings.ReplaceAll(s.config, "\n", "\n    "))
+	for line := range strings.Lines(s.config) {
+		text += "\n    " + strings.TrimRight(line, "\n")
 	}
 	return text
 }
 
-// stop ends the process in order and waits for it.
+// stop ends the process in order, waits for it and removes its directory.
 func (p *process) stop() {
 	p.cancel()
 	_ = p.command.Wait() // it was told to end
+	_ = os.RemoveAll(p.dir)
 }
 
 // cpu returns the processor time that the process has used, in user mode and in
