@@ -38,15 +38,14 @@ func watchChanges(t *testing.T, s suite) {
 	key := newKey()
 	changed, stop := s.Store.Watch(key)
 	defer stop()
-	at := s.get(t, s.Store, key)
-	now := at.Now()
+	now := s.get(t, s.Store, key).Now()
 	for _, state := range []cache.State{cache.Queued, cache.Copying, cache.Present, cache.Tombstone, cache.Absent} {
 		settle(changed)
 		next := cache.Entry{State: cache.Absent}
 		if state != cache.Absent {
 			next = entries(now, life)[state]
 		}
-		at = s.swap(t, s.Store, key, s.get(t, s.Store, key), next, true)
+		s.swap(t, s.Store, key, s.get(t, s.Store, key), next, true)
 		wantChange(t, changed, "swap to "+string(state))
 	}
 }

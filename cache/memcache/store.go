@@ -1,6 +1,7 @@
 package memcache
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -145,7 +146,7 @@ func (i item) holds(e cache.Entry) bool {
 	if i.version == "" || e.State == cache.Absent {
 		return i.version == "" && e.State == cache.Absent
 	}
-	return string(i.entry.Encode()) == string(e.Encode())
+	return bytes.Equal(i.entry.Encode(), e.Encode())
 }
 
 // storable returns e as a store that keeps bytes would return it, so that no

@@ -13,10 +13,12 @@
 // ours. Each connection that listens proves itself: a canary, a small key that is
 // written every second through the connections that Get and Swap use, must come
 // back on it. Otherwise a listener would stay with a master that Sentinel has
-// replaced. What Redis needs: version 6 or later for waking (else watchers hear
-// nothing, and callers live from their slow poll), and for a user with an ACL
-// `~<prefix>*`, `&<prefix>*` and the commands GET, SET, DEL, TIME, PING, EVAL,
-// EVALSHA, CLIENT and SUBSCRIBE, and in a Cluster CLUSTER.
+// replaced.
+//
+// For waking, Redis must be of version 6 or later; with another, watchers hear
+// nothing, and callers live from their slow poll. A user with an ACL needs
+// `~<prefix>* &<prefix>* +get +set +del +time +eval +evalsha +ping +subscribe
+// +client|tracking`, and in a Cluster `+cluster|slots`.
 //
 // The package must not decide transitions, and its errors never contain the
 // password or the URL.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -96,6 +97,11 @@ func TestStoreOutlivesItsServer(t *testing.T) {
 		}
 		return nil
 	})
+
+	select {
+	case <-changed: // an old value, of the claim
+	default:
+	}
 
 	server.Restart()
 	select {
@@ -204,6 +210,21 @@ func TestStoreWorksOnWithoutTracking(t *testing.T) {
 	}
 }
 
+func TestDocumentedPrivilegesSuffice(t *testing.T) {
+	server := servers.StartRedis(t)
+	if err := raw(t, server).Do(t.Context(), "acl", "setuser", "app", "on", ">secret", "-@all",
+		"~cloudmirror:*", "&cloudmirror:*", "+get", "+set", "+del", "+time", "+eval", "+evalsha", "+ping", "+subscribe",
+		"+client|tracking").Err(); err != nil {
+		t.Fatal(err)
+	}
+	store := openWatching(t, "redis://app:secret@"+server.Addr())
+	if err := store.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantHeard(t, store, openWatching(t, singleURL(server)))
+	wantHeard(t, openWatching(t, singleURL(server)), store)
+}
+
 func TestErrorsNeverHaveThePassword(t *testing.T) {
 	server := servers.StartRedis(t, "--requirepass", "right")
 	core, logs := observer.New(zap.DebugLevel)
@@ -247,17 +268,65 @@ func TestClusterMasterComesBack(t *testing.T) {
 	}
 }
 
+// The canary of each master has a key that the master holds; when its slot moves
+// away, another must be found.
+func TestClusterSlotOfACanaryMoves(t *testing.T) {
+	cluster := servers.StartRedisCluster(t)
+	store, other := openWatching(t, clusterURL(cluster)), openWatching(t, clusterURL(cluster))
+	const slot = 13907 // of the hash tag 0, which the third master holds
+	from, to := raw(t, cluster.Masters[2]), raw(t, cluster.Masters[0])
+	ctx := t.Context()
+	fromID, toID := from.ClusterMyID(ctx).Val(), to.ClusterMyID(ctx).Val()
+	if err := errors.Join(
+		to.Do(ctx, "cluster", "setslot", slot, "importing", fromID).Err(),
+		from.Do(ctx, "cluster", "setslot", slot, "migrating", toID).Err(),
+		to.Do(ctx, "cluster", "setslot", slot, "node", toID).Err(),
+	); err != nil {
+		t.Fatal(err)
+	}
+	// A slot that holds keys cannot be given away, and canaries come each second.
+	if _, err := from.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+		tx.FlushAll(ctx)
+		tx.Do(ctx, "cluster", "setslot", slot, "node", toID)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the store knows that a canary is not heard", func() error {
+		if store.Watching() == nil {
+			return errors.New("it says that it watches")
+		}
+		return nil
+	})
+	await(t, "the store watches", store.Watching)
+	for range 20 {
+		wantHeard(t, store, other)
+	}
+}
+
 func TestWakesFollowAFailover(t *testing.T) {
 	t.Parallel()
 	sentinel := servers.StartRedisSentinel(t)
 	store, other := openWatching(t, sentinelURL(sentinel)), openWatching(t, sentinelURL(sentinel))
 	wantHeard(t, store, other)
 	sentinel.Failover(t)
-	promoted := time.Now()
+	promoted := raw(t, sentinel.Servers[1])
+	await(t, "writes reach the new master", func() error {
+		key := newKey(t)
+		if err := change(t.Context(), other, key); err != nil {
+			return err
+		}
+		n, err := promoted.Exists(t.Context(), rediscache.DefaultPrefix+string(key)).Result()
+		if err == nil && n == 0 {
+			err = errors.New("they reach the old one")
+		}
+		return err
+	})
+	switched := time.Now()
 	wantHeard(t, store, other)
 	// The old master learns that it is none after ten seconds or so. A
 	// connection that stays with it until then hears nothing.
-	if took := time.Since(promoted); took > 8*time.Second {
+	if took := time.Since(switched); took > 8*time.Second {
 		t.Errorf("changes were heard after %v, when the old master was told", took)
 	}
 	await(t, "the store watches", store.Watching)
