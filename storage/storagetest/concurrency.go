@@ -3,6 +3,8 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 func concurrencyTests() []namedTest {
 	return []namedTest{
+		{"a put that was overtaken leaves the other's copy alone", testOvertaken},
 		{"of concurrent puts one wins", testOneWinner},
 		{"readers see whole versions while others replace", testWholeVersions},
 		{"puts and deletes at once leave no remains", testPutDelete},
@@ -23,6 +26,35 @@ func (f *fixture) versions() [][]byte {
 	return [][]byte{
 		content(0, 1000), content(1, f.partBytes+1), content(2, 2000), content(3, f.partBytes+2),
 		content(4, 0), content(5, 2*f.partBytes), content(6, f.partBytes), content(7, 77),
+	}
+}
+
+// testOvertaken has one put begin and end while another one waits for its body.
+func testOvertaken(t *testing.T, f *fixture) {
+	for _, size := range []int64{10, f.partBytes + 1} {
+		key := object(t, fmt.Sprintf("https://origin.example/%d", size)).StorageKey("0")
+		begun, overtaken := make(chan struct{}), make(chan struct{})
+		body := then(content(1, size), func() (int, error) {
+			close(begun)
+			<-overtaken
+			return 0, io.EOF
+		})
+		result := make(chan error, 1)
+		go func() {
+			_, err := f.Provider.Put(t.Context(), key, body, storage.PutOptions{SizeBytes: -1})
+			result <- err
+		}()
+		select {
+		case <-begun:
+		case err := <-result:
+			t.Fatalf("the first put ended before its body: %v", err)
+		}
+		f.mustPut(t, key, content(2, size), storage.PutOptions{})
+		close(overtaken)
+		if err := <-result; !errors.Is(err, storage.ErrExist) {
+			t.Errorf("the overtaken put of %d bytes gave %v, want ErrExist", size, err)
+		}
+		f.wantCopy(t, key, content(2, size))
 	}
 }
 
