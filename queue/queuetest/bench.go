@@ -10,7 +10,8 @@ import (
 	"cloudmirror/queue"
 )
 
-// patience is how long the suite waits for what must come.
+// patience is how long the suite waits for what must come. It is far shorter than
+// the default visibility, so that what comes much too late does not pass.
 const patience = 20 * time.Second
 
 // manyReceives is a limit of receives that no test reaches.

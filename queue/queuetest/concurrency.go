@@ -105,6 +105,8 @@ func (b *bench) treat(book *book, d queue.Delivery) error {
 		return fmt.Errorf("the id %q: %w", d.Job.ID, err)
 	}
 	switch {
+	case book.receive(d.Job.ID) > manyReceives:
+		return fmt.Errorf("%s comes again and again", d.Job.ID)
 	case d.Receives == 1 && number%3 == 0:
 		return b.Queue.Extend(ctx, d, 0)
 	case d.Receives == 1 && number%5 == 0:
@@ -132,14 +134,22 @@ func (b *bench) together(n int, f func(g int) error) {
 	all.Wait()
 }
 
-// A book counts the ends of jobs.
+// A book counts the receives and the ends of jobs.
 type book struct {
-	mu     sync.Mutex
-	ends   map[string]int
-	buried int
+	mu       sync.Mutex
+	receives map[string]int
+	ends     map[string]int
+	buried   int
 }
 
-func newBook() *book { return &book{ends: make(map[string]int)} }
+func newBook() *book { return &book{receives: make(map[string]int), ends: make(map[string]int)} }
+
+func (k *book) receive(id string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.receives[id]++
+	return k.receives[id]
+}
 
 func (k *book) end(id string, buried bool) {
 	k.mu.Lock()

@@ -22,7 +22,7 @@ type Harness struct {
 
 	// Visibility is the visibility time of the queues, and the measure of the
 	// delays. A driver on the real clock chooses the shortest possible, an even
-	// number of seconds. 0: 30 s.
+	// number of seconds. 0: 2 min.
 	Visibility time.Duration
 
 	// Goroutines is how many work at once in the tests of concurrency. 0: 100.
@@ -68,7 +68,7 @@ type Dead struct {
 // Run checks every promise on queues of h.
 func Run(t *testing.T, h Harness) {
 	if h.Visibility == 0 {
-		h.Visibility = 30 * time.Second
+		h.Visibility = 6 * patience
 	}
 	if h.Goroutines == 0 {
 		h.Goroutines = 100

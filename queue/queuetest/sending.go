@@ -96,7 +96,8 @@ func receiveEndsWithContext(b *bench) {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 300*time.Millisecond)
 	defer cancel()
 	var err error
-	for err == nil {
+	for over := false; err == nil && !over; {
+		over = ctx.Err() != nil
 		_, err = b.Queue.Receive(ctx, 1)
 	}
 	if !errors.Is(err, context.DeadlineExceeded) {
