@@ -18,7 +18,7 @@
 // For waking, Redis must be of version 6 or later; with another, watchers hear
 // nothing, and callers live from their slow poll. A user with an ACL needs
 // `~<prefix>* &<prefix>* +get +set +del +time +eval +evalsha +ping +subscribe
-// +client|tracking`, and in a Cluster `+cluster|slots`.
+// +client|tracking`, and in a Cluster `+cluster|slots +command`.
 //
 // The package must not decide transitions, and its errors never contain the
 // password or the URL.
