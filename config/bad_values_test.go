@@ -1,6 +1,9 @@
 package config_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestBadValues(t *testing.T) {
 	refused(t, map[string]badFile{
@@ -11,6 +14,14 @@ func TestBadValues(t *testing.T) {
 		"a port out of range": {
 			minimal + "admin_listen: :65536\n",
 			`7: admin_listen: ":65536" must be host:port, such as 127.0.0.1:8080 or :8080`,
+		},
+		"a listen address with a blank": {
+			minimal + "listen: 'local host:80'\n",
+			`7: listen: "local host:80" must be host:port, such as 127.0.0.1:8080 or :8080`,
+		},
+		"a value too long to be repeated": {
+			minimal + "\nlog: {level: " + strings.Repeat("x", 81) + "}\n",
+			"8: log.level: \"" + strings.Repeat("x", 80) + "\"… must be debug, info, warn or error",
 		},
 		"an empty listen address": {
 			minimal + "listen: \"\"\n",
@@ -76,8 +87,8 @@ func TestBadValues(t *testing.T) {
 			`7: copier.part_size: "16MB" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 5MiB to 5GiB`,
 		},
 		"a size beyond 64 bits": {
-			minimal + "copier: {memory: 18014398509481984KiB}\n",
-			`7: copier.memory: "18014398509481984KiB" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 5MiB to 1TiB`,
+			minimal + "copier: {memory: 18014398509498368KiB}\n",
+			`7: copier.memory: "18014398509498368KiB" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 5MiB to 1TiB`,
 		},
 		"a negative duration": {
 			minimal + "copier: {grace: -1s}\n",
@@ -222,6 +233,10 @@ func TestBadStorages(t *testing.T) {
 		"a prefix inside of another": {
 			storages(`type: s3, bucket: abc, prefix: a/b/`, `type: s3, bucket: abc, prefix: b/`, `type: s3, bucket: abc, prefix: a/`),
 			`7: services.s3.backends.region-c.storage: bucket "abc" with prefix "a/" overlaps bucket "abc" with prefix "a/b/" of s3/region-a: every backend needs keys of its own, and no prefix may begin with another`,
+		},
+		"a prefix around another": {
+			storages("type: s3, bucket: abc, prefix: a/", "type: s3, bucket: abc, prefix: a/b/"),
+			`6: services.s3.backends.region-b.storage: bucket "abc" with prefix "a/b/" overlaps bucket "abc" with prefix "a/" of s3/region-a: every backend needs keys of its own, and no prefix may begin with another`,
 		},
 		"one bucket behind two spellings of an endpoint": {
 			storages(`type: s3, bucket: abc, endpoint: 'http://H:9000'`, `type: s3, bucket: abc, endpoint: 'http://h:9000/'`),

@@ -33,9 +33,10 @@ func TestDeploymentsHaveIDsOfTheirOwn(t *testing.T) {
 		"cache: {redis: {url: 'redis://a:6379/1'}}",
 		"cache: {redis: {url: 'redis://a:6379/0?master_name=m'}}",
 		"cache: {redis: {url: 'redis://a:6379/0', prefix: 'other:'}}",
+		"cache: {redis: {url: 'redis://a?db=2'}}",
 		"cache: {redis: {url: 'unix:///run/a'}}",
 		"cache: {redis: {url: 'unix:///run/a?db=1'}}",
-		"queue: {sqs: {prefix: other-}}",
+		"cache: {redis: {url: 'redis://a:6379/0'}}\nqueue: {sqs: {prefix: other-}}",
 	} {
 		id := identity(t, file)
 		if before, ok := seen[id]; ok {
@@ -73,6 +74,13 @@ func TestAProcessByItselfIsKnownByItsDirectoryAndAddress(t *testing.T) {
 	}
 	if redis.DeploymentID() != id {
 		t.Error("the URL of a Redis that is not used changes the id")
+	}
+	half, err := config.Load("cloudmirror.yaml", []string{"CLOUDMIRROR_CACHE_TYPE=redis"}, config.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if half.DeploymentID() != id {
+		t.Error("a process whose jobs are in memory is not by itself")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -215,5 +216,40 @@ func TestTokensComeFromTheListAndTheFile(t *testing.T) {
 	}
 	if c, err = config.Load(path, nil, config.Overrides{}); err != nil || len(c.Warnings()) != 1 || !strings.Contains(c.Warnings()[0], "mode 0644") {
 		t.Errorf("a file that everybody can read: %v, %q", err, c.Warnings())
+	}
+}
+
+// TestWhatIsAllowed has files that are close to ones that are refused.
+func TestWhatIsAllowed(t *testing.T) {
+	for name, file := range map[string]string{
+		"two listeners on any port":            "listen: 127.0.0.1:0\nadmin_listen: 127.0.0.1:0\n" + minimal,
+		"two storages of files":                storages("type: file", "type: file"),
+		"prefixes side by side in one bucket":  storages("type: s3, bucket: abc, prefix: a/", "type: s3, bucket: abc, prefix: b/"),
+		"buckets of one name on two endpoints": storages("type: s3, bucket: abc", "type: s3, bucket: abc, endpoint: 'http://h'"),
+		"a queue's name of 80 characters":      minimal + "queue: {type: sqs, sqs: {prefix: " + strings.Repeat("p", 63) + "}}\n",
+		"a long prefix that is not used":       minimal + "queue: {sqs: {prefix: " + strings.Repeat("p", 74) + "}}\n",
+		"a token of 16 characters":             minimal + "admin_tokens: [0123456789abcde-]\n",
+		"signatures without a public URL":      storages("type: s3, bucket: abc, presign: true"),
+	} {
+		t.Run(name, func(t *testing.T) { load(t, file) })
+	}
+}
+
+func TestFilesOfUnreasonableSizeAreRefused(t *testing.T) {
+	_, err := config.Load(write(t, minimal+strings.Repeat("# padding\n", 110_000)), nil, config.Overrides{})
+	if err == nil || err.Error() != "the configuration cannot be read: cloudmirror.yaml is larger than 1MiB" {
+		t.Errorf("a long file: %v", err)
+	}
+	// Each level has every key of the one before ten times: a million in all.
+	var bomb strings.Builder
+	bomb.WriteString("a0: &a0 {k: v}\n")
+	for i := range 6 {
+		previous := "*a" + strconv.Itoa(i)
+		bomb.WriteString("a" + strconv.Itoa(i+1) + ": &a" + strconv.Itoa(i+1) + " {<<: [" + strings.Repeat(previous+", ", 9) + previous + "]}\n")
+	}
+	bomb.WriteString("<<: *a6\n")
+	_, err = config.Load(write(t, bomb.String()), nil, config.Overrides{})
+	if err == nil || !strings.Contains(err.Error(), "the file has more than 50000 keys, aliases counted as often as they are used") {
+		t.Errorf("aliases that multiply: %v", err)
 	}
 }
