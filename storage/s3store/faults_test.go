@@ -85,7 +85,7 @@ func testKey(t *testing.T, name string) string {
 func body(size int) []byte { return bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size] }
 
 // Bodies of one part and of two: the two ways of a put.
-var sizes = map[string]int{"in one request": 1000, "in parts": partBytes + 1000} //nolint:gochecknoglobals // a table
+var sizes = map[string]int{"in one request": 1000, "in parts": partBytes + 1000}
 
 func TestFaults(t *testing.T) {
 	server := servers.StartVersityGW(t, region)

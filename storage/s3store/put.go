@@ -131,19 +131,14 @@ const maxWrites = 4
 // Whatever comes of it, no sidecar is left without its object.
 func (s *Store) commit(ctx context.Context, u *upload, write func(context.Context, condition) error) error {
 	replaced, err := s.conditionally(ctx, u, write)
-	orphan := ""
+	cleanup, cancel := s.outliving(ctx)
+	defer cancel()
 	switch {
-	case err == nil && replaced.sidecar:
-		orphan = s.sidecarKey(u.key, replaced.id)
 	case err != nil && u.sidecarWritten:
-		orphan = s.sidecarKey(u.key, u.id)
-	}
-	if orphan != "" {
-		cleanup, cancel := s.outliving(ctx)
-		defer cancel()
-		if removeErr := s.remove(cleanup, orphan); err != nil {
-			err = errors.Join(err, removeErr)
-		} // else the copy is whole, and what is left of the old one expires
+		err = errors.Join(err, s.remove(cleanup, s.sidecarKey(u.key, u.id)))
+	case err == nil && replaced.sidecar:
+		// The new copy is whole: an old sidecar that stays is for the lifecycle.
+		_ = s.remove(cleanup, s.sidecarKey(u.key, replaced.id))
 	}
 	return err
 }

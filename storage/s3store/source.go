@@ -59,7 +59,7 @@ func (s *source) read(ctx context.Context, p []byte) (n int, err error) {
 		}
 		m, err := s.body.Read(p[n:])
 		n += m
-		if err == io.EOF { //nolint:errorlint // what wraps EOF is no end
+		if err == io.EOF {
 			return n, io.EOF
 		}
 		if err != nil {

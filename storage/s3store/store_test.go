@@ -175,27 +175,33 @@ func TestPublicURL(t *testing.T) {
 		want    string
 	}{
 		"on AWS the bucket's own host": {
-			s3store.ClientOptions{Region: "eu-west-1"}, s3store.Options{Bucket: "copies"},
+			s3store.ClientOptions{Region: "eu-west-1"},
+			s3store.Options{Bucket: "copies"},
 			"https://copies.s3.eu-west-1.amazonaws.com/",
 		},
 		"on AWS by path": {
-			s3store.ClientOptions{Region: "eu-west-1", PathStyle: true}, s3store.Options{Bucket: "copies", Prefix: "a b/"},
+			s3store.ClientOptions{Region: "eu-west-1", PathStyle: true},
+			s3store.Options{Bucket: "copies", Prefix: "a b/"},
 			"https://s3.eu-west-1.amazonaws.com/copies/a%20b/",
 		},
 		"a bucket whose name has dots goes by path, for the certificate": {
-			s3store.ClientOptions{Region: "eu-west-1"}, s3store.Options{Bucket: "copies.example.com"},
+			s3store.ClientOptions{Region: "eu-west-1"},
+			s3store.Options{Bucket: "copies.example.com"},
 			"https://s3.eu-west-1.amazonaws.com/copies.example.com/",
 		},
 		"another implementation": {
-			s3store.ClientOptions{Region: "auto", Endpoint: "https://s3.example:9000", PathStyle: true}, s3store.Options{Bucket: "copies"},
+			s3store.ClientOptions{Region: "auto", Endpoint: "https://s3.example:9000", PathStyle: true},
+			s3store.Options{Bucket: "copies"},
 			"https://s3.example:9000/copies/",
 		},
 		"another implementation by host": {
-			s3store.ClientOptions{Region: "auto", Endpoint: "https://s3.example"}, s3store.Options{Bucket: "copies"},
+			s3store.ClientOptions{Region: "auto", Endpoint: "https://s3.example"},
+			s3store.Options{Bucket: "copies"},
 			"https://copies.s3.example/",
 		},
 		"a CDN": {
-			s3store.ClientOptions{Region: "eu-west-1"}, s3store.Options{Bucket: "copies", Prefix: "m/", PublicURL: "https://cdn.example/x/"},
+			s3store.ClientOptions{Region: "eu-west-1"},
+			s3store.Options{Bucket: "copies", Prefix: "m/", PublicURL: "https://cdn.example/x/"},
 			"https://cdn.example/x/m/",
 		},
 	}

@@ -36,7 +36,7 @@ func TestMinIO(t *testing.T) {
 // takes minutes.
 func startMinIO(t *testing.T) *servers.S3 {
 	t.Helper()
-	if os.Getenv("CLOUDMIRROR_MINIO") != "1" { //nolint:forbidigo // a switch of the tests
+	if os.Getenv("CLOUDMIRROR_MINIO") != "1" {
 		t.Skip("runs on minio only if CLOUDMIRROR_MINIO=1, as in CI's step of its own; versitygw stands in for S3 otherwise")
 	}
 	return servers.StartMinIO(t, region)

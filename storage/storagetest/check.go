@@ -17,7 +17,7 @@ import (
 )
 
 // object returns an object with a file name, whose keys the tests use.
-func object(t *testing.T, rawURL string) cloudmirror.Object {
+func object(t testing.TB, rawURL string) cloudmirror.Object {
 	t.Helper()
 	o, err := cloudmirror.ParseObject(rawURL)
 	if err != nil {
