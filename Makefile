@@ -51,6 +51,10 @@ lint: ## runs golangci-lint (2 minutes to build it once)
 	@scripts/tool '$(GOLANGCI_LINT)'
 	.tools/golangci-lint run ./...
 
+.PHONY: prove
+prove: deps ## breaks each driver in several ways, and sees the contract's suite fail
+	@scripts/prove
+
 .PHONY: fuzz
 fuzz: ## runs each fuzz target for FUZZTIME (default 10s)
 	@scripts/fuzz '$(FUZZTIME)'
