@@ -1,15 +1,16 @@
 // Package filestore keeps copies as files of one directory, and serves them.
 //
-// A copy is one file, `copies/<first two digits>/<hash>/<generation>/<file name>`:
-// the bytes as the origin gave them, then a record (JSON: size, SHA-256, headers,
-// source, times) and a footer with the record's length and checksum. Bytes and
-// record are one file so that one rename or link makes both visible, replaces
-// both or removes both; nothing can tear them apart.
+// A copy is one file, `copies/<first two digits>/<hash>.<generation>.<digest>`,
+// hash being that of the origin's URL: the bytes as the origin gave them, then a
+// record (JSON: key, size, SHA-256, headers, source, times) and a footer with the
+// record's length and checksum. Bytes and record are one file so that one rename
+// or link makes both visible, replaces both or removes both; nothing can tear
+// them apart.
 //
 // What is found is surely on disk: a file is written under `tmp/`, synced, and
-// only then linked to its name, and the directories that lead to it are synced
-// before Put returns. A crash of the machine leaves no half copy, and at most a
-// file under tmp/, which the next New removes.
+// only then linked to its name, and the directory of the name is synced before
+// Put returns. A crash of the machine leaves no half copy, and at most a file
+// under tmp/, which the next New removes.
 //
 // Files hold the origins' URLs, which may be secrets, and are readable by their
 // owner alone. Handler shows a copy's bytes and headers and nothing else. Keys

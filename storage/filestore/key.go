@@ -1,16 +1,20 @@
 package filestore
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 )
 
-// maxNameBytes is what file systems allow for one name.
+// maxNameBytes bounds the file names of keys, as file systems do elsewhere.
 const maxNameBytes = 255
 
 // pathOf returns the file of a key, below the store's directory. Keys are
 // `<hash>/<name>` or `<hash>/<generation>/<name>`, hash being 64 lower-case
-// hexadecimal digits and generation lower-case letters and digits.
+// hexadecimal digits and generation lower-case letters and digits. The file is
+// `copies/<first two digits>/<hash>.<generation>.<digest of name>`: the name
+// itself might be too long, and a directory for each object would have to be
+// synced as well.
 func pathOf(key string) (string, error) {
 	hash, rest, _ := strings.Cut(key, "/")
 	generation, name, three := strings.Cut(rest, "/")
@@ -22,7 +26,8 @@ func pathOf(key string) (string, error) {
 		!validName(name) {
 		return "", fmt.Errorf("the key %q is not of the form <hash>/<generation>/<name>", key)
 	}
-	return copiesDir + "/" + hash[:2] + "/" + key, nil
+	digest := sha256.Sum256([]byte(name))
+	return fmt.Sprintf("%s/%s/%s.%s.%x", copiesDir, hash[:2], hash, generation, digest[:8]), nil
 }
 
 func validName(name string) bool {

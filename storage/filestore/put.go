@@ -44,7 +44,7 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o storage.P
 		return storage.Info{}, err
 	}
 	defer s.discard(t)
-	r := record{StoredAt: s.now().UTC(), ExpiresAt: o.ExpiresAt.UTC(), Source: o.Source, Header: keep(o.Header)}
+	r := record{Key: key, StoredAt: s.now().UTC(), ExpiresAt: o.ExpiresAt.UTC(), Source: o.Source, Header: keep(o.Header)}
 	buffer := s.buffers.Get().(*[copyBufferBytes]byte)
 	defer s.buffers.Put(buffer)
 	if err := t.write(&contextReader{ctx: ctx, body: body}, o.SizeBytes, &r, buffer[:]); err != nil {
@@ -83,55 +83,36 @@ func (t *temp) write(body io.Reader, wantBytes int64, r *record, buffer []byte) 
 	return t.Sync()
 }
 
-// commit gives the whole and synced file its name.
+// commit gives the whole and synced file its name, durably.
 func (s *Store) commit(t *temp, target string, replace bool) error {
 	if err := s.name(t, target, replace); err != nil {
 		return err
 	}
-	// From the file's directory up to the first that never goes away.
-	for dir := path.Dir(target); dir != copiesDir; dir = path.Dir(dir) {
-		if err := s.syncDir(dir); err != nil && !isMissing(err) { // deleted again and swept
-			return err
-		}
-	}
-	return s.syncDir(copiesDir)
+	return s.syncDir(path.Dir(target))
 }
 
 func (s *Store) name(t *temp, target string, replace bool) error {
 	lock := s.lock(target)
 	lock.Lock()
 	defer lock.Unlock()
-	for {
-		err := s.root.MkdirAll(path.Dir(target), 0o700)
-		if err != nil && !isMissing(err) {
-			return err
-		}
-		if replace {
-			err = s.root.Rename(t.path, target)
-		} else {
-			err = s.root.Link(t.path, target)
-		}
-		switch {
-		case errors.Is(err, fs.ErrExist):
-			if c, err := s.open(target); err == nil {
-				_ = c.Close()
-				if !c.record.expired(s.now()) {
-					return storage.ErrExist
-				}
-			} else if !errors.Is(err, errNoCopy) && !isMissing(err) {
-				return err
-			}
-			replace = true // expired, or nothing of ours
-		case isMissing(err):
-			// A sweep removed the empty directory in between; if it is the
-			// store itself that is gone, this ends.
-			if !s.isAt(t.File, t.path) {
-				return err
-			}
-		default:
-			return err
-		}
+	if replace {
+		return s.root.Rename(t.path, target)
 	}
+	err := s.root.Link(t.path, target)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	c, err := s.open(target)
+	switch {
+	case err == nil:
+		_ = c.Close() // it was only read
+		if !c.record.expired(s.now()) {
+			return storage.ErrExist
+		}
+	case !errors.Is(err, errNoCopy) && !isMissing(err):
+		return err
+	}
+	return s.root.Rename(t.path, target) // over what is expired, or nothing of ours
 }
 
 // contextReader ends with its context and marks the errors of the body.

@@ -28,6 +28,7 @@ var errNoCopy = errors.New("the file is no copy")
 
 // A record is what is known of a copy.
 type record struct {
+	Key       string            `json:"key"`
 	Size      int64             `json:"size"`
 	SHA256    string            `json:"sha256"`
 	StoredAt  time.Time         `json:"stored_at"`

@@ -91,13 +91,19 @@ func New(o Options) (*Store, error) {
 }
 
 func (s *Store) prepare() error {
-	for _, dir := range []string{copiesDir, tempDir} {
-		if err := s.root.MkdirAll(dir, 0o700); err != nil {
+	dirs := []string{tempDir, copiesDir}
+	for i := range 256 {
+		dirs = append(dirs, fmt.Sprintf("%s/%02x", copiesDir, i))
+	}
+	for _, dir := range dirs {
+		if err := s.root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
-	if err := s.syncDir("."); err != nil {
-		return err
+	for _, dir := range []string{copiesDir, "."} {
+		if err := s.syncDir(dir); err != nil {
+			return err
+		}
 	}
 	_, err := s.sweepTemps(context.Background())
 	return err
@@ -181,7 +187,7 @@ func (s *Store) find(ctx context.Context, key string) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.record.expired(s.now()) {
+	if c.record.Key != key || c.record.expired(s.now()) {
 		_ = c.Close()
 		return nil, storage.ErrNotExist
 	}

@@ -39,8 +39,8 @@ func (s *Store) Run(ctx context.Context) {
 	}
 }
 
-// Sweep removes the copies whose time is over, directories that are empty, and
-// temporary files that nobody writes. It looks at one file at a time, and holds
+// Sweep removes the copies whose time is over and the temporary files that nobody
+// writes. It looks at one file at a time, and holds
 // up nobody but who puts that very file. A copy that is being read may be read
 // to its end.
 func (s *Store) Sweep(ctx context.Context) (Swept, error) {
@@ -48,7 +48,14 @@ func (s *Store) Sweep(ctx context.Context) (Swept, error) {
 	removed, err := s.sweepTemps(ctx)
 	swept.TempFiles = removed
 	if err == nil {
-		_, err = s.sweepDir(ctx, copiesDir, &swept)
+		err = s.eachEntry(ctx, copiesDir, func(path string, entry fs.DirEntry) error {
+			if !entry.IsDir() {
+				return nil
+			}
+			return s.eachEntry(ctx, path, func(path string, _ fs.DirEntry) error {
+				return s.removeExpired(path, &swept)
+			})
+		})
 	}
 	if err != nil {
 		return swept, fmt.Errorf("filestore: sweep: %w", err)
@@ -56,53 +63,27 @@ func (s *Store) Sweep(ctx context.Context) (Swept, error) {
 	return swept, nil
 }
 
-// sweepDir sweeps a directory and reports how many entries it still had.
-func (s *Store) sweepDir(ctx context.Context, path string, swept *Swept) (left int, err error) {
-	err = s.eachEntry(ctx, path, func(path string, entry fs.DirEntry) error {
-		if !entry.IsDir() {
-			removed, err := s.removeExpired(path, swept)
-			if !removed {
-				left++
-			}
-			return err
-		}
-		inside, err := s.sweepDir(ctx, path, swept)
-		if err != nil {
-			return err
-		}
-		// Remove refuses a directory into which a put was faster.
-		if inside > 0 || s.root.Remove(path) != nil {
-			left++
-		}
-		return nil
-	})
-	return left, err
-}
-
 // removeExpired removes the file at path if it is an expired copy. What is no
 // copy of ours is left alone: it may belong to a newer version.
-func (s *Store) removeExpired(path string, swept *Swept) (removed bool, err error) {
+func (s *Store) removeExpired(path string, swept *Swept) error {
 	lock := s.lock(path)
 	lock.Lock()
 	defer lock.Unlock()
 	c, err := s.open(path)
-	if isMissing(err) {
-		return true, nil
-	}
-	if errors.Is(err, errNoCopy) {
-		return false, nil
+	if isMissing(err) || errors.Is(err, errNoCopy) {
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer c.Close()
 	if !c.record.expired(s.now()) {
-		return false, nil
+		return nil
 	}
 	if err := s.root.Remove(path); err != nil && !isMissing(err) {
-		return false, err
+		return err
 	}
 	swept.Copies++
 	swept.Bytes += c.record.Size
-	return true, nil
+	return nil
 }
