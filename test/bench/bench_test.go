@@ -17,7 +17,7 @@ func TestQuantile(t *testing.T) {
 			t.Errorf("quantile %v of %v is %v, want %v", q, values, got, want)
 		}
 	}
-	if got, want := spread(values, 1), "3.0 [1.0–5.0]"; got != want {
+	if got, want := spread(values, 1), "3.0 [2.0–4.0]"; got != want {
 		t.Errorf("spread %q, want %q", got, want)
 	}
 }

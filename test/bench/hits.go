@@ -36,43 +36,51 @@ func measureHits(ctx context.Context, l *lab) (result, error) {
 		return result{}, err
 	}
 	defer origin.stop()
-	serve, err := l.startEmbedded(ctx)
-	if err != nil {
-		return result{}, err
-	}
-	defer serve.stop()
 	h := hit{url: "http://" + origin.address + "/releases/2026/tool-1.2.3-linux-amd64.tar.gz?size=1024"}
-	if err := h.learn(ctx, l, serve); err != nil {
-		return result{}, err
-	}
-	echo, err := l.startBareEcho(ctx, h)
-	if err != nil {
-		return result{}, err
-	}
-	defer echo.stop()
-	candidates := []*candidate{{name: "bare Echo", process: echo}, {name: "`cloudmirror serve`, cache in memory", process: serve}}
-	var notes []string
-	for _, other := range []struct {
-		name  string
-		start func(context.Context, *lab, hit) (*process, func(), error)
-	}{
-		{"`cloudmirror frontend`, cache in Redis (for information)", startFrontend},
-		{"nginx `return 302` (for information)", startNginx},
-	} {
-		p, stop, err := other.start(ctx, l, h)
-		if err != nil {
-			note := fmt.Sprintf("Not measured: %s: %v.", other.name, err)
-			fmt.Fprintln(os.Stderr, "bench:", note)
-			notes = append(notes, note)
-			continue
+	var candidates []*candidate
+	defer func() {
+		for _, c := range candidates {
+			c.process.stop()
 		}
-		defer stop() //nolint:revive // two of them
-		candidates = append(candidates, &candidate{name: other.name, process: p})
+	}()
+	var notes []string
+	for _, c := range []struct {
+		name     string
+		start    func(context.Context, *lab, *hit) (*process, error)
+		isNeeded bool
+	}{
+		{"`cloudmirror serve`, cache in memory", startEmbedded, true},
+		{"bare Echo", startBareEcho, true},
+		{"`cloudmirror frontend`, cache in Redis (for information)", startFrontend, false},
+		{"nginx `return 302` (for information)", startNginx, false},
+	} {
+		p, err := c.start(ctx, l, &h)
+		switch {
+		case err == nil:
+			candidates = append(candidates, &candidate{name: c.name, process: p})
+		case c.isNeeded:
+			return result{}, err
+		default:
+			notes = append(notes, fmt.Sprintf("Not measured: %s: %v.", c.name, err))
+			fmt.Fprintln(os.Stderr, "bench:", notes[len(notes)-1])
+		}
 	}
 	if err := takeTurns(ctx, l.effort, candidates, redirectPath(h.url)); err != nil {
 		return result{}, err
 	}
 	return reportHits(l.effort, candidates, notes), nil
+}
+
+func startEmbedded(ctx context.Context, l *lab, h *hit) (*process, error) {
+	p, err := l.startEmbedded(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.learn(ctx, l, p); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
 }
 
 // learn has the object copied and keeps the answer to the next request.
@@ -95,7 +103,7 @@ func (h *hit) learn(ctx context.Context, l *lab, p *process) error {
 	return nil
 }
 
-func (l *lab) startBareEcho(ctx context.Context, h hit) (*process, error) {
+func startBareEcho(ctx context.Context, l *lab, h *hit) (*process, error) {
 	var header [][2]string
 	for name, values := range h.header {
 		switch name {
@@ -116,40 +124,44 @@ func (l *lab) startBareEcho(ctx context.Context, h hit) (*process, error) {
 
 // startFrontend has the copy made by a server that shares the front end's Redis.
 // The front end reaches nothing but Redis, which is all that a hit needs.
-func startFrontend(ctx context.Context, l *lab, h hit) (*process, func(), error) {
+func startFrontend(ctx context.Context, l *lab, h *hit) (p *process, err error) {
 	program, err := find("redis-server", "apt-get install redis-server")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	redis, err := l.start(ctx, server{program: program, args: []string{"--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--dir", "DIR"}})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			redis.stop()
+		}
+	}()
 	cache := "cache: {type: redis, redis: {url: 'redis://" + redis.address + "/0'}}\n"
 	maker, err := l.startConfigured(ctx, "serve", cache, "{type: file}")
-	if err == nil {
-		err = h.learn(ctx, l, maker)
-		maker.stop()
-	}
 	if err != nil {
-		redis.stop()
-		return nil, nil, err
+		return nil, err
 	}
-	frontend, err := l.startConfigured(ctx, "frontend", cache+"queue: {type: sqs, sqs: {endpoint: 'http://127.0.0.1:9'}}\n",
+	defer maker.stop()
+	if err := h.learn(ctx, l, maker); err != nil {
+		return nil, err
+	}
+	p, err = l.startConfigured(ctx, "frontend", cache+"queue: {type: sqs, sqs: {endpoint: 'http://127.0.0.1:9'}}\n",
 		"{type: s3, bucket: copies, endpoint: 'http://127.0.0.1:9', path_style: true}")
 	if err != nil {
-		redis.stop()
-		return nil, nil, err
+		return nil, err
 	}
-	return frontend, func() { frontend.stop(); redis.stop() }, nil
+	p.behind = redis
+	return p, nil
 }
 
-func startNginx(ctx context.Context, l *lab, h hit) (*process, func(), error) {
+func startNginx(ctx context.Context, l *lab, h *hit) (*process, error) {
 	program, err := find("nginx", "apt-get install nginx-light")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	p, err := l.start(ctx, server{program: program, args: []string{"-c", "CONFIG", "-e", "stderr"}, config: `daemon off;
+	return l.start(ctx, server{program: program, args: []string{"-c", "CONFIG", "-e", "stderr"}, config: `daemon off;
 master_process off;
 pid DIR/nginx.pid;
 events {}
@@ -159,10 +171,6 @@ http {
   server { listen ADDRESS; location / { return 302 ` + h.header.Get("Location") + `; } }
 }
 `})
-	if err != nil {
-		return nil, nil, err
-	}
-	return p, p.stop, nil
 }
 
 // takeTurns loads one candidate after the other, round by round, each round with
@@ -193,7 +201,7 @@ func takeTurns(ctx context.Context, how effort, candidates []*candidate, path st
 }
 
 func reportHits(how effort, candidates []*candidate, notes []string) result {
-	echo, serve := candidates[0], candidates[1]
+	serve, echo := candidates[0], candidates[1]
 	var rows [][]string
 	for _, c := range candidates {
 		rows = append(rows, []string{
@@ -205,7 +213,7 @@ func reportHits(how effort, candidates []*candidate, notes []string) result {
 		notes[len(notes)-1] = fmt.Sprintf("Bare Echo itself reaches %s of nginx's requests per CPU second.", spread(ratios(echo.rates, nginx.rates), 2))
 	}
 	ratio := ratios(serve.rates, echo.rates)
-	text := fmt.Sprintf(`One object is asked for again and again on %d keep-alive connections of plain HTTP, by a client in a process of its own. The servers, each a process, take turns: %d rounds of %v each after one to warm up, each round beginning with another server. CPU seconds are those of the server's process, in user mode and in the kernel, from /proc/PID/stat; Redis' own are not in them. Bare Echo is test/bench/bareecho: one route, a map look-up, cloudmirror's headers and body. Numbers are medians over the rounds with [least–greatest]; ratios are taken within each round.
+	text := fmt.Sprintf(`One object is asked for again and again on %d keep-alive connections of plain HTTP, by a client in a process of its own. The servers, each a process, take turns: %d rounds of %v each after one to warm up, each round beginning with another server. CPU seconds are those of the server's process, in user mode and in the kernel, from /proc/PID/stat; Redis' own are not in them. Bare Echo is test/bench/bareecho: one route, a map look-up, cloudmirror's headers and body. Numbers are medians over the rounds with [quartiles]; ratios are taken within each round.
 
 %s
 %s`, connections, how.rounds, how.round,

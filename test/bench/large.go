@@ -52,7 +52,7 @@ func measureLarge(ctx context.Context, l *lab) (result, error) {
 		}
 		r.goals = append(r.goals, g)
 	}
-	r.text = fmt.Sprintf(`One object of %.0f MiB, which an origin in another process generates while it sends it, is copied by a fresh `+"`cloudmirror serve`"+`: front end and copier in one process, so that its memory is no less than a copier's. The time runs from the request to the redirect to the copy; it includes generating the bytes, their SHA-256, and the storage's own work on the same processors. Memory is VmHWM from /proc/PID/status; the goal is judged by the worst copy. Copies to each storage: %d. Numbers are medians with [least–greatest].
+	r.text = fmt.Sprintf(`One object of %.0f MiB, which an origin in another process generates while it sends it, is copied by a fresh `+"`cloudmirror serve`"+`: front end and copier in one process, so that its memory is no less than a copier's. The time runs from the request to the redirect to the copy; it includes generating the bytes, their SHA-256, and the storage's own work on the same processors. Memory is VmHWM from /proc/PID/status; the goal is judged by the worst copy. Copies to each storage: %d. Numbers are medians with [quartiles].
 
 %s`, mebibytes(l.largeBytes), l.largeCopies,
 		table([]string{"to", "seconds", "MiB/s", "CPU seconds", "MiB resident before", "MiB resident at most"}, rows))

@@ -43,7 +43,8 @@ func ask(ctx context.Context, address string, request []byte, end time.Time) (an
 		return 0, err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
+	defer stop()
 	reader := bufio.NewReader(conn)
 	for time.Now().Before(end) {
 		if _, err := conn.Write(request); err != nil {

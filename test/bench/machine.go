@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,12 +25,12 @@ func describeMachine(ctx context.Context, l *lab) string {
 		{"processor", fmt.Sprintf("%s, %d of it", lineOf("/proc/cpuinfo", "model name"), runtime.NumCPU())},
 		{"memory", lineOf("/proc/meminfo", "MemTotal")},
 		{"kernel", output(ctx, "uname", "-sr")},
-		{"load average at the start", strings.Join(strings.Fields(lineOf("/proc/loadavg", ""))[:3], ", ")},
+		{"/proc/loadavg at the start", lineOf("/proc/loadavg", "")},
 		{"files", fmt.Sprintf("%s on %s", os.TempDir(), fileSystem(l.dir))},
 		{"Go", runtime.Version() + ", GOGC " + gogc + " for all programs"},
 		{"nginx", output(ctx, "nginx", "-v")},
 		{"Redis", output(ctx, "redis-server", "--version")},
-		{"versitygw", moduleVersion(ctx, "versitygw")},
+		{"versitygw", moduleVersion("versitygw")},
 	})
 }
 
@@ -44,28 +45,23 @@ func output(ctx context.Context, program string, args ...string) string {
 }
 
 // moduleVersion returns of which version of its module a Go program was built.
-func moduleVersion(ctx context.Context, name string) string {
+func moduleVersion(name string) string {
 	path, err := find(name, "")
 	if err != nil {
 		return "–"
 	}
-	text, err := exec.CommandContext(ctx, "go", "version", "-m", path).Output()
+	info, err := buildinfo.ReadFile(path)
 	if err != nil {
 		return "–"
 	}
-	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == "mod" {
-			return fields[2]
-		}
-	}
-	return "–"
+	return info.Main.Version
 }
 
 // lineOf returns the value of the first line of a file that begins with a name.
 func lineOf(file, name string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return "– – –"
+		return "–"
 	}
 	for line := range strings.Lines(string(text)) {
 		if value, found := strings.CutPrefix(line, name); found {
@@ -81,9 +77,15 @@ func fileSystem(dir string) string {
 	if err := syscall.Statfs(dir, &stat); err != nil {
 		return "an unknown file system"
 	}
-	names := map[int64]string{0xef53: "ext4", 0x01021994: "tmpfs", 0x58465342: "XFS", 0x9123683e: "Btrfs", 0x794c7630: "overlayfs"}
-	if name, known := names[int64(stat.Type)]; known {
-		return name
+	switch stat.Type { // statfs(2)
+	case 0xef53:
+		return "ext4"
+	case 0x58465342:
+		return "XFS"
+	case 0x9123683e:
+		return "Btrfs"
+	case 0x01021994:
+		return "tmpfs, which is memory"
 	}
 	return fmt.Sprintf("file system %#x", stat.Type)
 }

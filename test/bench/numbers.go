@@ -17,10 +17,10 @@ func quantile(values []float64, q float64) float64 {
 
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
-// spread shows the median with the least and the greatest value.
+// spread shows the median with the first and the third quartile.
 func spread(values []float64, decimals int) string {
 	return fmt.Sprintf("%.*f [%.*f–%.*f]", decimals, median(values),
-		decimals, slices.Min(values), decimals, slices.Max(values))
+		decimals, quantile(values, 0.25), decimals, quantile(values, 0.75))
 }
 
 // ratios divides each value by the one of the same round.

@@ -32,6 +32,7 @@ type process struct {
 	dir     string // its own, removed by stop
 	command *exec.Cmd
 	output  bytes.Buffer // to be read when the process has ended
+	behind  *process     // is stopped after it; may be nil
 	cancel  context.CancelFunc
 }
 
@@ -94,6 +95,9 @@ func (p *process) stop() {
 	p.cancel()
 	_ = p.command.Wait() // it was told to end
 	_ = os.RemoveAll(p.dir)
+	if p.behind != nil {
+		p.behind.stop()
+	}
 }
 
 // cpu returns the processor time that the process has used, in user mode and in
