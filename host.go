@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -80,7 +79,7 @@ func canonicalHost(host string) (string, error) {
 	if isNumber(last) {
 		// What a resolver would take for an IPv4 address in some spelling: only
 		// the one that all parsers agree on is allowed.
-		if address, err := netip.ParseAddr(name); err != nil || address.String() != name {
+		if _, err := netip.ParseAddr(name); err != nil {
 			return "", urlErrorf("has a numeric host that is no dotted-quad IPv4 address")
 		}
 	}
@@ -101,16 +100,16 @@ func withoutDot(host string) string {
 // toASCII returns the lower-case ASCII form of a name (UTS #46, non-transitional).
 // Its results must not change with the tables of a release of Unicode. From the
 // ones that Go 1.26 uses to the ones of Go 1.27, one character changes its
-// meaning: the capital sharp s, which is refused. So is what is no UTF-8, which
-// the older tables let pass, and what is refused or another name when it is
-// converted again.
+// meaning: the capital sharp s, which is refused. So is what is refused or another
+// name when it is converted again: what is no UTF-8, for one, which the older
+// tables let pass.
 func toASCII(name string) (string, error) {
 	if !needsIDNA(name) {
 		return strings.ToLower(name), nil
 	}
 	ascii, err := idna.Lookup.ToASCII(name)
 	again, againErr := idna.Lookup.ToASCII(ascii)
-	if err != nil || againErr != nil || again != ascii || !utf8.ValidString(name) || strings.ContainsRune(name, '\u1e9e') {
+	if err != nil || againErr != nil || again != ascii || strings.ContainsRune(name, '\u1e9e') {
 		return "", urlErrorf("has a host that is no internationalized domain name")
 	}
 	return ascii, nil

@@ -147,9 +147,8 @@ func TestConnectionIsReusedAfterAWholeBody(t *testing.T) {
 	}
 }
 
-func TestFailureRepeatsNoQuery(t *testing.T) {
+func TestFailureNamesTheHopWithoutItsQuery(t *testing.T) {
 	server := origintest.Start(t)
-	// The origin repeats what it was asked in a place that errors quote.
 	server.Set("/a", origintest.Behaviour{Redirect: "/b?token=hunter2"})
 	server.Set("/b", origintest.Behaviour{Status: 404})
 	_, _, err := fetch(t, newClient(t, origin.Options{}), anywhere(t), server.Object(t, "/a?key=secret"))

@@ -95,7 +95,9 @@ func TestRedirectsThatLeadNowhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server.Set("/a", test.behaviour)
 			_, _, err := fetch(t, newClient(t, origin.Options{}), rules, server.Object(t, "/a"))
-			wantFailure(t, err, test.want)
+			if f := wantFailure(t, err, test.want); !strings.Contains(f.Message, "redirect") {
+				t.Errorf("message %q does not say that a redirect is to blame", f.Message)
+			}
 			wantNoSecret(t, err, "secret")
 		})
 	}
