@@ -72,9 +72,8 @@ func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
 	return operator{address: r.RemoteAddr, fingerprint: token.fingerprint()}, nil
 }
 
-// audit logs what an operator did, and the result.
+// audit logs what an operator did, and the error if it did not succeed.
 func (f *Frontend) audit(who operator, did string, err error, fields ...zap.Field) {
 	f.logger.Info(did, append(fields,
-		zap.String("operator", who.address), zap.String("token", who.fingerprint),
-		zap.Bool("done", err == nil), zap.Error(err))...)
+		zap.String("operator", who.address), zap.String("token", who.fingerprint), zap.Error(err))...)
 }

@@ -51,7 +51,8 @@ func TestCopyMadeBetweenTwoLooks(t *testing.T) {
 			status: 302, cacheStatus: "cloudmirror; fwd=miss; stored", outcome: "miss",
 		}},
 		{
-			"failed", cache.Entry{State: cache.Failed, Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "the origin answered 410 Gone", Status: 410, Permanent: true}},
+			"failed",
+			cache.Entry{State: cache.Failed, Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "the origin answered 410 Gone", Status: 410, Permanent: true}},
 			failure(410, "OriginStatus", "fwd=miss; fwd-status=410; detail=origin-status", ""),
 		},
 	}

@@ -74,7 +74,7 @@ func (f *Frontend) obtain(ctx context.Context, want mirror.Want, t terms, end ti
 		return view, "", err
 	case t.now:
 		return view, codeRedirectNow, nil
-	case !time.Now().Before(end):
+	case !time.Now().Before(end): // as if the wait is 0: the engine need not begin one
 		return view, codeWaitTimeout, nil
 	}
 	return f.wait(ctx, want, view, end)
@@ -85,7 +85,8 @@ func (f *Frontend) obtain(ctx context.Context, want mirror.Want, t terms, end ti
 func (f *Frontend) wait(ctx context.Context, want mirror.Want, before mirror.View, end time.Time) (mirror.View, cloudmirror.Code, error) {
 	waiting, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	defer context.AfterFunc(f.draining, cancel)()
+	stop := context.AfterFunc(f.draining, cancel) //nolint:contextcheck // Drain ends the waits of all requests
+	defer stop()
 	view, err := f.engine.Wait(waiting, want)
 	if err != nil && waiting.Err() != nil && !errors.Is(err, mirror.ErrUnavailable) {
 		if view.Entry.State == "" { // nothing newer is known

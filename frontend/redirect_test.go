@@ -439,3 +439,33 @@ func TestTargetForms(t *testing.T) {
 			publicURL+"/objects/s3/us-east-1/"+mustObject(originURL).StorageKey(cloudmirror.FirstGeneration))
 	}
 }
+
+func TestPorts(t *testing.T) {
+	tests := []struct {
+		name    string
+		ports   []uint16
+		url     string
+		allowed bool
+	}{
+		{"any port", nil, "https://origin.test:8443/", true},
+		{"the default of https", []uint16{443}, "https://origin.test/", true},
+		{"the default of https, written out", []uint16{443}, "https://origin.test:443/", true},
+		{"the default of http", []uint16{80}, "http://origin.test/", true},
+		{"the default of the other scheme", []uint16{443}, "http://origin.test/", false},
+		{"the other scheme's port, written out", []uint16{443}, "http://origin.test:443/", true},
+		{"another port", []uint16{80, 443}, "https://origin.test:8443/", false},
+		{"an address of IPv6 without a port", []uint16{443}, "https://[2001:db8::8443]/", true},
+		{"an address of IPv6 with a port", []uint16{443}, "https://[2001:db8::1]:8443/", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, withService(func(s *frontend.Service) {
+				s.Allow, s.Ports, s.Mode = []cloudmirror.AllowPattern{pattern(t, "^https?://")}, tt.ports, frontend.ModeRedirectNow
+			}))
+			resp := w.do(httptest.NewRequest(http.MethodGet, "/v1/redirect/s3/us-east-1/"+tt.url, nil))
+			if allowed := resp.StatusCode == http.StatusFound; allowed != tt.allowed {
+				t.Errorf("status %d, want it allowed: %v", resp.StatusCode, tt.allowed)
+			}
+		})
+	}
+}

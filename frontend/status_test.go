@@ -85,7 +85,7 @@ func TestStatus(t *testing.T) {
 				jobs := w.jobs(east)
 				resp := w.operate(http.MethodGet, statusPath(east), tt.authorization, "")
 				tt.want["url"], tt.want["service"], tt.want["region"] = originURL, "s3", "us-east-1"
-				if diff := cmp.Diff(tt.want, decode[map[string]any](t, resp)); resp.StatusCode != 200 || diff != "" {
+				if diff := cmp.Diff(tt.want, decode[map[string]any](t, resp)); resp.StatusCode != http.StatusOK || diff != "" {
 					t.Errorf("status %d, body (-want +got):\n%s", resp.StatusCode, diff)
 				}
 				if got := resp.Header.Get("Cache-Control"); got != "no-store" {

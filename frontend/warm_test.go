@@ -122,7 +122,7 @@ func TestCloseEndsJobs(t *testing.T) {
 			t.Errorf("job %+v", j)
 		}
 		resp := w.operate(http.MethodPost, "/v1/warm", "Bearer "+token, warmPayload)
-		if got := decode[body](t, resp); resp.StatusCode != 503 || got.Code != "Draining" {
+		if got := decode[body](t, resp); resp.StatusCode != http.StatusServiceUnavailable || got.Code != "Draining" {
 			t.Errorf("status %d, code %s, want 503 Draining", resp.StatusCode, got.Code)
 		}
 	})
@@ -140,7 +140,7 @@ func TestJobsAreBounded(t *testing.T) {
 		}
 		w.follow(first)
 		w.warm(warmPayload)
-		if resp := w.do(httptest.NewRequest(http.MethodGet, first, nil)); resp.StatusCode != 404 || decode[body](t, resp).Code != "UnknownJob" {
+		if resp := w.do(httptest.NewRequest(http.MethodGet, first, nil)); resp.StatusCode != http.StatusNotFound || decode[body](t, resp).Code != "UnknownJob" {
 			t.Errorf("the oldest job is still known: status %d", resp.StatusCode)
 		}
 		synctest.Wait()
@@ -148,7 +148,7 @@ func TestJobsAreBounded(t *testing.T) {
 			w.warm(fmt.Sprintf(`{"service":"s3","regions":["us-east-1"],"urls":["https://origin.test/%d"]}`, i))
 		}
 		resp := w.operate(http.MethodPost, "/v1/warm", "Bearer "+token, warmPayload)
-		if got := decode[body](t, resp); resp.StatusCode != 429 || got.Code != "TooManyJobs" || resp.Header.Get("Retry-After") == "" {
+		if got := decode[body](t, resp); resp.StatusCode != http.StatusTooManyRequests || got.Code != "TooManyJobs" || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("status %d, code %s, want 429 TooManyJobs", resp.StatusCode, got.Code)
 		}
 	})
@@ -229,7 +229,7 @@ func TestWarmBoundsCopies(t *testing.T) {
 		urls[i] = fmt.Sprintf(`"https://origin.test/%d"`, i)
 	}
 	resp := w.operate(http.MethodPost, "/v1/warm", "Bearer "+token, `{"service":"s3","urls":[`+strings.Join(urls, ",")+`]}`)
-	if got := decode[body](t, resp); resp.StatusCode != 400 || !strings.Contains(got.Message, "11000 copies") {
+	if got := decode[body](t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(got.Message, "11000 copies") {
 		t.Errorf("status %d, body %+v", resp.StatusCode, got)
 	}
 }
