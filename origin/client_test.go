@@ -65,7 +65,7 @@ func TestFailureQuotesNoQueryThatTheOriginRepeats(t *testing.T) {
 		defer conn.Close()
 		request, err := http.ReadRequest(bufio.NewReader(conn))
 		if err == nil {
-			_, err = fmt.Fprintf(conn, "WHAT IS %s\r\n\r\n", request.RequestURI)
+			_, err = fmt.Fprintf(conn, "%s\r\n\r\n", request.RequestURI)
 		}
 		answered <- err
 	}()
