@@ -96,6 +96,7 @@ func TestWhatIsNotGivenMustBeTheOnlyOne(t *testing.T) {
 		"a bad service":              {[]string{"--service", "S3"}, `--service: service "S3" must be 1 to 20 characters`},
 		"a bad region":               {[]string{"--service", "media", "--region", "../x"}, `--region: region "../x" must be 1 to 63 characters`},
 		"every region in a redirect": {[]string{"--service", "media", "--region", "*"}, "--region must name one region"},
+		"a server with a password":   {[]string{"--server", "http://u:hunter2@mirror"}, "--server: http://mirror must be a URL"},
 		"a bad server":               {[]string{"--server", "http://u:hunter2@mirror?x"}, "--server: http://mirror?… must be a URL"},
 	}
 	for name, test := range tests {
