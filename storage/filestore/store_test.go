@@ -194,28 +194,44 @@ func TestSweepEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A sweep that saw an expired copy must not remove the one that took its place.
-func TestPutsPassSweeps(t *testing.T) {
-	s := newStore(t, t.TempDir())
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for ctx.Err() == nil {
-			if _, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-				t.Errorf("Sweep: %v", err)
-			}
+// A sweep that saw an expired copy must not remove the one that took its place:
+// here a put comes while the sweep asks for the time.
+func TestSweepDoesNotRemoveWhatIsNew(t *testing.T) {
+	var asked func() // by the sweep's goroutine, which is the test's
+	s, err := filestore.New(filestore.Options{Dir: t.TempDir(), PublicURL: "http://host", Now: func() time.Time {
+		if hook := asked; hook != nil {
+			asked = nil
+			hook()
 		}
-	}()
-	for range 100 {
-		mustPut(t, s, object(t).StorageKey("0"), "expired", storage.PutOptions{ExpiresAt: time.Now().Add(-time.Second), Replace: true})
-		mustPut(t, s, object(t).StorageKey("0"), "new", storage.PutOptions{})
-		if _, err := s.Stat(t.Context(), object(t).StorageKey("0")); err != nil {
-			t.Errorf("the new copy: %v", err)
+		return time.Now()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	key := object(t).StorageKey("0")
+	mustPut(t, s, key, "expired", storage.PutOptions{ExpiresAt: time.Now().Add(-time.Second)})
+	put := make(chan error, 1)
+	asked = func() {
+		go func() {
+			_, err := s.Put(context.WithoutCancel(t.Context()), key, strings.NewReader("new"), storage.PutOptions{SizeBytes: 3, Replace: true})
+			put <- err
+		}()
+		select {
+		case err := <-put: // it was not held up, and must win
+			put <- err
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	cancel()
-	<-done
+	if _, err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-put; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Stat(t.Context(), key); err != nil {
+		t.Errorf("the new copy: %v", err)
+	}
 }
 
 func TestRunSweepsUntilItsContextEnds(t *testing.T) {

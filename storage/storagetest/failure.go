@@ -64,11 +64,16 @@ func testCancel(t *testing.T, f *fixture) {
 	for _, size := range f.sizes() {
 		t.Run(fmt.Sprintf("after %d bytes", size), func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			// The body itself knows nothing of the context, and would go on.
-			body := io.MultiReader(
-				then(content(1, size), func() (int, error) { cancel(); return 0, io.EOF }),
-				stream(content(2, f.partBytes)),
-			)
+			// The body itself knows nothing of the context, and goes on for ever.
+			after := int64(0)
+			endless := readerFunc(func(p []byte) (int, error) {
+				if after += int64(len(p)); after > 4*f.partBytes {
+					t.Error("Put goes on reading after its context has ended")
+					return 0, io.EOF
+				}
+				return len(p), nil
+			})
+			body := io.MultiReader(then(content(1, size), func() (int, error) { cancel(); return 0, io.EOF }), endless)
 			_, err := f.Provider.Put(ctx, aKey(t), body, storage.PutOptions{SizeBytes: -1})
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("Put gave %v, want context.Canceled", err)
