@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -77,7 +78,7 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 	s := frontend.Service{Allow: []cloudmirror.AllowPattern{pattern(t, "^https://origin\\.test(:[0-9]+)?/")}, Ports: []uint16{80, 443}, Wait: 28 * time.Second}
 	var backends []mirror.Backend
 	for _, id := range []cloudmirror.BackendID{east, west} {
-		files, err := filestore.New(filestore.Options{Dir: t.TempDir(), PublicURL: publicURL + "/objects/" + id.String()})
+		files, err := filestore.New(filestore.Options{Dir: memoryDir(t), PublicURL: publicURL + "/objects/" + id.String()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +100,19 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 	}
 	t.Cleanup(w.frontend.Close)
 	return w
+}
+
+// memoryDir returns a directory that is in memory where there is such a file
+// system: a busy disk makes hundreds of small stores slow, which says nothing
+// about a front end.
+func memoryDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "frontend-test-") //nolint:usetesting // TempDir is on disk
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // withService changes the rules of service s3.
