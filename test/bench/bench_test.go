@@ -22,9 +22,12 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-func TestRatiosAreTakenByRound(t *testing.T) {
+func TestRatiosAndDifferencesAreTakenInPairs(t *testing.T) {
 	if got, want := ratios([]float64{1, 6}, []float64{2, 3}), []float64{0.5, 2}; !slices.Equal(got, want) {
 		t.Errorf("ratios %v, want %v", got, want)
+	}
+	if got, want := differences([]float64{1, 6}, []float64{2, 3}), []float64{-1, 3}; !slices.Equal(got, want) {
+		t.Errorf("differences %v, want %v", got, want)
 	}
 }
 

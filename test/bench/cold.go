@@ -20,11 +20,18 @@ const (
 	goalCold  = 20 * time.Millisecond
 )
 
-// cold is what was measured, in milliseconds, by object.
-type cold struct {
-	direct, through, added []float64
-	putDisk, putMemory     []float64
+// memoryDir is a file system in memory, where syncing costs nothing.
+const memoryDir = "/dev/shm"
+
+// A way is how the objects are fetched, and how long each took, in milliseconds.
+type way struct {
+	name  string
+	serve *process // nil: directly from the origin
+	took  []float64
 }
+
+// warmUpObjects come first and do not count: connections are opened for them.
+const warmUpObjects = 10
 
 func measureCold(ctx context.Context, l *lab) (result, error) {
 	origin, err := l.startOrigin(ctx)
@@ -32,57 +39,61 @@ func measureCold(ctx context.Context, l *lab) (result, error) {
 		return result{}, err
 	}
 	defer origin.stop()
-	serve, err := l.startEmbedded(ctx)
+	onDisk, err := l.startEmbedded(ctx, "DIR")
 	if err != nil {
 		return result{}, err
 	}
-	defer serve.stop()
-	var c cold
-	for i := range l.coldObjects + coldWarmUp {
-		if err := c.compare(ctx, l, origin, serve, i); err != nil {
-			return result{}, err
-		}
-	}
-	if c.putDisk, err = timePuts(ctx, l.path("puts"), l.coldObjects); err != nil {
+	defer onDisk.stop()
+	ways := []*way{{name: "directly from the origin"}, {name: "through cloudmirror", serve: onDisk}}
+	puts := []*way{{name: "Put of the file store alone"}}
+	if puts[0].took, err = timePuts(ctx, l.path("puts"), l.coldObjects); err != nil {
 		return result{}, err
 	}
-	if memory, err := os.MkdirTemp("/dev/shm", "cloudmirror-bench-"); err == nil {
+	if memory, err := os.MkdirTemp(memoryDir, "cloudmirror-bench-"); err == nil {
 		defer os.RemoveAll(memory)
-		if c.putMemory, err = timePuts(ctx, memory, l.coldObjects); err != nil {
+		inMemory, err := l.startEmbedded(ctx, memory+"/data")
+		if err != nil {
+			return result{}, err
+		}
+		defer inMemory.stop()
+		ways = append(ways, &way{name: "through cloudmirror, copies in " + memoryDir, serve: inMemory})
+		puts = append(puts, &way{name: "Put alone, in " + memoryDir})
+		if puts[1].took, err = timePuts(ctx, memory+"/puts", l.coldObjects); err != nil {
 			return result{}, err
 		}
 	}
-	return c.report(), nil
+	for i := range l.coldObjects + warmUpObjects {
+		if err := fetchAllWays(ctx, l, origin, ways, i); err != nil {
+			return result{}, err
+		}
+	}
+	return reportCold(ways, puts), nil
 }
 
-// coldWarmUp is how many objects come first that do not count: connections are
-// opened for them.
-const coldWarmUp = 10
-
-// compare fetches the i-th object both ways, in turns one or the other first.
-func (c *cold) compare(ctx context.Context, l *lab, origin, serve *process, i int) error {
+// fetchAllWays fetches the i-th object in each way, in turns another one first.
+func fetchAllWays(ctx context.Context, l *lab, origin *process, ways []*way, i int) error {
 	path := fmt.Sprintf("/cold/%d.bin", i)
 	url := fmt.Sprintf("http://%s%s?size=%d", origin.address, path, coldBytes)
-	mirrored := "http://" + serve.address + redirectPath(url)
 	want := origintest.Bytes(path, coldBytes)
-	var took [2]time.Duration
-	for _, way := range [2]int{i % 2, 1 - i%2} {
+	for turn := range ways {
+		w := ways[(i+turn)%len(ways)]
+		asked, copies := url, ""
+		if w.serve != nil {
+			asked, copies = "http://"+w.serve.address+redirectPath(url), "http://"+w.serve.address+"/objects/"
+		}
 		begun := time.Now()
-		body, from, err := fetch(ctx, l, [2]string{url, mirrored}[way])
-		took[way] = time.Since(begun)
+		body, from, err := fetch(ctx, l, asked)
+		took := time.Since(begun)
 		switch {
 		case err != nil:
 			return err
 		case !bytes.Equal(body, want):
 			return fmt.Errorf("%s came with other bytes than the origin's", path)
-		case way == 1 && !strings.HasPrefix(from, "http://"+serve.address+"/objects/"):
+		case !strings.HasPrefix(from, copies):
 			return fmt.Errorf("%s came from %s, which is no copy", path, from)
+		case i >= warmUpObjects:
+			w.took = append(w.took, milliseconds(took))
 		}
-	}
-	if i >= coldWarmUp {
-		c.direct = append(c.direct, milliseconds(took[0]))
-		c.through = append(c.through, milliseconds(took[1]))
-		c.added = append(c.added, milliseconds(took[1]-took[0]))
 	}
 	return nil
 }
@@ -130,39 +141,37 @@ func timePuts(ctx context.Context, dir string, objects int) ([]float64, error) {
 	return took, nil
 }
 
-func (c *cold) report() result {
-	row := func(what string, values []float64) []string {
+func reportCold(ways, puts []*way) result {
+	var rows [][]string
+	row := func(what string, values []float64) {
 		cells := []string{what}
 		for _, q := range []float64{0, 0.5, 0.9, 0.99, 1} {
 			cells = append(cells, fmt.Sprintf("%.2f", quantile(values, q)))
 		}
-		return cells
+		rows = append(rows, cells)
 	}
-	rows := [][]string{
-		row("directly from the origin", c.direct),
-		row("through cloudmirror, which has no copy", c.through),
-		row("added, by object", c.added),
-		row("Put of the file store alone", c.putDisk),
-	}
-	syncing := "There is no /dev/shm here to tell what syncing costs."
-	if len(c.putMemory) > 0 {
-		rows = append(rows, row("the same in /dev/shm, where syncing costs nothing", c.putMemory))
-		syncing = fmt.Sprintf("So syncing, which makes a copy survive a power failure, costs %.2f ms of a Put at the median, which is %.0f %% of what is added.",
-			median(c.putDisk)-median(c.putMemory), 100*(median(c.putDisk)-median(c.putMemory))/median(c.added))
-	}
-	p50, p99 := median(c.added), quantile(c.added, 0.99)
-	goalOf := func(name string, added float64) goal {
-		return goal{
-			what: "a cold object of 1 KB: time added, " + name, want: fmt.Sprintf("< %.0f ms", milliseconds(goalCold)),
-			measured: fmt.Sprintf("%.2f ms", added), verdict: judge(added < milliseconds(goalCold)),
+	row(ways[0].name, ways[0].took)
+	var added []float64 // on disk
+	for _, w := range ways[1:] {
+		row(w.name, w.took)
+		more := differences(w.took, ways[0].took)
+		row("… what that adds, by object", more)
+		if added == nil {
+			added = more
 		}
 	}
-	return result{
-		goals: []goal{goalOf("p50", p50), goalOf("p99", p99)},
-		text: fmt.Sprintf(`%d different objects of %d bytes are fetched one after the other, each directly from the origin and, by a client that follows the redirect, through an embedded `+"`cloudmirror serve`"+` that has no copy of it: until the last byte, in turns the one or the other first, on kept connections. What is added is the difference for each object. The file store writes a copy to a temporary file, syncs it, names it and syncs the directories.
-
-%s
-%s
-`, len(c.added), coldBytes, table([]string{"milliseconds", "least", "p50", "p90", "p99", "greatest"}, rows), syncing),
+	for _, put := range puts {
+		row(put.name, put.took)
 	}
+	var goals []goal
+	for _, q := range []float64{0.5, 0.99} {
+		ms := quantile(added, q)
+		goals = append(goals, goal{
+			what: fmt.Sprintf("a cold object of 1 KB: time added, p%.0f", 100*q), want: fmt.Sprintf("< %.0f ms", milliseconds(goalCold)),
+			measured: fmt.Sprintf("%.2f ms", ms), verdict: judge(ms < milliseconds(goalCold)),
+		})
+	}
+	return result{goals: goals, text: fmt.Sprintf(`%d different objects of %d bytes are fetched one after the other: each directly from the origin and, by a client that follows the redirect, through an embedded `+"`cloudmirror serve`"+` that has no copy of it, in turns one or the other first, on kept connections, until the last byte. What is added is the difference for each object. The file store writes a copy to a temporary file, syncs it, names it and syncs the directories above it, so that a copy survives a power failure. In %s syncing costs nothing: what differs there is the disk, and what is left is cloudmirror. Put alone is called in a loop without cloudmirror around it.
+
+%s`, len(added), coldBytes, memoryDir, table([]string{"milliseconds", "least", "p50", "p90", "p99", "greatest"}, rows))}
 }

@@ -72,7 +72,7 @@ func measureHits(ctx context.Context, l *lab) (result, error) {
 }
 
 func startEmbedded(ctx context.Context, l *lab, h *hit) (*process, error) {
-	p, err := l.startEmbedded(ctx)
+	p, err := l.startEmbedded(ctx, "DIR")
 	if err != nil {
 		return nil, err
 	}

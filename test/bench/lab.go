@@ -82,9 +82,9 @@ func (l *lab) startOrigin(ctx context.Context) (*process, error) {
 }
 
 // startEmbedded starts `cloudmirror serve` without a configuration.
-func (l *lab) startEmbedded(ctx context.Context) (*process, error) {
+func (l *lab) startEmbedded(ctx context.Context, dataDir string) (*process, error) {
 	return l.start(ctx, server{program: l.path("cloudmirror"), args: []string{
-		"serve", "--listen", "ADDRESS", "--data-dir", "DIR",
+		"serve", "--listen", "ADDRESS", "--data-dir", dataDir,
 		"--allow", `^http://127\.0\.0\.1:[0-9]+/`, "--allow-address", "127.0.0.1/32",
 	}})
 }

@@ -32,6 +32,15 @@ func ratios(values, by []float64) []float64 {
 	return divided
 }
 
+// differences subtracts from each value the one of the same object.
+func differences(values, from []float64) []float64 {
+	subtracted := make([]float64, len(values))
+	for i := range values {
+		subtracted[i] = values[i] - from[i]
+	}
+	return subtracted
+}
+
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
