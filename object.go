@@ -103,7 +103,7 @@ func checkBytes(s string) error {
 	for i := range len(s) {
 		c := s[i]
 		switch {
-		case isAlphanumeric(c) || strings.IndexByte("-._~:/?#[]@!$&'()*+,;=", c) >= 0:
+		case isAlphanumeric(c) || isPunctuation(c):
 		case c == '%':
 			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
 				return urlErrorf("has a %% that two hexadecimal digits do not follow")
@@ -113,6 +113,16 @@ func checkBytes(s string) error {
 		}
 	}
 	return nil
+}
+
+// isPunctuation reports whether c is in one of RFC 3986's sets gen-delims and
+// sub-delims, or in unreserved and no letter or digit.
+func isPunctuation(c byte) bool {
+	const (
+		low  = 1<<'!' | 1<<'#' | 1<<'$' | 1<<'&' | 1<<'\'' | 1<<'(' | 1<<')' | 1<<'*' | 1<<'+' | 1<<',' | 1<<'-' | 1<<'.' | 1<<'/' | 1<<':' | 1<<';' | 1<<'=' | 1<<'?'
+		high = 1<<('@'-64) | 1<<('['-64) | 1<<(']'-64) | 1<<('_'-64) | 1<<('~'-64)
+	)
+	return c < 64 && uint64(low)>>c&1 != 0 || c >= 64 && uint64(high)>>(c-64)&1 != 0
 }
 
 // URL returns the canonical origin URL.

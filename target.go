@@ -69,8 +69,11 @@ func decodeBase64(s string) (string, error) {
 	if strings.ContainsAny(s, "\r\n") {
 		return "", urlErrorf("has a line break in its base64url form")
 	}
-	// Proxies and hand-written clients mix the alphabets: map one to the other.
-	s = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(s, "="))
+	s = strings.TrimRight(s, "=")
+	if strings.ContainsAny(s, "+/") {
+		// Proxies and hand-written clients mix the alphabets: map one to the other.
+		s = strings.NewReplacer("+", "-", "/", "_").Replace(s)
+	}
 	decoded, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil {
 		return "", urlErrorf("is neither a URL nor the base64url form of one")
