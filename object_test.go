@@ -143,19 +143,20 @@ func TestEveryByteIsEitherKnownOrRefused(t *testing.T) {
 	for c := range 256 {
 		b := byte(c)
 		text := string([]byte{b})
-		isAlphanumeric := strings.Contains("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", text)
+		oneOf := func(set string) bool { return strings.IndexByte(set, b) >= 0 }
+		isAlphanumeric := oneOf("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 		want := map[string]bool{
-			"http://example.com/a" + text + "b":   isAlphanumeric || strings.Contains(inPath+"?#", text),
-			"http://example.com/?a" + text + "b":  isAlphanumeric || strings.Contains(inPath+"?#", text),
-			"http://example.com/#a" + text + "b":  isAlphanumeric || strings.Contains(inPath+"?#", text),
-			"http://exam" + text + "ple.com/":     isAlphanumeric || strings.Contains(inHost+"./?#", text),
-			"http://example.com:8" + text + "0/":  '0' <= b && b <= '9' || strings.Contains("/?#", text),
+			"http://example.com/a" + text + "b":   isAlphanumeric || oneOf(inPath+"?#"),
+			"http://example.com/?a" + text + "b":  isAlphanumeric || oneOf(inPath+"?#"),
+			"http://example.com/#a" + text + "b":  isAlphanumeric || oneOf(inPath+"?#"),
+			"http://exam" + text + "ple.com/":     isAlphanumeric || oneOf(inHost+"./?#"),
+			"http://example.com:8" + text + "0/":  '0' <= b && b <= '9' || oneOf("/?#"),
 			"ht" + text + "tp://example.com/":     false,
 			text + "http://example.com/":          false,
 			"http:/" + text + "/example.com/":     false,
-			"http://[::1" + text + "]/":           strings.Contains("0123456789abcdefABCDEF", text),
-			"http://example.com/%2" + text + "/":  strings.Contains("0123456789abcdefABCDEF", text),
-			"http://example.com/a?%" + text + "f": strings.Contains("0123456789abcdefABCDEF", text),
+			"http://[::1" + text + "]/":           oneOf("0123456789abcdefABCDEF"),
+			"http://example.com/%2" + text + "/":  oneOf("0123456789abcdefABCDEF"),
+			"http://example.com/a?%" + text + "f": oneOf("0123456789abcdefABCDEF"),
 		}
 		for raw, ok := range want {
 			if o, err := cloudmirror.ParseObject(raw); (err == nil) != ok {

@@ -74,7 +74,7 @@ func (b *body) Read(p []byte) (int, error) {
 			}
 		}
 		n, err := b.read(p)
-		if b.end = b.count(p[:n], err); b.end != nil && b.end != io.EOF {
+		if b.end = b.count(p[:n], err); b.end != nil && !isEnd(b.end) {
 			break
 		}
 		if n > 0 || len(p) == 0 {
@@ -90,10 +90,16 @@ func (b *body) read(p []byte) (int, error) {
 	idle := time.AfterFunc(b.exchange.client.options.IdleTimeout, func() { s.cancel(errIdle) })
 	defer idle.Stop()
 	n, err := s.response.Body.Read(p)
-	if err != nil && err != io.EOF && context.Cause(s.ctx) == errIdle {
+	if err != nil && !isEnd(err) && errors.Is(context.Cause(s.ctx), errIdle) {
 		err = fmt.Errorf("%w: %w", errIdle, err)
 	}
 	return n, err
+}
+
+// isEnd reports whether a reader came to its end. Only io.EOF itself says so: an
+// error that wraps it is a broken connection.
+func isEnd(err error) bool {
+	return err == io.EOF //nolint:errorlint // see above
 }
 
 // count takes a read into account and returns what ends the body, if anything
@@ -111,9 +117,9 @@ func (b *body) count(p []byte, err error) error {
 			fmt.Errorf("read %d bytes of %d", b.offset, b.total))
 	case b.total >= 0 && b.offset == b.total && err == nil:
 		return b.readEnd()
-	case b.offset == b.total, b.total < 0 && err == io.EOF:
+	case b.offset == b.total, b.total < 0 && isEnd(err):
 		return b.verify()
-	case err == io.EOF:
+	case isEnd(err):
 		b.broken = io.ErrUnexpectedEOF
 	case err != nil:
 		b.broken = err

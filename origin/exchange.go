@@ -85,7 +85,7 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 	}).WithContext(requestContext)
 	// The transport itself, and no http.Client: nothing is followed, stored or
 	// added that is not asked for here.
-	response, err := transport.RoundTrip(request)
+	response, err := transport.RoundTrip(request) //nolint:bodyclose // the stream closes it
 	if err != nil {
 		cancel(err)
 		return nil, transportFailure(ctx, err, hop)

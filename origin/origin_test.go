@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"net/netip"
 	"os"
 	"testing"
@@ -128,7 +129,7 @@ func TestGetReadsWholeObjects(t *testing.T) {
 			if response.SizeBytes != wantSize {
 				t.Errorf("size %d, want %d", response.SizeBytes, wantSize)
 			}
-			if n := server.Count("HEAD", "/file.bin"); n != 0 {
+			if n := server.Count(http.MethodHead, "/file.bin"); n != 0 {
 				t.Errorf("%d HEAD requests", n)
 			}
 		})
@@ -174,7 +175,7 @@ func TestRequestSaysWhoAsksAndNothingMore(t *testing.T) {
 		"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "test/1", "Cdn-Loop": "deployment-1",
 	}
 	for _, request := range server.Requests() {
-		if request.Method != "GET" {
+		if request.Method != http.MethodGet {
 			t.Errorf("method %s", request.Method)
 		}
 		for name := range request.Header {
@@ -252,7 +253,7 @@ func TestGetEndsWithItsContext(t *testing.T) {
 		time.AfterFunc(20*time.Millisecond, cancel)
 		_, err = io.ReadAll(response.Body)
 		wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeInternal})
-		if n := server.Count("GET", "/stall"); n != 1 {
+		if n := server.Count(http.MethodGet, "/stall"); n != 1 {
 			t.Errorf("%d requests: a stopped copy was continued", n)
 		}
 	})
