@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 // ClientOptions say how to reach S3.
@@ -28,7 +29,8 @@ func NewClient(ctx context.Context, o ClientOptions) (*s3.Client, error) {
 	httpClient := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second }).
 		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 64 })
-	c, err := config.LoadDefaultConfig(ctx, config.WithRegion(o.Region), config.WithHTTPClient(httpClient))
+	c, err := config.LoadDefaultConfig(ctx, config.WithRegion(o.Region), config.WithHTTPClient(httpClient),
+		config.WithLogger(logging.Nop{})) // what matters is in the errors
 	if err != nil {
 		return nil, fmt.Errorf("s3store: configure the AWS SDK: %w", err)
 	}

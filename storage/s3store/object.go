@@ -41,16 +41,18 @@ func (s *Store) head(ctx context.Context, key string) (object, error) {
 // get opens the object under key, with the errors of head. The caller closes the
 // body.
 func (s *Store) get(ctx context.Context, key string) (io.ReadCloser, object, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	getting, cancel := context.WithCancel(ctx)
 	late := time.AfterFunc(s.timeout, cancel) // for the headers alone
 	fullKey := s.prefix + key
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &fullKey})
-	if !late.Stop() && err == nil {
-		_ = out.Body.Close()
+	out, err := s.client.GetObject(getting, &s3.GetObjectInput{Bucket: &s.bucket, Key: &fullKey})
+	if !late.Stop() && ctx.Err() == nil {
+		if err == nil {
+			_ = out.Body.Close() // nothing was read of it
+		}
 		err = context.DeadlineExceeded
 	}
 	if err != nil {
-		defer cancel()
+		cancel()
 		return nil, object{}, s.missing(ctx, err)
 	}
 	return &cancelingBody{out.Body, cancel}, newObject(key, out.ETag, out.ContentLength, out.Expiration, out.Metadata, natives{
@@ -80,6 +82,8 @@ func (s *Store) missing(ctx context.Context, err error) error {
 	}
 	now := time.Now().Unix()
 	if !isCode(err, "NoSuchKey") && now-s.bucketSeen.Load() > int64(bucketTrust/time.Second) {
+		ctx, cancel := context.WithTimeout(ctx, s.timeout)
+		defer cancel()
 		if _, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket}); err != nil {
 			return fmt.Errorf("look for the bucket %s: %w", s.bucket, explain(err))
 		}

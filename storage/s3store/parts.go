@@ -136,7 +136,7 @@ func (m *multipart) readParts(ctx context.Context, from *source, buffer []byte, 
 }
 
 func (m *multipart) sendPart(ctx context.Context, part *types.CompletedPart, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*m.store.timeout)
+	ctx, cancel := context.WithTimeout(ctx, m.store.transferTimeout(data))
 	defer cancel()
 	input := &s3.UploadPartInput{
 		Bucket: &m.store.bucket, Key: &m.fullKey, UploadId: m.uploadID, PartNumber: part.PartNumber,

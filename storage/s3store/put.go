@@ -103,7 +103,7 @@ func (s *Store) putWhole(ctx context.Context, u *upload, data []byte) error {
 	maps.Copy(metadata, u.metadata)
 	fullKey := s.prefix + u.key
 	return s.commit(ctx, u, func(ctx context.Context, c condition) error {
-		ctx, cancel := context.WithTimeout(ctx, 20*s.timeout)
+		ctx, cancel := context.WithTimeout(ctx, s.transferTimeout(data))
 		defer cancel()
 		out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 			Bucket: &s.bucket, Key: &fullKey, Body: bytes.NewReader(data), Metadata: metadata,

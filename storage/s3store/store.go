@@ -32,8 +32,10 @@ type Options struct {
 	// Buffers hold the parts that are being uploaded; one is shared by all
 	// stores of a process. nil: one of the store's own, of 16 MiB parts.
 	Buffers *Buffers
-	// Timeout bounds one request that carries no bytes of a copy, retries
-	// included. 0: 15 s. Requests that do carry some get 20 times that.
+	// Timeout bounds one request, retries included, but for bodies that are
+	// being read. 0: 15 s. Requests that carry bytes of a copy have a second
+	// more for each 64 KiB, and the completion of an upload, during which S3
+	// may put the parts together, 20 times that.
 	Timeout time.Duration
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
@@ -158,4 +160,9 @@ func (s *Store) remove(ctx context.Context, fullKey string) error {
 		return nil
 	}
 	return explain(err)
+}
+
+// transferTimeout bounds a request that carries bytes of a copy.
+func (s *Store) transferTimeout(data []byte) time.Duration {
+	return s.timeout + time.Duration(len(data)>>16)*time.Second
 }

@@ -272,3 +272,18 @@ func TestBuffersRefuseWhatCannotWork(t *testing.T) {
 		t.Error("memory for half a part is accepted")
 	}
 }
+
+func TestFrozenServerIsAnErrorInTime(t *testing.T) {
+	server := servers.StartVersityGW(t, region)
+	s := newStore(t, server, server.CreateBucket(t, ""), func(o *s3store.Options) { o.Timeout = 100 * time.Millisecond })
+	server.Stop()
+	defer server.Continue()
+	_, statErr := s.Stat(t.Context(), testKey(t, "x"))
+	_, _, openErr := s.Open(t.Context(), testKey(t, "x"))
+	_, putErr := s.Put(t.Context(), testKey(t, "x"), strings.NewReader("x"), storage.PutOptions{SizeBytes: 1})
+	for call, err := range map[string]error{"Stat": statErr, "Open": openErr, "Put": putErr, "Delete": s.Delete(t.Context(), testKey(t, "x"))} {
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, storage.ErrNotExist) {
+			t.Errorf("%s gave %v, want a deadline that was exceeded", call, err)
+		}
+	}
+}
