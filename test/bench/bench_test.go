@@ -54,15 +54,15 @@ func TestProcessNumbers(t *testing.T) {
 	}
 }
 
-func TestReadRedirect(t *testing.T) {
-	redirect := "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 5\r\n\r\nhello"
-	r := bufio.NewReader(strings.NewReader(redirect + redirect + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
-	for range 2 {
-		if err := readRedirect(r); err != nil {
-			t.Fatal(err)
+func TestReadAnswer(t *testing.T) {
+	r := bufio.NewReader(strings.NewReader("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 5\r\n\r\nhello" +
+		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n" + "HTTP/1.1 302 Found\r\n\r\n"))
+	for i, want := range []bool{true, false, true} {
+		if got, err := readAnswer(r); got != want || err != nil {
+			t.Errorf("answer %d is a redirect: %v, error %v, want %v", i, got, err, want)
 		}
 	}
-	if err := readRedirect(r); err == nil {
-		t.Error("an answer of 200 was taken for a redirect")
+	if _, err := readAnswer(r); err == nil {
+		t.Error("there was an answer after the last one")
 	}
 }

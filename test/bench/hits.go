@@ -19,8 +19,9 @@ const (
 type candidate struct {
 	name    string
 	process *process
-	rates   []float64 // requests per CPU second, by round
-	speeds  []float64 // requests per second, by round
+	rates   []float64 // redirects per CPU second, by round
+	speeds  []float64 // redirects per second, by round
+	others  int64     // answers that were no redirects
 }
 
 // A hit is the answer of cloudmirror that the others are to imitate.
@@ -183,7 +184,7 @@ func takeTurns(ctx context.Context, how effort, candidates []*candidate, path st
 			if err != nil {
 				return err
 			}
-			answers, err := load(ctx, c.process.address, path, connections, how.round)
+			redirects, others, err := load(ctx, c.process.address, path, connections, how.round)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -192,8 +193,9 @@ func takeTurns(ctx context.Context, how effort, candidates []*candidate, path st
 				return err
 			}
 			if round > 0 {
-				c.rates = append(c.rates, float64(answers)/(after-before).Seconds())
-				c.speeds = append(c.speeds, float64(answers)/how.round.Seconds())
+				c.rates = append(c.rates, float64(redirects)/(after-before).Seconds())
+				c.speeds = append(c.speeds, float64(redirects)/how.round.Seconds())
+				c.others += others
 			}
 		}
 	}
@@ -204,6 +206,9 @@ func reportHits(how effort, candidates []*candidate, notes []string) result {
 	serve, echo := candidates[0], candidates[1]
 	var rows [][]string
 	for _, c := range candidates {
+		if c.others > 0 {
+			notes = append(notes, fmt.Sprintf("%s: %d answers were no redirects and do not count.", c.name, c.others))
+		}
 		rows = append(rows, []string{
 			c.name, spread(c.rates, 0), fmt.Sprintf("%.1f", 1e6/median(c.rates)), spread(ratios(c.rates, echo.rates), 2), fmt.Sprintf("%.0f", median(c.speeds)),
 		})
