@@ -47,7 +47,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 	services := make(map[string]frontend.Service, len(a.config.Services))
 	for _, s := range a.config.Services {
 		service := frontend.Service{
-			Allow: s.Allow, Ports: s.Ports, Wait: s.Wait,
+			Rules: rules(s), Wait: s.Wait,
 			Fallback: frontend.Fallback(s.Fallback), Mode: frontend.Mode(s.Mode),
 		}
 		for _, b := range s.Backends {

@@ -113,7 +113,7 @@ func (w *world) wait(path string) cache.Entry {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
 	defer cancel()
-	view, err := w.mirror.Wait(ctx, w.want(path))
+	view, err := w.mirror.Wait(ctx, w.want(path), mirror.Patience{Until: time.Now().Add(waitLimit)})
 	if err != nil {
 		w.t.Fatalf("wait for %s: %v; the entry is %+v", path, err, view.Entry)
 	}

@@ -7,24 +7,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"cloudmirror"
-	"cloudmirror/cache"
 	"cloudmirror/frontend"
 	"cloudmirror/mirror"
 )
 
-// A scriptedEngine is the real engine but for Ensure and Wait, for outcomes that
-// take a race to cause.
+// A scriptedEngine is the real engine but for Wait, for outcomes that take a race
+// to cause.
 type scriptedEngine struct {
 	*mirror.Mirror
-	ensure, wait func(ctx context.Context) (mirror.View, error)
+	wait func(ctx context.Context) (mirror.View, error)
 }
 
-func (e *scriptedEngine) Ensure(ctx context.Context, _ mirror.Want) (mirror.View, error) {
-	return e.ensure(ctx)
-}
-
-func (e *scriptedEngine) Wait(ctx context.Context, _ mirror.Want) (mirror.View, error) {
+func (e *scriptedEngine) Wait(ctx context.Context, _ mirror.Want, _ mirror.Patience) (mirror.View, error) {
 	return e.wait(ctx)
 }
 
@@ -32,37 +26,6 @@ func withEngine(e *scriptedEngine) func(*frontend.Options) {
 	return func(o *frontend.Options) {
 		e.Mirror = o.Mirror.(*mirror.Mirror)
 		o.Mirror = e
-	}
-}
-
-func viewOf(e cache.Entry) func(context.Context) (mirror.View, error) {
-	return func(context.Context) (mirror.View, error) { return mirror.View{Entry: e, Now: time.Now()}, nil }
-}
-
-// What is not there at first and known by the cache a moment later was made for
-// the client that waited.
-func TestCopyMadeBetweenTwoLooks(t *testing.T) {
-	tests := []struct {
-		name  string
-		found cache.Entry
-		want  expectation
-	}{
-		{"present", cache.Entry{State: cache.Present, Generation: cloudmirror.FirstGeneration}, expectation{
-			status: 302, cacheStatus: "cloudmirror; fwd=miss; stored", outcome: "miss",
-		}},
-		{
-			"failed",
-			cache.Entry{State: cache.Failed, Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "the origin answered 410 Gone", Status: 410, Permanent: true}},
-			failure(410, "OriginStatus", "fwd=miss; fwd-status=410; detail=origin-status", ""),
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, withEngine(&scriptedEngine{ensure: viewOf(cache.Entry{State: cache.Queued}), wait: viewOf(tt.found)}))
-				tt.want.check(t, w, <-w.ask(http.MethodGet, ""), http.MethodGet)
-			})
-		})
 	}
 }
 

@@ -30,8 +30,7 @@ const unavailableLogEvery = 10 * time.Second
 // engine is what the front end needs of a *mirror.Mirror.
 type engine interface {
 	Peek(ctx context.Context, w mirror.Want) (mirror.View, error)
-	Ensure(ctx context.Context, w mirror.Want) (mirror.View, error)
-	Wait(ctx context.Context, w mirror.Want) (mirror.View, error)
+	Wait(ctx context.Context, w mirror.Want, p mirror.Patience) (mirror.View, error)
 	Purge(ctx context.Context, w mirror.Want) error
 	Link(ctx context.Context, w mirror.Want, e cache.Entry, method string) (storage.Link, error)
 }

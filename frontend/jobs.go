@@ -126,8 +126,9 @@ func (js *jobs) run(j *job, backends []*backend, objects []cloudmirror.Object) {
 // again by the engine while it waits, and outages of ours here.
 func (js *jobs) obtain(ctx context.Context, j *job, want mirror.Want) {
 	wait := firstOutageWait
+	end, _ := ctx.Deadline() // every job has one
 	for try := 1; ; try++ {
-		view, err := js.engine.Wait(ctx, want)
+		view, err := js.engine.Wait(ctx, want, mirror.Patience{Until: end})
 		switch {
 		case ctx.Err() != nil || errors.Is(err, mirror.ErrClosed):
 			return // it stays pending, and the job ends as stopped

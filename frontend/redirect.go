@@ -58,49 +58,26 @@ func (f *Frontend) direct(r *http.Request, began time.Time) (target, answer) {
 // obtain gets a copy within a client's terms, whose wait ends at end. If it ends
 // without one, cut is why it was not waited for any longer, or err says that a
 // part of ours is down.
-//
-// First there must be a copy or a job, however short the wait: nobody else may
-// ever ask. That much takes the engine a bounded time, and for a present copy
-// next to none: nothing is set up for waiting before it is needed.
 func (f *Frontend) obtain(ctx context.Context, want mirror.Want, t terms, end time.Time) (view mirror.View, cut cloudmirror.Code, err error) {
 	defer f.waiters.Add(-1)
 	if f.waiters.Add(1) > f.maxWaiters {
 		view, err = f.engine.Peek(ctx, want)
 		return view, codeTooManyWaiters, err
 	}
-	view, err = f.engine.Ensure(ctx, want)
+	patience := mirror.Patience{Until: end, End: f.draining.Done()}
+	if t.now {
+		patience = mirror.Patience{}
+	}
+	view, err = f.engine.Wait(ctx, want, patience)
 	switch {
 	case err != nil || isFinal(view.Entry):
 		return view, "", err
 	case t.now:
 		return view, codeRedirectNow, nil
-	case !time.Now().Before(end): // as if the wait is 0: the engine need not begin one
-		return view, codeWaitTimeout, nil
+	case f.draining.Err() != nil:
+		return view, codeDraining, nil
 	}
-	return f.wait(ctx, want, view, end)
-}
-
-// wait waits for a copy that is being made until the end of the wait, until the
-// client leaves, or until Drain is called.
-func (f *Frontend) wait(ctx context.Context, want mirror.Want, before mirror.View, end time.Time) (mirror.View, cloudmirror.Code, error) {
-	waiting, cancel := context.WithDeadline(ctx, end)
-	defer cancel()
-	stop := context.AfterFunc(f.draining, cancel) //nolint:contextcheck // Drain ends the waits of all requests
-	defer stop()
-	view, err := f.engine.Wait(waiting, want)
-	if err != nil && waiting.Err() != nil && !errors.Is(err, mirror.ErrUnavailable) {
-		if view.Entry.State == "" { // nothing newer is known
-			view = before
-		}
-		if f.draining.Err() != nil {
-			return view, codeDraining, nil
-		}
-		return view, codeWaitTimeout, nil
-	}
-	if view.Source == mirror.FromCache {
-		view.Source = mirror.FromCopy // it was not there before
-	}
-	return view, "", err
+	return view, codeWaitTimeout, nil
 }
 
 // isFinal reports whether waiting for a copy is of no use.

@@ -13,6 +13,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/frontend"
+	"cloudmirror/origin"
 )
 
 // An expectation is what a client is told. A code says that it is an error.
@@ -454,13 +455,15 @@ func TestPorts(t *testing.T) {
 		{"the default of the other scheme", []uint16{443}, "http://origin.test/", false},
 		{"the other scheme's port, written out", []uint16{443}, "http://origin.test:443/", true},
 		{"another port", []uint16{80, 443}, "https://origin.test:8443/", false},
-		{"an address of IPv6 without a port", []uint16{443}, "https://[2001:db8::8443]/", true},
-		{"an address of IPv6 with a port", []uint16{443}, "https://[2001:db8::1]:8443/", false},
+		{"an address of IPv6 without a port", []uint16{443}, "https://[2606:4700::8443]/", true},
+		{"an address of IPv6 with a port", []uint16{443}, "https://[2606:4700::1]:8443/", false},
+		{"a private address", nil, "https://10.0.0.1/", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, withService(func(s *frontend.Service) {
-				s.Allow, s.Ports, s.Mode = []cloudmirror.AllowPattern{pattern(t, "^https?://")}, tt.ports, frontend.ModeRedirectNow
+				s.Mode = frontend.ModeRedirectNow
+				s.Rules = origin.Rules{Allow: []cloudmirror.AllowPattern{pattern(t, "^https?://")}, Ports: tt.ports}
 			}))
 			resp := w.do(httptest.NewRequest(http.MethodGet, "/v1/redirect/s3/us-east-1/"+tt.url, nil))
 			if allowed := resp.StatusCode == http.StatusFound; allowed != tt.allowed {

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/origin"
 	"cloudmirror/queue"
 )
 
@@ -32,11 +32,7 @@ const (
 
 // A Service is a group of regions with one set of rules.
 type Service struct {
-	// Allow lists the patterns of which an origin URL must match one. Empty:
-	// nothing is allowed.
-	Allow []cloudmirror.AllowPattern
-	// Ports lists the allowed ports of origins. Empty: any port.
-	Ports    []uint16
+	Rules    origin.Rules  // which origin URLs are allowed
 	Wait     time.Duration // how long a client waits for a copy, at most; 0: it does not
 	Fallback Fallback      // "": FallbackOrigin
 	Mode     Mode          // "": ModeWait
@@ -110,28 +106,8 @@ func (s *service) complete() error {
 	return nil
 }
 
-// admits reports whether the patterns and ports allow an object. Where its host
-// leads to is the copier's to judge, on every hop.
+// admits reports whether the rules allow an object, as far as its URL tells.
+// Where its host leads to is the copier's to judge, on every hop.
 func (s *service) admits(o cloudmirror.Object) bool {
-	for _, pattern := range s.Allow {
-		if pattern.Match(o) {
-			return len(s.Ports) == 0 || slices.Contains(s.Ports, port(o))
-		}
-	}
-	return false
-}
-
-// port returns the port of an object's URL. The canonical form names it only if
-// it is not the scheme's default.
-func port(o cloudmirror.Object) uint16 {
-	scheme, rest, _ := strings.Cut(o.URL(), "://")
-	authority, _, _ := strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
-		n, _ := strconv.ParseUint(authority[i+1:], 10, 16) // canonical: it is a number
-		return uint16(n)
-	}
-	if scheme == "https" {
-		return 443
-	}
-	return 80
+	return origin.Check(s.Rules, o) == nil
 }

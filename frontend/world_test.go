@@ -20,6 +20,7 @@ import (
 	"cloudmirror/cache/memcache"
 	"cloudmirror/frontend"
 	"cloudmirror/mirror"
+	"cloudmirror/origin"
 	"cloudmirror/queue"
 	"cloudmirror/queue/memqueue"
 	"cloudmirror/storage"
@@ -75,7 +76,10 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		Tokens: []frontend.Token{parseToken(t, token)}, Objects: make(map[cloudmirror.BackendID]http.Handler),
 		Health: text("healthy"), Ready: text("ready"), Metrics: text("metrics"),
 	}
-	s := frontend.Service{Allow: []cloudmirror.AllowPattern{pattern(t, "^https://origin\\.test(:[0-9]+)?/")}, Ports: []uint16{80, 443}, Wait: 28 * time.Second}
+	s := frontend.Service{
+		Rules: origin.Rules{Allow: []cloudmirror.AllowPattern{pattern(t, "^https://origin\\.test(:[0-9]+)?/")}, Ports: []uint16{80, 443}},
+		Wait:  28 * time.Second,
+	}
 	var backends []mirror.Backend
 	for _, id := range []cloudmirror.BackendID{east, west} {
 		files, err := filestore.New(filestore.Options{Dir: memoryDir(t), PublicURL: publicURL + "/objects/" + id.String()})

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"time"
 
 	"cloudmirror/cache"
 )
@@ -48,18 +49,23 @@ func (s sight) entry() cache.Entry {
 // known then, without waiting for the copy. ErrUnavailable says that neither is
 // sure.
 func (m *Mirror) Ensure(ctx context.Context, w Want) (View, error) {
-	return m.follow(ctx, w, settled)
+	return m.Wait(ctx, w, Patience{})
 }
 
-// Wait ensures that there is a copy or a job for one, and waits until the copy
-// is present, has failed for good, or ctx ends. In the last case it returns what
-// was known then together with ctx's error. While it waits, transient failures
-// are tried again when they are due.
-func (m *Mirror) Wait(ctx context.Context, w Want) (View, error) {
-	return m.follow(ctx, w, final)
+// Patience is how long somebody waits for a copy: until a time, but no longer
+// than until End is closed (nil: it never is).
+type Patience struct {
+	Until time.Time
+	End   <-chan struct{}
 }
 
-func (m *Mirror) follow(ctx context.Context, w Want, enough stage) (View, error) {
+// Wait ensures that there is a copy or a job for one, and waits until the copy is
+// present or has failed for good, or until patience is over: then it returns what
+// is known, a pending or failed entry, without an error. However short the
+// patience, it first makes sure of a copy or a job, which takes the engine a
+// bounded time: nobody else may ever ask. While it waits, transient failures are
+// tried again when they are due. It returns ctx's error if that ends.
+func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	b, err := m.backend(w.Backend)
 	if err != nil {
 		return View{}, err
@@ -77,6 +83,14 @@ func (m *Mirror) follow(ctx context.Context, w Want, enough stage) (View, error)
 		return View{}, err
 	}
 	defer m.leave(f)
+	return f.follow(ctx, p)
+}
+
+// follow waits for news of the flight that is enough for who is that patient.
+func (f *flight) follow(ctx context.Context, p Patience) (View, error) {
+	timer := time.NewTimer(time.Until(p.Until))
+	defer timer.Stop()
+	end, enough := p.End, final
 	for {
 		news := f.news()
 		if news.stage >= enough {
@@ -84,6 +98,10 @@ func (m *Mirror) follow(ctx context.Context, w Want, enough stage) (View, error)
 		}
 		select {
 		case <-news.changed:
+		case <-timer.C:
+			enough = settled
+		case <-end:
+			end, enough = nil, settled
 		case <-ctx.Done():
 			return news.view, ctx.Err()
 		}

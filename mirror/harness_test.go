@@ -22,6 +22,9 @@ import (
 
 var backendID = cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"}
 
+// patient waits for as long as it takes.
+var patient = mirror.Patience{Until: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
+
 const content = "the bytes of the object"
 
 // A world is one deployment of memory cache, memory queue and files, whose parts
@@ -161,7 +164,7 @@ func (w *world) wait(ctx context.Context, m *mirror.Mirror) *waiter {
 	waiting := &waiter{done: make(chan struct{})}
 	go func() {
 		defer close(waiting.done)
-		waiting.view, waiting.err = m.Wait(ctx, w.want)
+		waiting.view, waiting.err = m.Wait(ctx, w.want, patient)
 	}()
 	return waiting
 }
@@ -170,10 +173,12 @@ var errBroken = errors.New("broken by the test")
 
 type breakableCache struct {
 	cache.Store
-	broken atomic.Bool
+	broken   atomic.Bool
+	commands atomic.Int64 // Gets and Swaps
 }
 
 func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
+	c.commands.Add(1)
 	if c.broken.Load() {
 		return cache.Snapshot{}, errBroken
 	}
@@ -181,6 +186,7 @@ func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot
 }
 
 func (c *breakableCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {
+	c.commands.Add(1)
 	if c.broken.Load() {
 		return cache.Snapshot{}, false, errBroken
 	}

@@ -14,7 +14,7 @@ func TestAFailedSendReleasesTheClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.queue.broken.Store(true)
-		if _, err := w.mirror.Wait(t.Context(), w.want); !errors.Is(err, mirror.ErrUnavailable) || !errors.Is(err, errBroken) {
+		if _, err := w.mirror.Wait(t.Context(), w.want, patient); !errors.Is(err, mirror.ErrUnavailable) || !errors.Is(err, errBroken) {
 			t.Errorf("error %v, want ErrUnavailable because of the queue", err)
 		}
 		if state := w.peek().Entry.State; state != cache.Absent {
@@ -32,7 +32,7 @@ func TestAFlushCostsOneLook(t *testing.T) {
 		w.memory.Flush()
 		looked := w.storage.stats.Load()
 		for i, want := range []mirror.Source{mirror.FromStorage, mirror.FromCache} {
-			view, err := w.mirror.Wait(t.Context(), w.want)
+			view, err := w.mirror.Wait(t.Context(), w.want, patient)
 			if err != nil || view.Entry.State != cache.Present || view.Source != want {
 				t.Errorf("request %d: %v from %v, error %v, want present from %v", i+1, view.Entry.State, view.Source, err, want)
 			}
@@ -64,7 +64,7 @@ func TestWithoutTheCache(t *testing.T) {
 				}
 				sent := w.queue.sent.Load()
 				w.cache.broken.Store(true)
-				view, err := w.mirror.Wait(t.Context(), w.want)
+				view, err := w.mirror.Wait(t.Context(), w.want, patient)
 				if !errors.Is(err, tt.err) || (view.Entry.State == cache.Present) != tt.present {
 					t.Errorf("got %v, error %v", view.Entry.State, err)
 				}
@@ -83,7 +83,7 @@ func TestWithoutStorage(t *testing.T) {
 		w.makePresent()
 		w.memory.Flush()
 		w.storage.broken.Store(true)
-		if _, err := w.mirror.Wait(t.Context(), w.want); !errors.Is(err, mirror.ErrUnavailable) {
+		if _, err := w.mirror.Wait(t.Context(), w.want, patient); !errors.Is(err, mirror.ErrUnavailable) {
 			t.Errorf("error %v, want ErrUnavailable", err)
 		}
 		if sent := w.queue.sent.Load(); sent != 1 {

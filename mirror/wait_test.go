@@ -119,6 +119,49 @@ func TestAClientThatLeavesLeavesItsJob(t *testing.T) {
 	})
 }
 
+func TestPatienceEnds(t *testing.T) {
+	ended := make(chan struct{})
+	close(ended)
+	for name, p := range map[string]mirror.Patience{
+		"by time":              {Until: time.Date(2000, 1, 1, 0, 2, 0, 0, time.UTC)}, // synctest begins at midnight
+		"by its end":           {Until: patient.Until, End: ended},
+		"before it has begun":  {},
+		"long before it began": {Until: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				view, err := w.mirror.Wait(t.Context(), w.want, p)
+				if err != nil || view.Entry.State != cache.Queued {
+					t.Errorf("got %v, error %v, want queued", view.Entry.State, err)
+				}
+				if sent := w.queue.sent.Load(); sent != 1 {
+					t.Errorf("%d jobs were sent, want 1", sent)
+				}
+			})
+		})
+	}
+}
+
+// What a miss costs in commands to the cache, all processes together.
+func TestAMissTakesEightCommands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiting := w.wait(t.Context(), w.mirror)
+		synctest.Wait()
+		w.copyOne()
+		<-waiting.done
+		if waiting.err != nil {
+			t.Fatal(waiting.err)
+		}
+		// The copier's Get, Start and Complete; the waiter's Get and Claim, and a
+		// Get for each change that wakes it: Claim, Start and Complete.
+		if n := w.cache.commands.Load(); n != 8 {
+			t.Errorf("%d commands, want 8", n)
+		}
+	})
+}
+
 func TestEnsureDoesNotWaitForTheCopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -200,7 +243,7 @@ func TestAPermanentFailureIsRememberedForAWhile(t *testing.T) {
 		if f := waiting.view.Entry.Failure; waiting.err != nil || f == nil || f.Status != 404 {
 			t.Fatalf("the waiter got %+v, error %v", waiting.view.Entry, waiting.err)
 		}
-		if view, err := w.mirror.Wait(t.Context(), w.want); err != nil || view.Entry.State != cache.Failed {
+		if view, err := w.mirror.Wait(t.Context(), w.want, patient); err != nil || view.Entry.State != cache.Failed {
 			t.Errorf("asked again: %v, error %v, want the failure", view.Entry.State, err)
 		}
 		time.Sleep(31 * time.Second)
@@ -220,7 +263,7 @@ func TestCloseEndsWaiters(t *testing.T) {
 		if !errors.Is(waiting.err, mirror.ErrClosed) {
 			t.Errorf("error %v, want ErrClosed", waiting.err)
 		}
-		if _, err := w.mirror.Wait(t.Context(), w.want); !errors.Is(err, mirror.ErrClosed) {
+		if _, err := w.mirror.Wait(t.Context(), w.want, patient); !errors.Is(err, mirror.ErrClosed) {
 			t.Errorf("afterwards: error %v, want ErrClosed", err)
 		}
 	})
@@ -229,7 +272,7 @@ func TestCloseEndsWaiters(t *testing.T) {
 func TestUnknownBackend(t *testing.T) {
 	w := newWorld(t)
 	w.want.Backend.Region = "mars"
-	if _, err := w.mirror.Wait(t.Context(), w.want); !errors.Is(err, mirror.ErrUnknownBackend) {
+	if _, err := w.mirror.Wait(t.Context(), w.want, patient); !errors.Is(err, mirror.ErrUnknownBackend) {
 		t.Errorf("error %v, want ErrUnknownBackend", err)
 	}
 }
