@@ -109,12 +109,12 @@ func TestGetReadsWholeObjects(t *testing.T) {
 		"head refused":              {"?size=1000&head-status=405", 1000, false},
 		"through five redirects":    {"?size=1000&hops=5", 1000, false},
 		"by connection with digest": {"?size=1000&close-delimited=true&digests=digest", 1000, true},
-		"slow, but not idle":        {"?size=1000&rate=5000", 1000, false},
+		"slow, but not idle":        {"?size=1000&rate=1000", 1000, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := origintest.Start(t)
-			c := newClient(t, origin.Options{IdleTimeout: 2 * time.Second})
+			c := newClient(t, origin.Options{IdleTimeout: 600 * time.Millisecond}) // less than the slow one takes
 			body, response, err := fetch(t, c, anywhere(t), server.Object(t, "/file.bin"+test.query))
 			if err != nil {
 				t.Fatal(err)
@@ -282,7 +282,7 @@ func TestSlowOriginsTimeOut(t *testing.T) {
 
 func TestTimeBetweenReadsIsNotIdleTime(t *testing.T) {
 	server := origintest.Start(t)
-	c := newClient(t, origin.Options{IdleTimeout: 50 * time.Millisecond})
+	c := newClient(t, origin.Options{IdleTimeout: 500 * time.Millisecond})
 	response, err := c.Get(t.Context(), anywhere(t), server.Object(t, "/a?size=100000&no-ranges=true"))
 	if err != nil {
 		t.Fatal(err)
@@ -291,7 +291,7 @@ func TestTimeBetweenReadsIsNotIdleTime(t *testing.T) {
 	if _, err := io.CopyN(io.Discard, response.Body, 10); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(200 * time.Millisecond) // a consumer that is busy
+	<-time.After(time.Second) // a consumer that is busy
 	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		t.Errorf("after a pause of the consumer: %v", err)
 	}

@@ -33,7 +33,11 @@ func TestBrokenBodyIsContinued(t *testing.T) {
 			server := origintest.Start(t)
 			test.behaviour.SizeBytes = size
 			server.Set("/a", test.behaviour)
-			c := newClient(t, origin.Options{IdleTimeout: 100 * time.Millisecond})
+			var o origin.Options
+			if test.behaviour.StallAfter != 0 {
+				o.IdleTimeout = 200 * time.Millisecond
+			}
+			c := newClient(t, o)
 			body, _, err := fetch(t, c, anywhere(t), server.Object(t, "/a"))
 			if err != nil {
 				t.Fatal(err)
