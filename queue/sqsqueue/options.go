@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.uber.org/zap"
 
@@ -15,11 +13,11 @@ import (
 
 // Limits of SQS (Developer Guide, "Amazon SQS message quotas").
 const (
-	maxVisibility  = 12 * time.Hour // of one message, from its receive on
-	maxWaitTime    = 20 * time.Second
-	maxBatch       = 10        // entries of a batch; messages of a receive
-	maxBatchBytes  = 256 << 10 // 1 MiB since 2025, but less with older queues and other servers
-	maxReceiveSets = 1000      // maxReceiveCount of a redrive policy
+	maxVisibility = 12 * time.Hour // of one message, from its receive on
+	maxWaitTime   = 20 * time.Second
+	maxBatch      = 10        // entries of a batch; messages of a receive
+	maxBatchBytes = 256 << 10 // 1 MiB since 2025, but less with older queues and other servers
+	maxRedrive    = 1000      // maxReceiveCount of a redrive policy
 )
 
 // requestTimeout bounds a request, its retries included, beside the caller's
@@ -74,8 +72,8 @@ func (o Options) check() error {
 		return fmt.Errorf("sqsqueue: the visibility %v must be whole seconds, 1s to %v", o.Visibility, maxVisibility)
 	case o.WaitTime > maxWaitTime || o.WaitTime%time.Second != 0:
 		return fmt.Errorf("sqsqueue: the wait time %v must be whole seconds, at most %v", o.WaitTime, maxWaitTime)
-	case o.MaxReceives < 1 || o.MaxReceives > maxReceiveSets:
-		return fmt.Errorf("sqsqueue: the number of receives %d must be 1 to %d", o.MaxReceives, maxReceiveSets)
+	case o.MaxReceives < 1 || o.MaxReceives > maxRedrive:
+		return fmt.Errorf("sqsqueue: the number of receives %d must be 1 to %d", o.MaxReceives, maxRedrive)
 	}
 	return nil
 }
@@ -84,18 +82,3 @@ func (o Options) check() error {
 const deadSuffix = "-dead"
 
 func (o Options) name() string { return o.Prefix + o.Backend.Service + "-" + o.Backend.Region }
-
-// NewClient returns a client for the Queues of any number of backends. The
-// endpoint is the SDK's for the region of cfg if it is empty. Retries are few
-// and close together, so that they fit into the callers' deadlines of seconds.
-func NewClient(cfg aws.Config, endpoint string) *sqs.Client {
-	return sqs.NewFromConfig(cfg, func(o *sqs.Options) {
-		if endpoint != "" {
-			o.BaseEndpoint = aws.String(endpoint)
-		}
-		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
-			r.MaxAttempts = 3
-			r.MaxBackoff = 300 * time.Millisecond
-		})
-	})
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/goleak"
+	"go.uber.org/zap/zaptest"
 
 	"cloudmirror"
 	"cloudmirror/queue/queuetest"
@@ -83,6 +84,7 @@ func newClient(t testing.TB, endpoint string) *sqs.Client {
 func newFixture(t *testing.T, client *sqs.Client, o sqsqueue.Options) queuetest.Fixture {
 	t.Helper()
 	o.Client, o.Create, o.WaitTime = client, true, -1
+	o.Logger = zaptest.NewLogger(t)
 	o.Backend = cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"}
 	q := newQueue(t, o)
 	name := o.Prefix + "s3-eu-west-1"
