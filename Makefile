@@ -20,7 +20,7 @@ help: ## lists these targets
 
 .PHONY: build
 build: ## builds bin/cloudmirror, one static binary
-	CGO_ENABLED=0 go build -trimpath -o bin/cloudmirror ./cmd/cloudmirror
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/cloudmirror ./cmd/cloudmirror
 
 .PHONY: demo
 demo: build ## shows a miss and a hit, with a small origin of its own

@@ -142,8 +142,11 @@ func (o Object) IsZero() bool { return o.url == "" }
 // Hash returns the SHA-256 of the canonical URL in lower-case hexadecimal, as
 // `printf %s URL | sha256sum` prints it.
 func (o Object) Hash() string {
-	sum := sha256.Sum256([]byte(o.url))
-	return hex.EncodeToString(sum[:])
+	var stack [512]byte // most URLs fit: hashing one allocates only the result
+	sum := sha256.Sum256(append(stack[:0], o.url...))
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // StorageKey returns the key of the object's copy of generation g in any

@@ -133,7 +133,7 @@ func (a *App) Run(ctx context.Context) error {
 		time.Sleep(a.config.ShutdownDelay) //nolint:forbidigo // nothing can end it sooner: the process was told to stop already
 		a.frontend.Drain()
 	}
-	err = errors.Join(err, a.shutDown())
+	err = errors.Join(err, a.shutDown()) //nolint:contextcheck // ctx has ended: that is why it stops
 	copying.Wait()
 	stopServing()
 	background.Wait()

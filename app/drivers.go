@@ -76,7 +76,7 @@ func (o *opener) openQueue(p *parts, b config.Backend) (countedQueue, error) {
 func (o *opener) openStorage(ctx context.Context, p *parts, b config.Backend) (storage.Provider, error) {
 	switch b.Storage.Type {
 	case config.StorageFile:
-		files, err := filestore.New(filestore.Options{
+		files, err := filestore.New(filestore.Options{ //nolint:contextcheck // it opens a directory, at once
 			Dir:       filepath.Join(o.config.DataDir, "objects", b.ID.Service, b.ID.Region),
 			PublicURL: o.config.ServerURL() + "/objects/" + b.ID.String(),
 			Logger:    o.logger,
@@ -104,7 +104,7 @@ func (o *opener) openS3(ctx context.Context, c config.Storage) (storage.Provider
 		}
 		o.s3[reach] = client
 	}
-	return s3store.New(s3store.Options{
+	return s3store.New(s3store.Options{ //nolint:contextcheck // it asks nobody
 		Client: client, Bucket: c.Bucket, Prefix: c.Prefix, PublicURL: c.PublicURL, Presign: c.Presign, Buffers: o.buffers,
 	})
 }

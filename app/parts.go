@@ -63,7 +63,7 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 	}()
 	p.origin = origin.New(origin.Options{DeploymentID: a.config.DeploymentID()})
 	p.onClose(func() error { p.origin.Close(); return nil })
-	if err := a.openCache(p); err != nil {
+	if err := a.openCache(p); err != nil { //nolint:contextcheck // the cache listens until it is closed
 		return nil, err
 	}
 	o, err := a.newOpener(ctx)

@@ -35,7 +35,8 @@ func (m *Mirror) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at
 		return View{Entry: cache.Entry{State: cache.Absent, Generation: seen.generation}, Now: at.Now()}, cacheErr
 	}
 	if cacheErr != nil {
-		return View{Entry: seen.entry(), Source: FromStorage, Now: seen.copied.StoredAt}, nil
+		// The copy is good without the cache, by our own clock.
+		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now()}, nil //nolint:nilerr // storage made up for it
 	}
 	return m.backfill(ctx, key, at, seen)
 }
@@ -78,7 +79,7 @@ func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	if stageOf(at.Entry) == final {
 		return View{Entry: at.Entry, Now: at.Now()}, nil
 	}
-	f, err := m.join(b, w, key, at)
+	f, err := m.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client who began it
 	if err != nil {
 		return View{}, err
 	}

@@ -34,7 +34,7 @@ type sight struct {
 // if it was never purged, at the same time. Concurrent looks at one object are
 // one, and a look outlives the caller who began it.
 func (m *Mirror) look(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error) {
-	result := m.looks.DoChan(string(cache.KeyOf(o, b.ID)), func() (any, error) {
+	result := m.looks.DoChan(string(cache.KeyOf(o, b.ID)), func() (any, error) { //nolint:contextcheck // a look outlives the client who began it
 		ctx, cancel := context.WithTimeout(m.life, m.timing.Look)
 		defer cancel()
 		if err := m.lookSlots.Acquire(ctx, 1); err != nil {

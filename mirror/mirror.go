@@ -31,7 +31,6 @@ type Backend struct {
 // Timing holds the deadlines and periods of the engine. A zero field has the
 // default that stands behind it.
 type Timing struct {
-	Cache time.Duration // one cache command; 250 ms
 	Look  time.Duration // one look at storage; 2 s
 	Send  time.Duration // sending one job; 2 s
 	Purge time.Duration // each step of a purge; 10 s
@@ -44,7 +43,7 @@ type Timing struct {
 
 func (t Timing) withDefaults() Timing {
 	for field, fallback := range map[*time.Duration]time.Duration{
-		&t.Cache: 250 * time.Millisecond, &t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
+		&t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
 		&t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Poll: 3 * time.Second,
 	} {
 		if *field == 0 {
@@ -60,7 +59,7 @@ const maxLooks = 256
 
 // Options are what a Mirror is made of.
 type Options struct {
-	Cache    cache.Store
+	Cache    cache.Store // bounds the time of its calls itself
 	Backends []Backend
 	Logger   *zap.Logger
 	Timing   Timing
@@ -150,10 +149,8 @@ func (m *Mirror) backend(id cloudmirror.BackendID) (*Backend, error) {
 	return b, nil
 }
 
-// get reads an entry within the cache's deadline.
+// get reads an entry.
 func (m *Mirror) get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, m.timing.Cache)
-	defer cancel()
 	at, err := m.cache.Get(ctx, key)
 	if err != nil {
 		return at, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -161,12 +158,9 @@ func (m *Mirror) get(ctx context.Context, key cache.Key) (cache.Snapshot, error)
 	return at, nil
 }
 
-// update changes an entry within the cache's deadline. An error that the change
-// itself returned is not a failure of the cache; it comes back as it is, through
-// refused.
+// update changes an entry. An error that the change itself returned is not a
+// failure of the cache; it comes back as it is, through refused.
 func (m *Mirror) update(ctx context.Context, key cache.Key, from cache.Snapshot, change cache.Change) (at cache.Snapshot, refused, err error) {
-	ctx, cancel := context.WithTimeout(ctx, m.timing.Cache)
-	defer cancel()
 	at, err = cache.Update(ctx, m.cache, key, from, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		next, refusal := change(e, now)
 		refused = refusal

@@ -17,6 +17,9 @@ import (
 // DefaultPrefix is the prefix of the keys of a Store whose options name none.
 const DefaultPrefix = "cloudmirror:"
 
+// DefaultTimeout bounds each call of a Store whose options name no other bound.
+const DefaultTimeout = 250 * time.Millisecond
+
 // Options configure a Store.
 type Options struct {
 	// URL names the Redis; CheckURL has its forms.
@@ -29,16 +32,20 @@ type Options struct {
 	// of changes. A connection that does not is replaced; until then, at most
 	// this long and a second, watchers may wait in vain. 0: a second.
 	CanaryInterval time.Duration
-	Logger         *zap.Logger           // nil: no logs
-	Registerer     prometheus.Registerer // nil: no metrics
+	// Timeout bounds each call, beside the caller's context: nobody is to wait
+	// long for what is only a cache. 0: DefaultTimeout.
+	Timeout    time.Duration
+	Logger     *zap.Logger           // nil: no logs
+	Registerer prometheus.Registerer // nil: no metrics
 }
 
 // A Store is a cache.Store in Redis.
 type Store struct {
-	prefix string
-	client redis.UniversalClient
-	clock  clock
-	swap   *redis.Script
+	prefix  string
+	timeout time.Duration
+	client  redis.UniversalClient
+	clock   clock
+	swap    *redis.Script
 
 	watchers cache.Watchers
 	listener *listener
@@ -63,10 +70,13 @@ func New(o Options) (*Store, error) {
 	if o.CanaryInterval == 0 {
 		o.CanaryInterval = time.Second
 	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	s := &Store{prefix: o.Prefix, swap: redis.NewScript(swapSource)}
+	s := &Store{prefix: o.Prefix, timeout: o.Timeout, swap: redis.NewScript(swapSource)}
 	var nodes nodesFunc
 	switch {
 	case d.cluster != nil:
@@ -100,6 +110,8 @@ func (s *Store) Close() error {
 
 // Get implements cache.Store.
 func (s *Store) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	raw, err := s.client.Get(ctx, s.name(key)).Result()
 	switch {
 	case err == nil:
@@ -123,6 +135,8 @@ func (s *Store) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, nex
 			return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, err)
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	asked := time.Now()
 	answer, err := parseReply(s.swap.Run(ctx, s.client, []string{s.name(key)},
 		old.Version(), raw, gone.UnixMilli(), seen.UnixMilli(), cache.MaxClockError.Milliseconds(), foreign))

@@ -29,13 +29,14 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: demo PATH-OF-CLOUDMIRROR")
 		os.Exit(2)
 	}
-	if err := run(ctx, os.Args[1]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
@@ -131,7 +132,7 @@ func startServer(ctx context.Context, binary, originAddress string) (*server, er
 		"--allow", `^http://` + strings.ReplaceAll(originAddress, ".", `\.`) + "/",
 		"--allow-address", "127.0.0.1/32",
 	}
-	s := &server{url: "http://" + address, command: exec.Command(binary, args...), dataDir: dataDir} //nolint:noctx // it is stopped in order, by stop
+	s := &server{url: "http://" + address, command: exec.Command(binary, args...), dataDir: dataDir}
 	fmt.Printf("$ cloudmirror %s\n", strings.Join(args, " "))
 	output, err := s.command.StderrPipe()
 	if err != nil {

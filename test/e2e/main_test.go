@@ -9,7 +9,7 @@ import (
 )
 
 // binary is the path of the program under test, built once.
-var binary string //nolint:gochecknoglobals // TestMain has no other way to hand it on
+var binary string
 
 func TestMain(m *testing.M) {
 	os.Exit(buildAndRun(m))
