@@ -14,6 +14,12 @@ VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 # How long `make fuzz` runs each target.
 FUZZTIME ?= 10s
 
+# Go stamps binaries with the revision, and fails where git does not let it (as
+# in a clone that is another user's).
+ifeq ($(shell git status --porcelain >/dev/null 2>&1 && echo readable),)
+export GOFLAGS += -buildvcs=false
+endif
+
 .PHONY: help
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
