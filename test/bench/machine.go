@@ -20,7 +20,7 @@ func describeMachine(ctx context.Context, l *lab) string {
 	}
 	return table([]string{"", ""}, [][]string{
 		{"date", time.Now().UTC().Format("2006-01-02 15:04 UTC")},
-		{"command", "`go run ./test/bench " + strings.Join(os.Args[1:], " ") + "`"},
+		{"command", "`" + commandLine("go run ./test/bench", os.Args[1:]) + "`"},
 		{"commit", output(ctx, "git", "describe", "--always", "--dirty")},
 		{"processor", fmt.Sprintf("%s, %d of it", lineOf("/proc/cpuinfo", "model name"), runtime.NumCPU())},
 		{"memory", lineOf("/proc/meminfo", "MemTotal")},

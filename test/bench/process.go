@@ -76,18 +76,22 @@ func (l *lab) start(ctx context.Context, s server) (*process, error) {
 
 // describe returns the command line, and the configuration below it.
 func (s server) describe() string {
-	words := append(slices.Clone(s.env), filepath.Base(s.program))
-	for _, argument := range s.args {
-		if argument == "" || strings.ContainsAny(argument, ` ^\[;`) {
-			argument = "'" + argument + "'"
-		}
-		words = append(words, argument)
-	}
-	text := strings.Join(words, " ")
+	text := commandLine(strings.Join(append(slices.Clone(s.env), filepath.Base(s.program)), " "), s.args)
 	for line := range strings.Lines(s.config) {
 		text += "\n    " + strings.TrimRight(line, "\n")
 	}
 	return text
+}
+
+// commandLine returns a command as one would type it.
+func commandLine(command string, args []string) string {
+	for _, argument := range args {
+		if argument == "" || strings.ContainsAny(argument, ` ^\[;`) {
+			argument = "'" + argument + "'"
+		}
+		command += " " + argument
+	}
+	return command
 }
 
 // stop ends the process in order, waits for it and removes its directory.
