@@ -21,7 +21,8 @@ const maxFileNameBytes = 200
 // Object is invalid; make one with [ParseObject]. Objects are comparable and
 // safe for concurrent use.
 type Object struct {
-	url string
+	url  string
+	hash string // of url; made once, for every key needs it
 }
 
 // ParseObject checks raw and returns the object that its canonical form names.
@@ -77,10 +78,18 @@ func ParseObject(raw string) (Object, error) {
 	if len(canonical) > MaxURLBytes {
 		return Object{}, urlErrorf("is %d bytes long when canonical, at most %d are allowed", len(canonical), MaxURLBytes)
 	}
+	hash := hashOf(canonical)
 	if string(canonical) == raw {
-		return Object{url: raw}, nil
+		return Object{url: raw, hash: hash}, nil
 	}
-	return Object{url: string(canonical)}, nil
+	return Object{url: string(canonical), hash: hash}, nil
+}
+
+func hashOf(canonical []byte) string {
+	sum := sha256.Sum256(canonical)
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // cutScheme returns what follows http: or https:, in any case. The lengths are
@@ -141,13 +150,7 @@ func (o Object) IsZero() bool { return o.url == "" }
 
 // Hash returns the SHA-256 of the canonical URL in lower-case hexadecimal, as
 // `printf %s URL | sha256sum` prints it.
-func (o Object) Hash() string {
-	var stack [512]byte // most URLs fit: hashing one allocates only the result
-	sum := sha256.Sum256(append(stack[:0], o.url...))
-	var text [2 * sha256.Size]byte
-	hex.Encode(text[:], sum[:])
-	return string(text[:])
-}
+func (o Object) Hash() string { return o.hash }
 
 // StorageKey returns the key of the object's copy of generation g in any
 // storage: `<hash>/<generation>/<file name>`. The hash comes first, so that keys

@@ -159,7 +159,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 
 // URL implements storage.Provider.
 func (s *Store) URL(_ context.Context, key, _ string) (storage.Link, error) {
-	if _, err := pathOf(key); err != nil {
+	if _, _, _, err := splitKey(key); err != nil {
 		return storage.Link{}, fmt.Errorf("filestore: %w", err)
 	}
 	return storage.Link{URL: s.publicURL + "/" + storage.EscapeKey(key)}, nil
