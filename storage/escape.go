@@ -7,11 +7,20 @@ import "strings"
 // unreserved characters of RFC 3986, section 2.3. (S3 reads a bare + as a space.)
 func EscapeKey(key string) string {
 	const hexadecimal = "0123456789ABCDEF"
+	escaped := 0
+	for i := range len(key) {
+		if !isPlain(key[i]) {
+			escaped++
+		}
+	}
+	if escaped == 0 {
+		return key
+	}
 	var b strings.Builder
-	b.Grow(len(key) + 16)
+	b.Grow(len(key) + 2*escaped)
 	for i := range len(key) {
 		c := key[i]
-		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~/", c) >= 0 {
+		if isPlain(c) {
 			b.WriteByte(c)
 			continue
 		}
@@ -20,4 +29,12 @@ func EscapeKey(key string) string {
 		b.WriteByte(hexadecimal[c&15])
 	}
 	return b.String()
+}
+
+func isPlain(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '-' <= c && c <= '9', c == '_', c == '~': // - . / and digits in a row
+		return true
+	}
+	return false
 }
