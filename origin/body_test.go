@@ -70,17 +70,21 @@ func TestSizeLimit(t *testing.T) {
 // A consumer that knows the length and stops there must not have got a body
 // that fails.
 func TestLastBytesAreDeliveredAfterTheVerdict(t *testing.T) {
-	server := origintest.Start(t)
-	response, err := newClient(t, origin.Options{}).Get(t.Context(), anywhere(t),
-		server.Object(t, "/a?size=100000&digests=digest&wrong-digest=true"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	n, err := io.ReadFull(response.Body, make([]byte, response.SizeBytes))
-	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeDigestMismatch})
-	if int64(n) == response.SizeBytes {
-		t.Error("the last bytes came without the verdict")
+	plain, encrypted := origintest.Start(t), origintest.StartTLS(t)
+	for name, server := range map[string]*origintest.Server{"HTTP/1.1": plain, "HTTP/2": encrypted} {
+		t.Run(name, func(t *testing.T) {
+			response, err := newClient(t, origin.Options{RootCAs: pool(encrypted)}).Get(t.Context(), anywhere(t),
+				server.Object(t, "/a?size=100000&digests=digest&wrong-digest=true"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			n, err := io.ReadFull(response.Body, make([]byte, response.SizeBytes))
+			wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeDigestMismatch})
+			if int64(n) == response.SizeBytes {
+				t.Error("the last bytes came without the verdict")
+			}
+		})
 	}
 }
 

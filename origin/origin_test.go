@@ -280,6 +280,13 @@ func TestSlowOriginsTimeOut(t *testing.T) {
 	}
 }
 
+func TestIdleStreamOfHTTP2TimesOut(t *testing.T) {
+	server := origintest.StartTLS(t)
+	c := newClient(t, origin.Options{RootCAs: pool(server), IdleTimeout: 50 * time.Millisecond})
+	_, _, err := fetch(t, c, anywhere(t), server.Object(t, "/c?size=1000&stall-after=100&no-ranges=true"))
+	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginTimeout})
+}
+
 func TestTimeBetweenReadsIsNotIdleTime(t *testing.T) {
 	server := origintest.Start(t)
 	c := newClient(t, origin.Options{IdleTimeout: 500 * time.Millisecond})

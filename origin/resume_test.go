@@ -3,6 +3,7 @@ package origin_test
 import (
 	"bytes"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,15 +83,18 @@ func TestContinuationsThatAreRefused(t *testing.T) {
 		want      cloudmirror.Failure
 		requests  int
 	}{
-		"object changed":           {with(func(b *origintest.Behaviour) { b.ChangeAfter = 1 }), changed, 2},
-		"range of another object":  {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherETag }), changed, 2},
-		"range of another length":  {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherTotal }), changed, 2},
-		"range from elsewhere":     {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesShifted }), truncated, 2},
-		"range without a label":    {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnlabelled }), truncated, 2},
-		"range ignored":            {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesIgnored }), truncated, 2},
-		"never gets further":       {with(func(b *origintest.Behaviour) { b.CutAfter, b.Times = 10, 0 }), truncated, 4},
-		"sends nothing, each time": {with(func(b *origintest.Behaviour) { b.CutAfter, b.Times = -1, 0 }), truncated, 4},
-		"digest of the whole":      {with(func(b *origintest.Behaviour) { b.Digests, b.WrongDigest = []string{"digest"}, true }), cloudmirror.Failure{Code: cloudmirror.CodeDigestMismatch}, 2},
+		"object changed":               {with(func(b *origintest.Behaviour) { b.ChangeAfter = 1 }), changed, 2},
+		"range of another object":      {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherETag }), changed, 2},
+		"range of another length":      {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherTotal }), changed, 2},
+		"range from elsewhere":         {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesShifted }), truncated, 2},
+		"range of unknown length":      {with(func(b *origintest.Behaviour) { b.Ranges, b.Chunked = origintest.RangesEndless, true }), truncated, 2},
+		"range longer than its label":  {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesMislabelled }), truncated, 2},
+		"range longer than the object": {with(func(b *origintest.Behaviour) { b.Ranges, b.Chunked = origintest.RangesLong, true }), truncated, 2},
+		"range without a label":        {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnlabelled }), truncated, 2},
+		"range ignored":                {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesIgnored }), truncated, 2},
+		"never gets further":           {with(func(b *origintest.Behaviour) { b.CutAfter, b.Times = 10, 0 }), truncated, 4},
+		"sends nothing, each time":     {with(func(b *origintest.Behaviour) { b.CutAfter, b.Times = -1, 0 }), truncated, 4},
+		"digest of the whole":          {with(func(b *origintest.Behaviour) { b.Digests, b.WrongDigest = []string{"digest"}, true }), cloudmirror.Failure{Code: cloudmirror.CodeDigestMismatch}, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -102,6 +106,26 @@ func TestContinuationsThatAreRefused(t *testing.T) {
 				t.Errorf("%d requests, want %d", n, test.requests)
 			}
 		})
+	}
+}
+
+func TestContinuationWaitsLongerEachTime(t *testing.T) {
+	server := origintest.Start(t)
+	c := newClient(t, origin.Options{ResumeDelay: 20 * time.Millisecond})
+	start := time.Now()
+	_, _, err := fetch(t, c, anywhere(t), server.Object(t, "/a?size=10000&cut-after=-1"))
+	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginTruncated})
+	if took := time.Since(start); took < (20+40+80)*time.Millisecond {
+		t.Errorf("three tries took %v", took)
+	}
+}
+
+func TestIgnoredRangeIsSaidToBe(t *testing.T) {
+	server := origintest.Start(t)
+	_, _, err := fetch(t, newClient(t, origin.Options{}), anywhere(t), server.Object(t, "/a?size=10000&cut-after=500&times=1&ranges=ignored"))
+	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginTruncated})
+	if !strings.Contains(err.Error(), "ignores ranges") {
+		t.Errorf("the error does not say so: %v", err)
 	}
 }
 

@@ -66,13 +66,16 @@ type Behaviour struct {
 
 // Ways to serve ranges wrongly.
 const (
-	RangesIgnored    = "ignored"     // announced, but 200 and the whole object
-	RangesShifted    = "shifted"     // from another offset on, as Content-Range says
-	RangesUnlabelled = "unlabelled"  // without Content-Range
-	RangesOtherTotal = "other-total" // of an object of another length
-	RangesOtherETag  = "other-etag"  // of another object, by its ETag
-	RangesUnasked    = "unasked"     // 206 where no range was asked for
-	RangesShort      = "short"       // no more than 1000 bytes at a time
+	RangesIgnored     = "ignored"     // announced, but 200 and the whole object
+	RangesShifted     = "shifted"     // one byte early, as Content-Range says, and as many bytes
+	RangesUnlabelled  = "unlabelled"  // without Content-Range
+	RangesMislabelled = "mislabelled" // with more bytes than Content-Range says
+	RangesEndless     = "endless"     // of an object of unknown length, as Content-Range says
+	RangesLong        = "long"        // of an object ten bytes shorter, by Content-Range
+	RangesOtherTotal  = "other-total" // of an object of another length
+	RangesOtherETag   = "other-etag"  // of another object, by its ETag
+	RangesUnasked     = "unasked"     // 206 where no range was asked for
+	RangesShort       = "short"       // no more than 1000 bytes at a time
 )
 
 // parseBehaviour reads a Behaviour from a query: names in lower case with

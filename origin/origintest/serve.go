@@ -88,19 +88,34 @@ func (o object) selectRange(h http.Header, r *http.Request, b Behaviour) (from, 
 		h.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
 		return 0, 0, http.StatusRequestedRangeNotSatisfiable
 	}
-	until, total := size, size
+	until = size
 	switch b.Ranges {
 	case RangesShifted:
-		from = max(from-1, 0)
-	case RangesOtherTotal:
-		total++
-	case RangesOtherETag:
-		h.Set("ETag", `"another"`)
+		from, until = max(from-1, 0), until-1
 	case RangesShort:
 		until = min(until, from+1000)
-	case RangesUnlabelled:
-		return from, until, http.StatusPartialContent
+	case RangesOtherETag:
+		h.Set("ETag", `"another"`)
 	}
-	h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, until-1, total))
+	label(h, b, from, until, size)
 	return from, until, http.StatusPartialContent
+}
+
+// label sets the Content-Range of a part.
+func label(h http.Header, b Behaviour, from, until, size int64) {
+	total := strconv.FormatInt(size, 10)
+	switch b.Ranges {
+	case RangesUnlabelled:
+		return
+	case RangesMislabelled:
+		until -= 10
+	case RangesEndless:
+		total = "*"
+	case RangesLong:
+		until -= 10
+		total = strconv.FormatInt(size-10, 10)
+	case RangesOtherTotal:
+		total = strconv.FormatInt(size+1, 10)
+	}
+	h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%s", from, until-1, total))
 }
