@@ -11,7 +11,7 @@ MINIO         := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 MOTO          := moto[server]==5.2.1
 VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-# How long `make fuzz` runs each target.
+# How long `make fuzz` runs each target: a time, or a number of inputs (1000x).
 FUZZTIME ?= 10s
 
 # Go stamps binaries with the revision, and fails where git does not let it (as
