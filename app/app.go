@@ -116,8 +116,10 @@ func (a *App) Run(ctx context.Context) error {
 	for _, s := range a.servers {
 		background.Go(func() { failed <- s.serve() })
 	}
+	working, stopWorking := context.WithCancel(ctx)
+	defer stopWorking()
 	if a.copier != nil {
-		copying.Go(func() { a.copier.Run(ctx) })
+		copying.Go(func() { a.copier.Run(working) })
 	}
 	a.health.ready.Store(true)
 	a.logger.Info("started", zap.String("role", string(a.role)), zap.Stringers("listen", a.Addresses()))
@@ -127,10 +129,13 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	a.logger.Info("stopping")
+	a.logger.Info("stopping", zap.Error(err))
+	stopWorking()
 	a.health.ready.Store(false)
-	if a.frontend != nil && err == nil {
-		time.Sleep(a.config.ShutdownDelay) //nolint:forbidigo // nothing can end it sooner: the process was told to stop already
+	if a.frontend != nil {
+		if err == nil {
+			time.Sleep(a.config.ShutdownDelay) //nolint:forbidigo // nothing can end it sooner: the process was told to stop already
+		}
 		a.frontend.Drain()
 	}
 	err = errors.Join(err, a.shutDown()) //nolint:contextcheck // ctx has ended: that is why it stops
@@ -147,7 +152,7 @@ func (a *App) shutDown() error {
 	var wait sync.WaitGroup
 	errs := make([]error, len(a.servers))
 	for i, s := range a.servers {
-		wait.Go(func() { errs[i] = s.stop(a.config.Copier.Grace) })
+		wait.Go(func() { errs[i] = s.stop(max(a.config.Copier.Grace, minStop)) })
 	}
 	wait.Wait()
 	return errors.Join(errs...)
@@ -159,6 +164,9 @@ func (a *App) close() error {
 		a.frontend.Close()
 	}
 	a.mirror.Close()
+	for _, s := range a.servers { // closed already, unless nothing was served yet
+		_ = s.listener.Close()
+	}
 	return a.parts.close()
 }
 
@@ -173,7 +181,8 @@ type server struct {
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10 // a URL of 8 KiB, percent-encoded, and the usual headers
+	maxHeaderBytes    = 64 << 10        // a URL of 8 KiB, percent-encoded, and the usual headers
+	minStop           = 5 * time.Second // for open requests to end at a stop, whatever copies get
 )
 
 func (a *App) listen(ctx context.Context, address string, handler http.Handler) error {

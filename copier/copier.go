@@ -145,6 +145,9 @@ func (c *Copier) awaitSlot(ctx context.Context) bool {
 }
 
 func (c *Copier) takeSlot(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
 	select {
 	case c.slots <- struct{}{}:
 		return true

@@ -14,13 +14,13 @@ import (
 // copy streams the object from its origin into storage. An error is a
 // *cloudmirror.Failure if the origin is to blame, and storage's otherwise.
 func (t *task) copy(ctx context.Context, attempt *mirror.Attempt) (storage.Info, error) {
-	limited, cancel := context.WithTimeout(ctx, mirror.MaxCopyDuration)
+	limited, cancel := context.WithTimeout(ctx, attempt.MaxDuration())
 	defer cancel()
 	info, err := t.transferOrFind(limited, attempt)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		return info, &cloudmirror.Failure{
 			Code: cloudmirror.CodeOriginTimeout, Permanent: true, Err: err,
-			Message: fmt.Sprintf("The object could not be copied within %v.", mirror.MaxCopyDuration),
+			Message: fmt.Sprintf("The object could not be copied within %v.", attempt.MaxDuration()),
 		}
 	}
 	return info, err

@@ -17,7 +17,7 @@ import (
 // Limits of what is done after a copy ended.
 const (
 	closingTimeout = 30 * time.Second // for telling the entry and the queue how it ended
-	busyDelay      = 30 * time.Second // how long a redelivered message of a running copy stays hidden
+	heldDelay      = time.Minute      // how long a second message of a running attempt's job rests
 	downDelay      = 5 * time.Second  // how long a job rests that a part of ours being down gave back
 )
 
@@ -63,9 +63,7 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 	defer t.freeSlot()
 	attempt, outcome, err := t.mirror.Begin(ctx, t.delivery.Job)
 	if err != nil {
-		t.cache.doubt()
-		t.backend.storage.doubt()
-		return t.putBack(ctx, downDelay, err)
+		return t.notBegun(ctx, err)
 	}
 	switch outcome {
 	case mirror.Exists:
@@ -73,11 +71,30 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 	case mirror.Stale:
 		return resultStale, t.acknowledge(ctx)
 	case mirror.Busy:
-		return resultDuplicate, t.busy(ctx)
-	case mirror.Begun:
+		return resultDuplicate, t.acknowledge(ctx)
+	case mirror.Held:
+		return t.putBack(ctx, heldDelay, nil)
+	case mirror.Begun, mirror.None:
 	}
 	t.attempt.Store(attempt)
 	return t.carryOut(ctx, attempt)
+}
+
+// notBegun treats a job of which the engine could not tell what is to be done. If
+// that is because a part of ours is down, the job is put back; otherwise it is
+// the job's own trouble, and its receives count.
+func (t *task) notBegun(ctx context.Context, why error) (result, error) {
+	cacheDown, storageDown := t.cache.check(ctx), t.backend.storage.check(ctx)
+	if cacheDown == nil && storageDown == nil {
+		return t.leave(why)
+	}
+	if cacheDown != nil {
+		t.cache.doubt()
+	}
+	if storageDown != nil {
+		t.backend.storage.doubt()
+	}
+	return t.putBack(ctx, downDelay, why)
 }
 
 // carryOut copies the object and ends the attempt.
@@ -152,16 +169,6 @@ func (t *task) leave(err error) (result, error) {
 		return resultLost, err
 	}
 	return resultLeft, err
-}
-
-// busy treats a message whose object another attempt is copying. Received for
-// the first time it is a duplicate, and goes. Received again it may be the very
-// message of that attempt, whose copier failed to keep it hidden: it stays.
-func (t *task) busy(ctx context.Context) error {
-	if t.delivery.Receives <= 1 {
-		return t.acknowledge(ctx)
-	}
-	return t.backend.Queue.Extend(ctx, t.delivery, busyDelay)
 }
 
 // handBack ends an attempt and gives its job back to the queue.

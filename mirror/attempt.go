@@ -31,8 +31,10 @@ type Outcome int
 
 // The outcomes of Begin.
 const (
-	Begun  Outcome = iota // copy the object; the Attempt is the caller's
-	Busy                  // another attempt is copying it
+	None   Outcome = iota // nothing is known: there is an error
+	Begun                 // copy the object; the Attempt is the caller's
+	Busy                  // the attempt of another job is copying it: this one is a duplicate
+	Held                  // an attempt of this very job holds it, perhaps of a copier that is gone
 	Exists                // there is a copy: the job is done
 	Stale                 // the job was overtaken by a purge or a failure: drop it
 )
@@ -53,6 +55,8 @@ type Attempt struct {
 	mu    sync.Mutex
 	at    cache.Snapshot // the newest known state of the entry
 	ended bool           // completed, failed or handed back
+
+	uncertain bool // the answer to the last try to end it was lost
 }
 
 // Begin starts an attempt for a job. The attempt is only valid with Begun; it
@@ -61,25 +65,27 @@ type Attempt struct {
 func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, error) {
 	b, err := m.backend(job.Backend)
 	if err != nil {
-		return nil, Stale, err
+		return nil, None, err
 	}
 	a := &Attempt{mirror: m, backend: b, job: job, key: cache.KeyOf(job.Object, job.Backend), id: cloudmirror.NewID()}
 	at, err := m.get(ctx, a.key)
 	if err != nil {
-		return nil, Busy, err
+		return nil, None, err
 	}
-	if at.Entry.State == cache.Absent {
-		// The cache was flushed since the job was sent. The copy may have been
-		// made, or the object purged, meanwhile: only storage can tell.
+	if at.Entry.State == cache.Absent || at.Entry.Lapsed(at.Now()) {
+		// The cache was flushed, or a copier died, since the job was sent. The
+		// copy may have been made, or the object purged: only storage can tell.
 		seen, err := m.look(ctx, b, job.Object)
-		if err != nil {
-			return nil, Busy, err
+		switch {
+		case err != nil:
+			return nil, None, err
+		case seen.generation != job.Generation:
+			return nil, Stale, nil
+		case seen.found:
+			m.backfill(ctx, a.key, at, seen)
+			return nil, Exists, nil
 		}
-		if seen.found {
-			_, err := m.backfill(ctx, a.key, at, seen)
-			return nil, Exists, err
-		}
-		a.job.Generation, a.job.Replace = seen.generation, seen.expiring
+		a.job.Replace = seen.expiring
 	}
 	outcome := cache.StartStale
 	at, _, err = m.update(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
@@ -90,9 +96,12 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 		return next, nil
 	})
 	if err != nil {
-		return nil, Busy, err
+		return nil, None, err
 	}
 	a.at = at
+	if outcome == cache.StartBusy && at.Entry.Job == job.ID {
+		return nil, Held, nil
+	}
 	return a, map[cache.StartOutcome]Outcome{
 		cache.StartWon: Begun, cache.StartBusy: Busy, cache.StartPresent: Exists, cache.StartStale: Stale,
 	}[outcome], nil
@@ -116,6 +125,10 @@ func (a *Attempt) IsGood(info storage.Info) bool {
 	return now.Before(expires)
 }
 
+// MaxDuration returns how long the attempt may take, at most: of a copy that took
+// longer than half of its life to make, clients would have nothing.
+func (a *Attempt) MaxDuration() time.Duration { return min(MaxCopyDuration, a.backend.TTL/2) }
+
 // ExpiresAt returns until when a copy whose upload begins now is kept.
 func (a *Attempt) ExpiresAt() time.Time { return time.Now().Add(a.backend.TTL) }
 
@@ -137,7 +150,7 @@ func (a *Attempt) Complete(ctx context.Context, info storage.Info) error {
 	copied, expires := a.backend.describe(info, time.Now())
 	err := a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.Complete(now, a.id, copied, expires)
-	})
+	}, func(e cache.Entry) bool { return e.State == cache.Present && e.Generation == a.job.Generation })
 	if errors.Is(err, ErrLost) {
 		a.discard(ctx)
 	}
@@ -167,10 +180,14 @@ func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, 
 			Code: f.Code, Message: f.Message, Cause: cause(f), Status: f.Status,
 			Permanent: f.Permanent || dead,
 			RetryAt:   now.Add(max(retryDelay(tries), f.RetryAfter)),
-		}, a.backend.NegativeTTL)
-	})
+		}, max(a.backend.NegativeTTL, minNegativeTTL))
+	}, func(e cache.Entry) bool { return e.State == cache.Failed && e.Job == a.job.ID })
 	return dead && err == nil, err
 }
+
+// minNegativeTTL is how long a permanent failure is remembered at least, so that
+// whoever waits for it learns of it.
+const minNegativeTTL = time.Second
 
 // cause returns the private error chain, cut to what an entry may keep.
 func cause(f *cloudmirror.Failure) string {
@@ -194,7 +211,7 @@ func retryDelay(tries int) time.Duration {
 func (a *Attempt) HandBack(ctx context.Context, delay time.Duration) error {
 	err := a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.Requeue(now, a.id, delay+a.mirror.timing.QueueLease)
-	})
+	}, func(cache.Entry) bool { return false })
 	if err != nil {
 		return err
 	}
@@ -204,11 +221,16 @@ func (a *Attempt) HandBack(ctx context.Context, delay time.Duration) error {
 }
 
 // end applies the last change of the attempt: what comes after it, such as a late
-// heartbeat, is lost.
-func (a *Attempt) end(ctx context.Context, change cache.Change) error {
+// heartbeat, is lost. If an earlier try was made whose answer was lost, an entry
+// that isDone is that try's work.
+func (a *Attempt) end(ctx context.Context, change cache.Change, isDone func(cache.Entry) bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err := a.change(ctx, change)
+	if errors.Is(err, ErrLost) && a.uncertain && !a.ended && isDone(a.at.Entry) {
+		err = nil
+	}
+	a.uncertain = errors.Is(err, ErrUnavailable)
 	a.ended = a.ended || err == nil
 	return err
 }

@@ -38,7 +38,7 @@ func (m *Mirror) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at
 		// The copy is good without the cache, by our own clock.
 		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now()}, nil //nolint:nilerr // storage made up for it
 	}
-	return m.backfill(ctx, key, at, seen)
+	return m.backfill(ctx, key, at, seen), nil
 }
 
 // entry returns the entry of a copy that was seen, for want of a cache.
@@ -79,7 +79,24 @@ func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	if stageOf(at.Entry) == final {
 		return View{Entry: at.Entry, Now: at.Now()}, nil
 	}
-	f, err := m.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client who began it
+	for {
+		view, err := m.fly(ctx, b, w, key, at, p)
+		if err != nil || view.Entry.State != cache.Present || at.Entry.State == cache.Absent || view.Entry.Generation == at.Entry.Generation {
+			return view, err
+		}
+		// The flight had begun before a purge of which we know. Ask again.
+		if at, err = m.get(ctx, key); err != nil {
+			return View{}, err
+		}
+		if at.Entry.State == cache.Present {
+			return View{Entry: at.Entry, Now: at.Now()}, nil
+		}
+	}
+}
+
+// fly takes part in the flight of a key.
+func (m *Mirror) fly(ctx context.Context, b *Backend, w Want, key cache.Key, seen cache.Snapshot, p Patience) (View, error) {
+	f, err := m.join(b, w, key, seen) //nolint:contextcheck // a flight outlives the client who began it
 	if err != nil {
 		return View{}, err
 	}

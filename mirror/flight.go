@@ -14,9 +14,12 @@ import (
 	"cloudmirror/queue"
 )
 
-// staleRetry is how long a flight waits before it looks again after a purge
-// overtook it.
-const staleRetry = 50 * time.Millisecond
+// After a purge overtook it, a flight waits a little and looks again, so often at
+// most.
+const (
+	staleRetry = 50 * time.Millisecond
+	maxStale   = 20
+)
 
 // A flight follows one object in one backend for all clients of this process
 // that wait for it. It ends when the outcome is final, or nobody waits.
@@ -110,7 +113,7 @@ func (f *flight) tell(s stage, v View, err error) {
 func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 	changed, stop := f.mirror.cache.Watch(f.key)
 	defer stop()
-	source := FromCache
+	source, stale := FromCache, 0
 	for fresh := at.Entry.State == cache.Absent; ; fresh = false {
 		var err error
 		if !fresh {
@@ -124,11 +127,19 @@ func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 			f.tell(final, view, err)
 			return
 		}
-		pause, done := f.step(ctx, at, source)
-		if done {
+		pause, done, err := f.step(ctx, at, source)
+		switch {
+		case done:
 			return
+		case err == nil:
+			source, stale = FromCopy, 0
+		default:
+			if stale++; stale > maxStale {
+				f.tell(final, View{Entry: at.Entry, Now: at.Now()}, fmt.Errorf("%w: %w", ErrUnavailable, err))
+				return
+			}
+			pause = f.overtaken(ctx, stale)
 		}
-		source = FromCopy
 		if err := await(ctx, changed, pause); err != nil {
 			break
 		}
@@ -136,9 +147,23 @@ func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 	f.tell(final, f.news().view, ErrClosed) // nobody waits, or the process stops
 }
 
+// overtaken is called when a purge was found to have happened since storage was
+// looked at, for the n-th time in a row, and returns how long to wait before the
+// next look. If the purge never gets to its tombstone, it has died halfway: then
+// its tombstone is written here.
+func (f *flight) overtaken(ctx context.Context, n int) time.Duration {
+	if n == maxStale/2 {
+		if _, err := f.mirror.bury(ctx, f.backend, f.want); err != nil && ctx.Err() == nil {
+			f.mirror.logger.Warn("a purge that died halfway could not be ended", zap.Error(err))
+		}
+	}
+	return staleRetry
+}
+
 // step does what an entry asks for. It reports how long to wait, at most, for
-// the entry to change, or that the outcome is final and told.
-func (f *flight) step(ctx context.Context, at cache.Snapshot, source Source) (pause time.Duration, done bool) {
+// the entry to change, or that the outcome is final and told. The error is
+// errStale.
+func (f *flight) step(ctx context.Context, at cache.Snapshot, source Source) (pause time.Duration, done bool, err error) {
 	for {
 		now := at.Now()
 		e := at.Entry.At(now)
@@ -146,23 +171,23 @@ func (f *flight) step(ctx context.Context, at cache.Snapshot, source Source) (pa
 		switch s := stageOf(e); {
 		case s == final:
 			f.tell(final, view, nil)
-			return 0, true
+			return 0, true, nil
 		case e.State == cache.Failed && now.Before(e.Failure.RetryAt):
 			f.tell(settled, view, nil)
-			return min(f.mirror.timing.Poll, e.Failure.RetryAt.Sub(now)), false
+			return min(f.mirror.timing.Poll, e.Failure.RetryAt.Sub(now)), false, nil
 		case e.Pending() && !e.Lapsed(now):
 			f.tell(settled, view, nil)
-			return min(f.mirror.timing.Poll, e.Until.Sub(now)), false
+			return min(f.mirror.timing.Poll, e.Until.Sub(now)), false, nil
 		}
 		next, view, err := f.advance(ctx, at)
 		switch {
 		case errors.Is(err, errStale):
-			return staleRetry, false
+			return 0, false, err
 		case ctx.Err() != nil:
-			return 0, false
+			return 0, false, nil
 		case err != nil || view.Entry.State == cache.Present:
 			f.tell(final, view, err)
-			return 0, true
+			return 0, true, nil
 		}
 		at = next
 	}
@@ -181,27 +206,28 @@ func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot
 		return at, View{Entry: at.Entry, Now: at.Now()}, err
 	}
 	if seen.found {
-		view, err := m.backfill(ctx, f.key, at, seen)
-		if err == nil && view.Entry.State != cache.Present {
+		view := m.backfill(ctx, f.key, at, seen)
+		if view.Entry.State != cache.Present {
 			return at, view, errStale
 		}
-		return at, view, err
+		return at, view, nil
 	}
 	next, err := m.claim(ctx, f.backend, f.want, f.key, at, seen)
 	return next, View{}, err
 }
 
 // backfill notes a copy that was seen in storage. The view shows what the entry
-// is then: something else, if the object was purged or claimed meanwhile.
-func (m *Mirror) backfill(ctx context.Context, key cache.Key, at cache.Snapshot, seen sight) (View, error) {
+// is then: something else, if the object was purged or claimed meanwhile. If the
+// cache cannot be told, the copy is good without it.
+func (m *Mirror) backfill(ctx context.Context, key cache.Key, at cache.Snapshot, seen sight) View {
 	at, _, err := m.update(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.Backfill(now, seen.generation, seen.copied, seen.expires), nil
 	})
 	if err != nil {
 		m.logger.Warn("a copy could not be noted in the cache", zap.Error(err))
-		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now()}, nil
+		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now()}
 	}
-	return View{Entry: at.Entry, Source: FromStorage, Now: at.Now()}, nil
+	return View{Entry: at.Entry, Source: FromStorage, Now: at.Now()}
 }
 
 // claim claims an object that has no copy and sends the job if that is won. From
@@ -209,17 +235,22 @@ func (m *Mirror) backfill(ctx context.Context, key cache.Key, at cache.Snapshot,
 // that a job exists.
 func (m *Mirror) claim(ctx context.Context, b *Backend, w Want, key cache.Key, at cache.Snapshot, seen sight) (cache.Snapshot, error) {
 	ctx = context.WithoutCancel(ctx)
-	id, outcome := cloudmirror.NewID(), cache.ClaimPending
+	id, outcome, claimed := cloudmirror.NewID(), cache.ClaimPending, ""
 	at, _, err := m.update(ctx, key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
 		next, outcome = e.Claim(now, id, seen.generation, m.timing.QueueLease)
+		claimed = next.Job
 		return next, nil
 	})
+	won := outcome == cache.ClaimWon || outcome == cache.ClaimResend
 	switch {
+	case err != nil && won: // the claim may have been made, and only the answer lost
+		m.release(ctx, key, cache.Snapshot{}, claimed)
+		return at, err
 	case err != nil:
 		return at, err
 	case outcome == cache.ClaimStale:
 		return at, errStale
-	case outcome != cache.ClaimWon && outcome != cache.ClaimResend:
+	case !won:
 		return at, nil
 	}
 	job := queue.Job{
@@ -242,16 +273,24 @@ func (m *Mirror) send(ctx context.Context, b *Backend, job queue.Job) error {
 	return nil
 }
 
-// release gives a claim back whose job could not be sent. If that fails too, the
-// lease ends it.
+// release gives a claim back whose job was not sent. If the cache cannot be told,
+// the lease ends it.
 func (m *Mirror) release(ctx context.Context, key cache.Key, at cache.Snapshot, job string) {
-	_, _, err := m.update(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
-		return e.Release(now, job), nil
-	})
-	if err != nil {
-		m.logger.Warn("a claim could not be released; its lease will end it", zap.Error(err))
+	var err error
+	for range releaseTries {
+		_, _, err = m.update(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+			return e.Release(now, job), nil
+		})
+		if err == nil {
+			return
+		}
+		at = cache.Snapshot{}
 	}
+	m.logger.Warn("a claim could not be released; its lease will end it", zap.Error(err))
 }
+
+// releaseTries is how often a claim is tried to be given back.
+const releaseTries = 3
 
 // await waits for a change, but no longer than pause.
 func await(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {

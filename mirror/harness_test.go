@@ -174,6 +174,7 @@ var errBroken = errors.New("broken by the test")
 type breakableCache struct {
 	cache.Store
 	broken   atomic.Bool
+	lose     atomic.Int64 // so many Swaps, next, are made and their answers lost
 	commands atomic.Int64 // Gets and Swaps
 }
 
@@ -190,7 +191,11 @@ func (c *breakableCache) Swap(ctx context.Context, key cache.Key, old cache.Snap
 	if c.broken.Load() {
 		return cache.Snapshot{}, false, errBroken
 	}
-	return c.Store.Swap(ctx, key, old, next)
+	at, swapped, err := c.Store.Swap(ctx, key, old, next)
+	if c.lose.Add(-1) >= 0 {
+		return cache.Snapshot{}, false, errBroken
+	}
+	return at, swapped, err
 }
 
 type breakableQueue struct {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/mirror"
 )
@@ -166,8 +167,13 @@ func TestDuplicatesOfAJob(t *testing.T) {
 	}
 	job := w.receive()
 	a := w.begin(job)
-	if _, outcome, err := w.mirror.Begin(t.Context(), job); err != nil || outcome != mirror.Busy {
-		t.Errorf("while it runs: outcome %v, error %v, want Busy", outcome, err)
+	if _, outcome, err := w.mirror.Begin(t.Context(), job); err != nil || outcome != mirror.Held {
+		t.Errorf("the same job while it runs: outcome %v, error %v, want Held", outcome, err)
+	}
+	other := job
+	other.ID = cloudmirror.NewID()
+	if _, outcome, err := w.mirror.Begin(t.Context(), other); err != nil || outcome != mirror.Busy {
+		t.Errorf("another job while it runs: outcome %v, error %v, want Busy", outcome, err)
 	}
 	if err := a.Complete(t.Context(), w.upload(a)); err != nil {
 		t.Fatal(err)

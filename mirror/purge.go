@@ -39,11 +39,18 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	if err := m.mark(ctx, b, w.Object, cloudmirror.NewGeneration()); err != nil {
 		return err
 	}
-	if err := m.bury(ctx, b, w); err != nil {
+	m.looks.Forget(string(cache.KeyOf(w.Object, w.Backend))) // who looks from now on sees the marker
+	entry, err := m.bury(ctx, b, w)
+	if err != nil {
 		return err
 	}
 	// The first generation too: it may be left from a purge that died here.
-	for _, g := range slices.Compact([]cloudmirror.Generation{old, cloudmirror.FirstGeneration}) {
+	generations := []cloudmirror.Generation{old, entry.Generation, cloudmirror.FirstGeneration}
+	slices.Sort(generations)
+	for _, g := range slices.Compact(generations) {
+		if g == "" { // there was no entry
+			continue
+		}
 		if err := m.remove(ctx, b, w.Object, g); err != nil {
 			return err
 		}
@@ -51,25 +58,29 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	return nil
 }
 
-// bury writes the tombstone for the generation that the marker names. Of two
+// bury writes the tombstone for the generation that the marker names, and returns
+// the entry that it replaced, unless that was a tombstone for it already. Of two
 // purges at once, one's marker stands; whichever is the last to write its
 // tombstone reads that marker afterwards, and so the two end up agreeing.
-func (m *Mirror) bury(ctx context.Context, b *Backend, w Want) error {
+func (m *Mirror) bury(ctx context.Context, b *Backend, w Want) (replaced cache.Entry, err error) {
 	key := cache.KeyOf(w.Object, w.Backend)
 	current, err := m.marker(ctx, b, w.Object)
 	for err == nil {
 		g := current
 		_, _, err = m.update(ctx, key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+			if e.Generation != g {
+				replaced = e
+			}
 			return e.Purge(now, g, m.timing.Tombstone), nil
 		})
 		if err != nil {
-			return err
+			return replaced, err
 		}
 		if current, err = m.marker(ctx, b, w.Object); err == nil && current == g {
-			return nil
+			return replaced, nil
 		}
 	}
-	return err
+	return replaced, err
 }
 
 func (m *Mirror) marker(ctx context.Context, b *Backend, o cloudmirror.Object) (cloudmirror.Generation, error) {

@@ -144,7 +144,7 @@ func TestPatienceEnds(t *testing.T) {
 }
 
 // What a miss costs in commands to the cache, all processes together.
-func TestAMissTakesEightCommands(t *testing.T) {
+func TestAMissTakesAtMostEightCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		waiting := w.wait(t.Context(), w.mirror)
@@ -155,9 +155,10 @@ func TestAMissTakesEightCommands(t *testing.T) {
 			t.Fatal(waiting.err)
 		}
 		// The copier's Get, Start and Complete; the waiter's Get and Claim, and a
-		// Get for each change that wakes it: Claim, Start and Complete.
-		if n := w.cache.commands.Load(); n != 8 {
-			t.Errorf("%d commands, want 8", n)
+		// Get for each change that wakes it: Claim, Start and Complete, which may
+		// be joined.
+		if n := w.cache.commands.Load(); n > 8 {
+			t.Errorf("%d commands, want at most 8", n)
 		}
 	})
 }
