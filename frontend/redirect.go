@@ -19,9 +19,7 @@ const redirectPrefix = "/v1/redirect/"
 func (f *Frontend) redirect(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	t, a := f.direct(r, began)
-	if a.outcome != outcomeGone {
-		f.write(w, r, a)
-	}
+	f.write(w, r, a)
 	took := time.Since(began)
 	f.metrics.observe(t.backend, a.outcome, took)
 	if entry := f.logger.Check(zap.DebugLevel, "redirect"); entry != nil {
@@ -88,7 +86,7 @@ func isFinal(e cache.Entry) bool {
 // conclude decides the answer by what the engine found.
 func (f *Frontend) conclude(r *http.Request, want mirror.Want, t terms, view mirror.View, cut cloudmirror.Code, err error) answer {
 	if r.Context().Err() != nil {
-		return gone()
+		return gone(notYet(t, want.Object, codeWaitTimeout))
 	}
 	if err == nil && view.Entry.State == cache.Present {
 		link, linkErr := f.engine.Link(r.Context(), want, view.Entry, r.Method)

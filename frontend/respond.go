@@ -232,7 +232,12 @@ func internalError() answer {
 	return problem(http.StatusInternalServerError, outcomeError, cloudmirror.CodeInternal, "Something went wrong on our side.")
 }
 
-func gone() answer { return answer{outcome: outcomeGone} }
+// gone is for a client that left. One that only closed its sending side, which
+// looks alike, still reads the answer.
+func gone(a answer) answer {
+	a.outcome = outcomeGone
+	return a
+}
 
 func purged() answer { return answer{status: http.StatusNoContent} }
 
