@@ -255,28 +255,3 @@ func TestEntryPurge(t *testing.T) {
 		})
 	}
 }
-
-func TestEntryEvict(t *testing.T) {
-	tests := []struct {
-		name string
-		from cache.Entry
-		with cloudmirror.Generation
-		want cache.Entry
-	}{
-		{"the copy is forgotten", present, generation, absent},
-		{"the copy of a young purge leaves the tombstone", purged(present, later), generation, tombstone},
-		{"a copy of another generation stays", present, oldGeneration, present},
-		{"absent stays", absent, generation, absent},
-		{"a queued job stays", queued, generation, queued},
-		{"a running attempt stays", copying, generation, copying},
-		{"an error stays", failed, generation, failed},
-		{"a tombstone stays", tombstone, generation, tombstone},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			before := snapshot(tt.from)
-			check(t, tt.from.Evict(now, tt.with), tt.want)
-			check(t, tt.from, before)
-		})
-	}
-}

@@ -314,12 +314,3 @@ func (e Entry) Purge(now time.Time, g cloudmirror.Generation, life time.Duration
 	until := now.Add(life)
 	return Entry{State: Tombstone, Generation: g, Until: until, PurgedUntil: until}
 }
-
-// Evict forgets a copy of the given generation, because it expired or is seen to
-// be gone. Anything else stays as it is.
-func (e Entry) Evict(now time.Time, g cloudmirror.Generation) Entry {
-	if e.State == Present && e.Generation == g {
-		return e.remains(now)
-	}
-	return e
-}

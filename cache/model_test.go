@@ -255,10 +255,6 @@ func (w *world) Backfill(t *rapid.T) {
 	})
 }
 
-func (w *world) Evict(t *rapid.T) {
-	w.others(t, func(e cache.Entry) cache.Entry { return e.Evict(w.now, w.anyGeneration(t)) })
-}
-
 // Check is called between the actions.
 func (w *world) Check(t *rapid.T) {
 	e := w.entry.At(w.now)

@@ -25,7 +25,7 @@ const foreign = "(not a string)"
 //     the same state twice is that state.
 //   - Complete, Backfill and Fail only state facts; who finds the same fact
 //     stated already, to the millisecond, is right.
-//   - Release and Evict to absent ask for nothing to be there.
+//   - Release to absent asks for nothing to be there.
 //
 // Redis replicates the script's effects, not the script, so reading the clock
 // before a write is allowed.
