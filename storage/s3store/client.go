@@ -3,6 +3,7 @@ package s3store
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -36,8 +37,22 @@ func NewClient(ctx context.Context, o ClientOptions) (*s3.Client, error) {
 	}
 	return s3.NewFromConfig(c, func(so *s3.Options) {
 		so.UsePathStyle = o.PathStyle
+		so.HTTPClient = plainBodies{so.HTTPClient}
 		if o.Endpoint != "" {
 			so.BaseEndpoint = aws.String(o.Endpoint)
 		}
 	}), nil
+}
+
+// plainBodies hides that the SDK's bodies can write themselves: when they are
+// closed meanwhile they report io.EOF (smithy-go 1.28.8), which net/http takes
+// for a failed write, and then it cuts the connection under the answer.
+type plainBodies struct{ client s3.HTTPClient }
+
+// Do implements s3.HTTPClient.
+func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.client.Do(r)
 }
