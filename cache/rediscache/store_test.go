@@ -23,6 +23,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // open returns a store that is closed at the end of the test.
 func open(t testing.TB, o rediscache.Options) *rediscache.Store {
 	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second // a busy machine is no outage
+	}
 	store, err := rediscache.New(o)
 	if err != nil {
 		t.Fatal(err)
