@@ -184,7 +184,7 @@ func (f *flight) step(ctx context.Context, at cache.Snapshot, source Source) (pa
 		case errors.Is(err, errStale):
 			return 0, false, err
 		case ctx.Err() != nil:
-			return 0, false, nil
+			return 0, false, nil //nolint:nilerr // nobody waits any more, as run notices
 		case err != nil || view.Entry.State == cache.Present:
 			f.tell(final, view, err)
 			return 0, true, nil
