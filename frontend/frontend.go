@@ -9,13 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
 	"cloudmirror"
-	"cloudmirror/cache"
 	"cloudmirror/mirror"
 	"cloudmirror/storage"
 )
@@ -32,7 +32,7 @@ type engine interface {
 	Peek(ctx context.Context, w mirror.Want) (mirror.View, error)
 	Wait(ctx context.Context, w mirror.Want, p mirror.Patience) (mirror.View, error)
 	Purge(ctx context.Context, w mirror.Want) error
-	Link(ctx context.Context, w mirror.Want, e cache.Entry, method string) (storage.Link, error)
+	Link(ctx context.Context, w mirror.Want, g cloudmirror.Generation, method string) (storage.Link, error)
 }
 
 var _ engine = (*mirror.Mirror)(nil)
@@ -66,6 +66,7 @@ type Options struct {
 type Frontend struct {
 	engine     engine
 	services   map[string]*service
+	known      *lru.Cache[string, *known]
 	backends   []*backend // by name
 	tokens     []Token
 	publicURL  string
@@ -104,7 +105,7 @@ func New(o Options) (*Frontend, error) {
 		o.MaxWaiters = DefaultMaxWaiters
 	}
 	f := &Frontend{
-		engine: o.Mirror, tokens: o.Tokens, publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
+		engine: o.Mirror, known: newKnownTargets(), tokens: o.Tokens, publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
 		started: time.Now(), logger: o.Logger, complaints: rate.Sometimes{Interval: unavailableLogEvery},
 		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(), maxWaiters: int64(o.MaxWaiters),
 	}

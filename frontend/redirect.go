@@ -18,7 +18,8 @@ const redirectPrefix = "/v1/redirect/"
 // redirect answers GET and HEAD of /v1/redirect/:service/:region/:url.
 func (f *Frontend) redirect(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	t, a := f.direct(r, began)
+	k, a := f.direct(r, began)
+	t := k.target
 	f.write(w, r, a)
 	took := time.Since(began)
 	f.metrics.observe(t.backend, a.outcome, took)
@@ -36,21 +37,21 @@ func (f *Frontend) redirect(w http.ResponseWriter, r *http.Request) {
 
 // direct decides where a client is sent. What can be checked without a look-up
 // is checked first.
-func (f *Frontend) direct(r *http.Request, began time.Time) (target, answer) {
-	t, refusal := f.findAllowed(r, redirectPrefix)
+func (f *Frontend) direct(r *http.Request, began time.Time) (*known, answer) {
+	k, refusal := f.recall(r)
 	if refusal != nil {
-		return t, *refusal
+		return k, *refusal
 	}
 	if f.loops(r.Header) {
-		return t, loopDetected()
+		return k, loopDetected()
 	}
-	terms, err := termsOf(t.service, t.query)
+	terms, err := termsOf(k.service, k.query)
 	if err != nil {
-		return t, invalidOption(err)
+		return k, invalidOption(err)
 	}
-	want := mirror.Want{Object: t.object, Backend: t.backend.id}
+	want := mirror.Want{Object: k.object, Backend: k.backend.id}
 	view, cut, err := f.obtain(r.Context(), want, terms, began.Add(terms.wait))
-	return t, f.conclude(r, want, terms, view, cut, err)
+	return k, f.conclude(r, k, want, terms, view, cut, err)
 }
 
 // obtain gets a copy within a client's terms, whose wait ends at end. If it ends
@@ -84,14 +85,14 @@ func isFinal(e cache.Entry) bool {
 }
 
 // conclude decides the answer by what the engine found.
-func (f *Frontend) conclude(r *http.Request, want mirror.Want, t terms, view mirror.View, cut cloudmirror.Code, err error) answer {
+func (f *Frontend) conclude(r *http.Request, k *known, want mirror.Want, t terms, view mirror.View, cut cloudmirror.Code, err error) answer {
 	if r.Context().Err() != nil {
 		return gone(notYet(t, want.Object, codeWaitTimeout))
 	}
 	if err == nil && view.Entry.State == cache.Present {
-		link, linkErr := f.engine.Link(r.Context(), want, view.Entry, r.Method)
+		location, linkErr := f.locate(r, k, want, view.Entry.Generation)
 		if linkErr == nil {
-			return toCopy(link.URL, view)
+			return toCopy(location, view)
 		}
 		err = linkErr
 	}

@@ -397,17 +397,6 @@ func TestServiceFallbackIsTheDefault(t *testing.T) {
 	})
 }
 
-func TestLinksAreMadeForTheMethod(t *testing.T) {
-	w := newWorld(t)
-	w.present()
-	for _, method := range []string{http.MethodHead, http.MethodGet} {
-		w.do(httptest.NewRequest(method, redirectPath(""), nil))
-		if forHead := w.storages[east].linkedForHead.Load(); forHead != (method == http.MethodHead) {
-			t.Errorf("the link for %s was made for another method", method)
-		}
-	}
-}
-
 func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	w := newWorld(t)
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, "BREW"} {

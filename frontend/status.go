@@ -58,7 +58,7 @@ func (f *Frontend) status(r *http.Request) answer {
 	}
 	body := describe(want, view.Entry)
 	if view.Entry.State == cache.Present {
-		if link, err := f.engine.Link(r.Context(), want, view.Entry, http.MethodGet); err == nil {
+		if link, err := f.engine.Link(r.Context(), want, view.Entry.Generation, http.MethodGet); err == nil {
 			body.Location = link.URL // without it the rest is still true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -347,8 +348,8 @@ func (q *breakableQueue) Count(ctx context.Context) (queue.Counts, error) {
 type breakableStorage struct {
 	storage.Provider
 	down, linkless atomic.Bool
-	linkedForHead  atomic.Bool // the last link
-	looks          atomic.Int64
+	signs          atomic.Bool // its links are private
+	looks, links   atomic.Int64
 	delay          time.Duration // of each look
 }
 
@@ -365,6 +366,10 @@ func (s *breakableStorage) URL(ctx context.Context, key, method string) (storage
 	if s.linkless.Load() {
 		return storage.Link{}, errDown
 	}
-	s.linkedForHead.Store(method == http.MethodHead)
-	return s.Provider.URL(ctx, key, method)
+	link, err := s.Provider.URL(ctx, key, method)
+	if n := s.links.Add(1); s.signs.Load() {
+		link.URL += fmt.Sprintf("?signed=%d&for=%s", n, method)
+		link.Private = true
+	}
+	return link, err
 }

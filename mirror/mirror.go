@@ -175,14 +175,14 @@ func (m *Mirror) update(ctx context.Context, key cache.Key, from cache.Snapshot,
 	return at, nil, nil
 }
 
-// Link returns the address from which a client fetches a present copy with an
-// HTTP method.
-func (m *Mirror) Link(ctx context.Context, w Want, e cache.Entry, method string) (storage.Link, error) {
+// Link returns the address from which a client fetches the copy of a generation
+// with an HTTP method.
+func (m *Mirror) Link(ctx context.Context, w Want, g cloudmirror.Generation, method string) (storage.Link, error) {
 	b, err := m.backend(w.Backend)
 	if err != nil {
 		return storage.Link{}, err
 	}
-	link, err := b.Storage.URL(ctx, w.Object.StorageKey(e.Generation), method)
+	link, err := b.Storage.URL(ctx, w.Object.StorageKey(g), method)
 	if err != nil {
 		return storage.Link{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

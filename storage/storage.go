@@ -39,7 +39,8 @@ type Provider interface {
 
 	// URL returns the address from which clients fetch key with an HTTP method
 	// (GET or HEAD), whether or not the key exists. It does not go to the
-	// network.
+	// network. Unless it is private, a key's address is the same for every
+	// method and as long as the process runs.
 	URL(ctx context.Context, key, method string) (Link, error)
 }
 

@@ -23,6 +23,7 @@ func urlTests() []namedTest {
 		{"an odd file name can be fetched", testOddNames},
 		{"the source is not public", testSource},
 		{"the url does not depend on the copy", testURLUnknown},
+		{"the url stays as it is unless it is private", testURLStaysUnlessPrivate},
 	}
 }
 
@@ -170,6 +171,22 @@ func testSource(t *testing.T, f *fixture) {
 			}
 		}
 		f.wantCopy(t, o.StorageKey("0"), data)
+	}
+}
+
+// What is remembered of an address must stay true.
+func testURLStaysUnlessPrivate(t *testing.T, f *fixture) {
+	first, err := f.Provider.URL(t.Context(), aKey(t), http.MethodGet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Private {
+		return
+	}
+	for _, method := range []string{http.MethodHead, http.MethodGet} {
+		if link, err := f.Provider.URL(t.Context(), aKey(t), method); err != nil || link != first {
+			t.Errorf("URL for %s gave %+v, %v, want %+v as before", method, link, err, first)
+		}
 	}
 }
 

@@ -1,0 +1,70 @@
+package frontend
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"cloudmirror"
+	"cloudmirror/mirror"
+)
+
+// Bounds of what is remembered of targets: about 24 MiB if all are as long as
+// they may be. Longer ones are read again each time.
+const (
+	maxKnownTargets     = 8192
+	maxKnownTargetBytes = 1 << 10
+)
+
+// A known is what a raw request target was found to name: an object that the
+// rules of a backend's service allow. The rules do not change while a process
+// runs, so that it holds as long as it is remembered.
+type known struct {
+	target
+	address atomic.Pointer[address]
+}
+
+// An address is from where the copy of a generation is fetched, by any method.
+type address struct {
+	generation cloudmirror.Generation
+	location   string
+}
+
+// newKnownTargets returns an empty memory of targets.
+func newKnownTargets() *lru.Cache[string, *known] {
+	targets, err := lru.New[string, *known](maxKnownTargets)
+	if err != nil {
+		panic("frontend: " + err.Error()) // the size is a constant
+	}
+	return targets
+}
+
+// recall is findAllowed for redirects, and remembers what it finds. Only what is
+// allowed is remembered.
+func (f *Frontend) recall(r *http.Request) (k *known, refusal *answer) {
+	if k, ok := f.known.Get(r.RequestURI); ok {
+		return k, nil
+	}
+	k = new(known)
+	if k.target, refusal = f.findAllowed(r, redirectPrefix); refusal == nil && r.RequestURI != "" && len(r.RequestURI) <= maxKnownTargetBytes {
+		f.known.Add(r.RequestURI, k)
+	}
+	return k, refusal
+}
+
+// locate returns from where a client fetches a present copy. Signed addresses are
+// made for each client, all others once for each generation.
+func (f *Frontend) locate(r *http.Request, k *known, want mirror.Want, g cloudmirror.Generation) (string, error) {
+	if at := k.address.Load(); at != nil && at.generation == g {
+		return at.location, nil
+	}
+	link, err := f.engine.Link(r.Context(), want, g, r.Method)
+	if err != nil {
+		return "", err
+	}
+	if !link.Private {
+		k.address.Store(&address{generation: g, location: link.URL})
+	}
+	return link.URL, nil
+}
