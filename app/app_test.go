@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
@@ -71,6 +72,9 @@ func get(t *testing.T, url string) (status int, header http.Header, body string)
 	return response.StatusCode, response.Header, string(content)
 }
 
+// patience is how long what must come is waited for.
+const patience = 10 * time.Second
+
 func TestServe(t *testing.T) {
 	origin := origintest.Start(t)
 	origin.Set("/tool.bin", origintest.Behaviour{SizeBytes: 5000})
@@ -87,8 +91,13 @@ func TestServe(t *testing.T) {
 			"/readyz":  "ready\nqueue s3/us-east-1: ",
 			"/metrics": `cloudmirror_copies_total{region="us-east-1",result="copied",service="s3"} 1`,
 		} {
-			if status, _, body := get(t, base+path); status != http.StatusOK || !strings.Contains(body, want) {
-				t.Errorf("%s%s: %d without %q in\n%s", base, path, status, want, body)
+			// A copy is counted right after clients may see it.
+			status, body, until := 0, "", time.Now().Add(patience)
+			for status != http.StatusOK || !strings.Contains(body, want) {
+				if time.Now().After(until) {
+					t.Fatalf("%s%s: %d without %q in\n%s", base, path, status, want, body)
+				}
+				status, _, body = get(t, base+path)
 			}
 		}
 	}
