@@ -60,10 +60,12 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 	return frontend.New(frontend.Options{
 		Mirror: a.mirror, Services: services, Tokens: tokens, PublicURL: a.config.ServerURL(),
 		LoopID: a.config.DeploymentID(), Version: version,
-		Health:  http.HandlerFunc(a.health.serveLive),
-		Ready:   http.HandlerFunc(a.health.serveReady),
-		Metrics: a.metricsHandler(),
-		Objects: a.parts.objects, Registerer: a.registry, Logger: a.logger,
+		Health:     http.HandlerFunc(a.health.serveLive),
+		Ready:      http.HandlerFunc(a.health.serveReady),
+		Metrics:    a.metricsHandler(),
+		MaxWaiters: a.config.Limits.Waiters, MaxWaitersPerClient: a.config.Limits.WaitersPerClient,
+		TrustedProxies: a.config.TrustedProxies,
+		Objects:        a.parts.objects, Registerer: a.registry, Logger: a.logger,
 	})
 }
 

@@ -22,10 +22,13 @@ type Config struct {
 	AdminTokens     []TokenHash // as listed; Tokens has those of the file, too
 	AdminTokensFile string
 
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+
 	Log      Log
 	Cache    Cache
 	Queue    Queue
 	Copier   Copier
+	Limits   Limits
 	Services []Service // by name
 
 	fileTokens []TokenHash
@@ -83,6 +86,12 @@ type Copier struct {
 	PartSizeBytes int64
 	MemoryBytes   int64         // bound of all buffers together
 	Grace         time.Duration // how long running copies may go on at a stop
+}
+
+// Limits bound what clients and origins can make a process do.
+type Limits struct {
+	Waiters          int // requests that wait for copies at the same time
+	WaitersPerClient int // those of one IPv4 address, or IPv6 network of 64 bits; 0: not bounded
 }
 
 // A Service is a group of backends with one set of rules for origins.

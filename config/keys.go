@@ -17,6 +17,7 @@ func (c *Config) keys() section {
 		{name: "admin_tokens", value: many(&c.AdminTokens, token())},
 		{name: "admin_tokens_file", value: one(&c.AdminTokensFile, optional(path()))},
 		{name: "shutdown_delay", value: one(&c.ShutdownDelay, duration(0, 10*time.Minute))},
+		{name: "trusted_proxies", value: many(&c.TrustedProxies, prefix())},
 		{name: "log", value: section{
 			{name: "level", value: one(&c.Log.Level, choice(LogDebug, LogInfo, LogWarn, LogError))},
 			{name: "format", value: one(&c.Log.Format, choice(LogJSON, LogConsole))},
@@ -33,6 +34,7 @@ func (c *Config) keys() section {
 			{name: "sqs", value: c.Queue.SQS.keys()},
 		}},
 		{name: "copier", value: c.Copier.keys()},
+		{name: "limits", value: c.Limits.keys()},
 		{name: "services", value: named[Service]{
 			items: &c.Services,
 			check: cloudmirror.CheckService,
@@ -61,6 +63,13 @@ func (c *Copier) keys() section {
 		{name: "part_size", value: one(&c.PartSizeBytes, size(5*mebibyte, 5*gibibyte))},
 		{name: "memory", value: one(&c.MemoryBytes, size(5*mebibyte, tebibyte))},
 		{name: "grace", value: one(&c.Grace, duration(0, time.Hour))},
+	}
+}
+
+func (l *Limits) keys() section {
+	return section{
+		{name: "waiters", value: one(&l.Waiters, integer(1, 1_000_000))},
+		{name: "waiters_per_client", value: one(&l.WaitersPerClient, integer(0, 1_000_000))},
 	}
 }
 

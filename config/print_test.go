@@ -97,6 +97,7 @@ data_dir: ./data
 admin_tokens: []
 admin_tokens_file: ""
 shutdown_delay: 0s
+trusted_proxies: []
 log:
   level: info
   format: console
@@ -120,6 +121,9 @@ copier:
   part_size: 16MiB
   memory: 256MiB
   grace: 30s
+limits:
+  waiters: 20000
+  waiters_per_client: 0
 services:
   s3:
     allow: ['^https://']

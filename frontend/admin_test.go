@@ -214,7 +214,7 @@ func TestOperatorsLeaveATrace(t *testing.T) {
 			t.Fatalf("%d entries for %s, want 1", len(entries), did)
 		}
 		fields := entries[0].ContextMap()
-		if fields["operator"] != "192.0.2.1:1234" || fields["token"] != hex.EncodeToString(sum[:4]) || fields["error"] != nil {
+		if fields["operator"] != "192.0.2.1" || fields["token"] != hex.EncodeToString(sum[:4]) || fields["error"] != nil {
 			t.Errorf("%s: %v", did, fields)
 		}
 	}

@@ -29,6 +29,7 @@ const (
 	codeWaitTimeout      cloudmirror.Code = "WaitTimeout"
 	codeRedirectNow      cloudmirror.Code = "RedirectNow"
 	codeTooManyWaiters   cloudmirror.Code = "TooManyWaiters"
+	codeTooManyRequests  cloudmirror.Code = "TooManyRequests"
 	codeDraining         cloudmirror.Code = "Draining"
 	codeUnavailable      cloudmirror.Code = "Unavailable"
 )
@@ -96,6 +97,8 @@ func notYet(t terms, o cloudmirror.Object, why cloudmirror.Code) answer {
 	switch why {
 	case codeTooManyWaiters:
 		return instead(t, o, http.StatusServiceUnavailable, why, "Too many requests wait for copies; try again later.", retryAfter)
+	case codeTooManyRequests:
+		return instead(t, o, http.StatusTooManyRequests, why, "Too many requests of this client wait for copies; try again later.", retryAfter)
 	case codeDraining:
 		return instead(t, o, http.StatusServiceUnavailable, why, "This server is about to stop; try again.", time.Second)
 	case codeRedirectNow:

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
@@ -17,6 +18,9 @@ import (
 var openAPI []byte
 
 const objectsPrefix = "/objects/"
+
+// bodyTimeout is how long a client may take to send the body of a request.
+const bodyTimeout = 30 * time.Second
 
 // A route is one path and what answers it.
 type route struct {
@@ -57,6 +61,11 @@ func (f *Frontend) answering(decide func(*http.Request) answer) http.HandlerFunc
 // serve is where every request comes in.
 func (f *Frontend) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Request-Id"] = []string{f.ids.of(r)}
+	if r.ContentLength != 0 {
+		// A server without a limit would wait for a body for ever, also for one
+		// that nobody reads. An error says that the connection has no deadlines.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
 	if strings.HasPrefix(r.URL.Path, objectsPrefix) {
 		f.serveObject(w, r)
 		return
