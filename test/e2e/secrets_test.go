@@ -94,6 +94,11 @@ services:
 	if !strings.Contains(p.Output(), `"redirect"`) {
 		t.Error("the log is not that of the debug level: this test looks for secrets in vain")
 	}
+	for line := range strings.Lines(p.Output()) {
+		if !strings.HasPrefix(line, "{") {
+			t.Errorf("a line of the log is not of our form: %s", line)
+		}
+	}
 	for i := 0; i+1 < len(seen); i += 2 {
 		for _, secret := range []string{redisSecret, awsSecret, tokenSecret, wrongSecret, urlSecret, targetSecret} {
 			if j := strings.Index(seen[i+1], secret); j >= 0 {
