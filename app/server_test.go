@@ -50,7 +50,7 @@ func TestServersDoNotWaitForEver(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				conn := serveConn(t)
 				began := time.Now()
-				go io.WriteString(conn, test.sends) //nolint:errcheck // the server may close the connection first
+				go io.WriteString(conn, test.sends)
 				all, err := io.ReadAll(bufio.NewReader(conn))
 				if err != nil {
 					t.Fatal(err)
