@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -99,6 +100,17 @@ func (a *App) Addresses() []net.Addr {
 		addresses = append(addresses, s.listener.Addr())
 	}
 	return addresses
+}
+
+// listeners returns the addresses at which copies are never made from.
+func (a *App) listeners() []netip.AddrPort {
+	var own []netip.AddrPort
+	for _, address := range a.Addresses() {
+		if tcp, ok := address.(*net.TCPAddr); ok {
+			own = append(own, tcp.AddrPort())
+		}
+	}
+	return own
 }
 
 // Run serves until ctx ends, then stops in order: not ready, a delay in which

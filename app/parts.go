@@ -61,7 +61,7 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	p.origin = origin.New(origin.Options{DeploymentID: a.config.DeploymentID()})
+	p.origin = origin.New(origin.Options{DeploymentID: a.config.DeploymentID(), Listeners: a.listeners})
 	p.onClose(func() error { p.origin.Close(); return nil })
 	if err := a.openCache(p); err != nil { //nolint:contextcheck // the cache listens until it is closed
 		return nil, err

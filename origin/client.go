@@ -61,7 +61,7 @@ func (c *Client) transport(g guard) *http.Transport {
 	if len(c.transports) >= maxTransports {
 		c.forgetTransports()
 	}
-	dialer := &dialer{guard: g, timeout: c.options.ConnectTimeout, resolver: c.options.Resolver}
+	dialer := &dialer{guard: g, listeners: c.options.Listeners, timeout: c.options.ConnectTimeout, resolver: c.options.Resolver}
 	transport := &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: c.options.RootCAs, MinVersion: tls.VersionTLS12},

@@ -3,6 +3,7 @@ package origin
 import (
 	"crypto/x509"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -33,6 +34,11 @@ type Options struct {
 	// each try that brings no progress. 0: 500 milliseconds.
 	ResumeDelay time.Duration
 
+	// Listeners returns the addresses at which this process itself listens. No
+	// connection goes there, whatever the rules let through. An unspecified
+	// address stands for every address of the host. It is called for each
+	// connection. Nil: the process listens nowhere.
+	Listeners func() []netip.AddrPort
 	// Resolver resolves host names. Nil: the system's resolver.
 	Resolver *net.Resolver
 	// RootCAs are the certificate authorities that are trusted. Nil: the
@@ -62,6 +68,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.IdleTimeout, defaultIdleTimeout)
 	setDefault(&o.MaxRedirects, defaultMaxRedirects)
 	setDefault(&o.ResumeDelay, defaultResumeDelay)
+	if o.Listeners == nil {
+		o.Listeners = func() []netip.AddrPort { return nil }
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
