@@ -73,7 +73,10 @@ func (c *Client) transport(g guard) *http.Transport {
 		MaxIdleConnsPerHost:    maxIdleConnsPerHost,
 		IdleConnTimeout:        idleConnTimeout,
 		MaxResponseHeaderBytes: maxResponseHeaderBytes,
-		// Proxy stays nil: a proxy would connect where the guard cannot look.
+		// Proxy stays nil, so that the environment has no say.
+	}
+	if c.options.Proxy != nil {
+		c.options.useProxy(transport)
 	}
 	c.transports[key] = transport
 	return transport

@@ -71,7 +71,11 @@ func (d *dialer) control(network, address string) error {
 		return err
 	}
 	if isOwn(d.listeners(), parsed) {
-		return fmt.Errorf("%s is a listener of this process itself", parsed)
+		return ownListenerError(parsed)
 	}
 	return nil
+}
+
+func ownListenerError(target netip.AddrPort) error {
+	return fmt.Errorf("this process itself listens at %s", target)
 }
