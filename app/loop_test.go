@@ -18,9 +18,9 @@ import (
 var backend = cloudmirror.BackendID{Service: "s3", Region: "us-east-1"}
 
 // anyPort returns a configuration that lets every origin on this host through.
-func anyPort(t *testing.T, listen string) *config.Config {
+func anyPort(t *testing.T, listen string, environ ...string) *config.Config {
 	t.Helper()
-	c, err := config.Load("", []string{"CLOUDMIRROR_ADMIN_LISTEN=127.0.0.1:0"}, config.Overrides{
+	c, err := config.Load("", append(environ, "CLOUDMIRROR_ADMIN_LISTEN=127.0.0.1:0"), config.Overrides{
 		Listen: listen, DataDir: filepath.Join(t.TempDir(), "data"), AllowAddresses: []string{"0.0.0.0/0", "::/0"}, Allow: []string{`^http://[^/]+/`},
 	})
 	if err != nil {

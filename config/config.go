@@ -26,6 +26,7 @@ type Config struct {
 	Cache    Cache
 	Queue    Queue
 	Copier   Copier
+	Origin   Origin
 	Services []Service // by name
 
 	fileTokens []TokenHash
@@ -83,6 +84,14 @@ type Copier struct {
 	PartSizeBytes int64
 	MemoryBytes   int64         // bound of all buffers together
 	Grace         time.Duration // how long running copies may go on at a stop
+}
+
+// Origin says how copiers get to origins, of all services.
+type Origin struct {
+	// Proxy is the http, https or socks5 URL of the one way out; it may hold a
+	// password. Empty: origins are connected to directly.
+	Proxy        string
+	MaxRedirects int // that are followed for one object; 0: none
 }
 
 // A Service is a group of backends with one set of rules for origins.

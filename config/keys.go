@@ -33,6 +33,7 @@ func (c *Config) keys() section {
 			{name: "sqs", value: c.Queue.SQS.keys()},
 		}},
 		{name: "copier", value: c.Copier.keys()},
+		{name: "origin", value: c.Origin.keys()},
 		{name: "services", value: named[Service]{
 			items: &c.Services,
 			check: cloudmirror.CheckService,
@@ -61,6 +62,13 @@ func (c *Copier) keys() section {
 		{name: "part_size", value: one(&c.PartSizeBytes, size(5*mebibyte, 5*gibibyte))},
 		{name: "memory", value: one(&c.MemoryBytes, size(5*mebibyte, tebibyte))},
 		{name: "grace", value: one(&c.Grace, duration(0, time.Hour))},
+	}
+}
+
+func (o *Origin) keys() section {
+	return section{
+		{name: "proxy", value: one(&o.Proxy, optional(proxyURL()))},
+		{name: "max_redirects", value: one(&o.MaxRedirects, integer(0, 20))},
 	}
 }
 
