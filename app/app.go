@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -97,6 +98,17 @@ func (a *App) Addresses() []net.Addr {
 		addresses = append(addresses, s.listener.Addr())
 	}
 	return addresses
+}
+
+// listeners returns the addresses at which copies are never made from.
+func (a *App) listeners() []netip.AddrPort {
+	var own []netip.AddrPort
+	for _, address := range a.Addresses() {
+		if tcp, ok := address.(*net.TCPAddr); ok {
+			own = append(own, tcp.AddrPort())
+		}
+	}
+	return own
 }
 
 // Run serves until ctx ends, then stops in order: not ready, a delay in which

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"cloudmirror"
@@ -61,7 +62,9 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	p.origin = origin.New(origin.Options{DeploymentID: a.config.DeploymentID()})
+	if p.origin, err = a.newOrigin(); err != nil {
+		return nil, err
+	}
 	p.onClose(func() error { p.origin.Close(); return nil })
 	if err := a.openCache(p); err != nil { //nolint:contextcheck // the cache listens until it is closed
 		return nil, err
@@ -78,6 +81,23 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 		}
 	}
 	return p, nil
+}
+
+func (a *App) newOrigin() (*origin.Client, error) {
+	o := origin.Options{
+		DeploymentID: a.config.DeploymentID(), Listeners: a.listeners, MaxRedirects: a.config.Origin.MaxRedirects,
+	}
+	if o.MaxRedirects == 0 {
+		o.MaxRedirects = -1 // none
+	}
+	if text := a.config.Origin.Proxy; text != "" {
+		proxy, err := url.Parse(text)
+		if err != nil { // the key was checked
+			return nil, errors.New("origin.proxy is no URL")
+		}
+		o.Proxy = proxy
+	}
+	return origin.New(o), nil
 }
 
 func (a *App) openCache(p *parts) error {

@@ -28,6 +28,7 @@ type Config struct {
 	Cache    Cache
 	Queue    Queue
 	Copier   Copier
+	Origin   Origin
 	Limits   Limits
 	Services []Service // by name
 
@@ -92,6 +93,14 @@ type Copier struct {
 type Limits struct {
 	Waiters          int // requests that wait for copies at the same time
 	WaitersPerClient int // those of one IPv4 address, or IPv6 network of 64 bits; 0: not bounded
+}
+
+// Origin says how copiers get to origins, of all services.
+type Origin struct {
+	// Proxy is the http, https or socks5 URL of the one way out; it may hold a
+	// password. Empty: origins are connected to directly.
+	Proxy        string
+	MaxRedirects int // that are followed for one object; 0: none
 }
 
 // A Service is a group of backends with one set of rules for origins.

@@ -29,6 +29,8 @@ func environment() map[string]string {
 		"CLOUDMIRROR_LISTEN":                    "10.0.0.1:80",
 		"CLOUDMIRROR_LOG_FORMAT":                "console",
 		"CLOUDMIRROR_LOG_LEVEL":                 "debug",
+		"CLOUDMIRROR_ORIGIN_MAX_REDIRECTS":      "7",
+		"CLOUDMIRROR_ORIGIN_PROXY":              "socks5://proxy.example.com:1080",
 		"CLOUDMIRROR_PUBLIC_URL":                "https://mirror.example.com",
 		"CLOUDMIRROR_QUEUE_SQS_CREATE":          "false",
 		"CLOUDMIRROR_QUEUE_SQS_ENDPOINT":        "http://127.0.0.1:5000",

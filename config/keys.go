@@ -34,6 +34,7 @@ func (c *Config) keys() section {
 			{name: "sqs", value: c.Queue.SQS.keys()},
 		}},
 		{name: "copier", value: c.Copier.keys()},
+		{name: "origin", value: c.Origin.keys()},
 		{name: "limits", value: c.Limits.keys()},
 		{name: "services", value: named[Service]{
 			items: &c.Services,
@@ -70,6 +71,13 @@ func (l *Limits) keys() section {
 	return section{
 		{name: "waiters", value: one(&l.Waiters, integer(1, 1_000_000))},
 		{name: "waiters_per_client", value: one(&l.WaitersPerClient, integer(0, 1_000_000))},
+	}
+}
+
+func (o *Origin) keys() section {
+	return section{
+		{name: "proxy", value: one(&o.Proxy, optional(proxyURL()))},
+		{name: "max_redirects", value: one(&o.MaxRedirects, integer(0, 20))},
 	}
 }
 

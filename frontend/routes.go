@@ -106,14 +106,19 @@ func (f *Frontend) routingError(err error, c echo.Context) {
 }
 
 // serveObject hands a request below /objects/<service>/<region>/ to the handler
-// of that backend. It goes around Echo, whose response hides io.ReaderFrom, and
+// of that backend. A copier of this deployment gets none: it would make copies of
+// copies. Requests go around Echo here, whose response hides io.ReaderFrom, and
 // with it sendfile.
 func (f *Frontend) serveObject(w http.ResponseWriter, r *http.Request) {
 	service, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, objectsPrefix), "/")
 	region, key, found := strings.Cut(rest, "/")
 	handler := f.objects[cloudmirror.BackendID{Service: service, Region: region}]
-	if !found || handler == nil {
+	switch {
+	case !found || handler == nil:
 		f.write(w, r, unknownRoute())
+		return
+	case f.loops(r.Header):
+		f.write(w, r, loopDetected())
 		return
 	}
 	inner := *r

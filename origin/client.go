@@ -61,7 +61,7 @@ func (c *Client) transport(g guard) *http.Transport {
 	if len(c.transports) >= maxTransports {
 		c.forgetTransports()
 	}
-	dialer := &dialer{guard: g, timeout: c.options.ConnectTimeout, resolver: c.options.Resolver}
+	dialer := &dialer{guard: g, listeners: c.options.Listeners, timeout: c.options.ConnectTimeout, resolver: c.options.Resolver}
 	transport := &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: c.options.RootCAs, MinVersion: tls.VersionTLS12},
@@ -73,7 +73,10 @@ func (c *Client) transport(g guard) *http.Transport {
 		MaxIdleConnsPerHost:    maxIdleConnsPerHost,
 		IdleConnTimeout:        idleConnTimeout,
 		MaxResponseHeaderBytes: maxResponseHeaderBytes,
-		// Proxy stays nil: a proxy would connect where the guard cannot look.
+		// Proxy stays nil, so that the environment has no say.
+	}
+	if c.options.Proxy != nil {
+		c.options.useProxy(transport)
 	}
 	c.transports[key] = transport
 	return transport
