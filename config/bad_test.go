@@ -57,7 +57,7 @@ func TestBadSyntax(t *testing.T) {
 		},
 		"a list at the top": {
 			"[]\n",
-			`1: must be a mapping with the keys listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, log, cache, queue, copier, services`,
+			`1: must be a mapping with the keys listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, log, cache, queue, copier, limits, services`,
 		},
 		"an unknown key that is nearly a known one": {
 			minimal + "listn: :80\n",
@@ -65,7 +65,7 @@ func TestBadSyntax(t *testing.T) {
 		},
 		"an unknown key like no other": {
 			minimal + "verbosity: 9\n",
-			`7: verbosity: is not a key; known here are listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, log, cache, queue, copier, services`,
+			`7: verbosity: is not a key; known here are listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, log, cache, queue, copier, limits, services`,
 		},
 		"an unknown key of a section": {
 			minimal + "cache: {redis: {uri: x}}\n",
@@ -73,7 +73,7 @@ func TestBadSyntax(t *testing.T) {
 		},
 		"an unknown key with a line break": {
 			minimal + "\"a\\nb\": 1\n",
-			`7: "a\nb": is not a key; known here are listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, log, cache, queue, copier, services`,
+			`7: "a\nb": is not a key; known here are listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, log, cache, queue, copier, limits, services`,
 		},
 		"a key set twice": {
 			minimal + "listen: :1\nlisten: :2\n",

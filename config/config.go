@@ -26,6 +26,7 @@ type Config struct {
 	Cache    Cache
 	Queue    Queue
 	Copier   Copier
+	Limits   Limits
 	Services []Service // by name
 
 	fileTokens []TokenHash
@@ -85,6 +86,11 @@ type Copier struct {
 	Grace         time.Duration // how long running copies may go on at a stop
 }
 
+// Limits bound what clients and origins can make a process do.
+type Limits struct {
+	CopiesPerHost int // copies of one origin host that a copier runs at a time; 0: not bounded
+}
+
 // A Service is a group of backends with one set of rules for origins.
 type Service struct {
 	Name               string
@@ -97,6 +103,7 @@ type Service struct {
 	TTL                time.Duration // how long a copy is kept
 	NegativeTTL        time.Duration // how long an origin's refusal is remembered
 	MaxObjectSizeBytes int64
+	BandwidthBytes     int64     // read from origins in a second, by each copier; 0: not bounded
 	Backends           []Backend // by region; never empty
 }
 

@@ -33,6 +33,7 @@ func (c *Config) keys() section {
 			{name: "sqs", value: c.Queue.SQS.keys()},
 		}},
 		{name: "copier", value: c.Copier.keys()},
+		{name: "limits", value: c.Limits.keys()},
 		{name: "services", value: named[Service]{
 			items: &c.Services,
 			check: cloudmirror.CheckService,
@@ -64,6 +65,12 @@ func (c *Copier) keys() section {
 	}
 }
 
+func (l *Limits) keys() section {
+	return section{
+		{name: "copies_per_host", value: one(&l.CopiesPerHost, integer(0, 1000))},
+	}
+}
+
 func (s *Service) keys() section {
 	return section{
 		{name: "allow", value: many(&s.Allow, allowPattern())},
@@ -75,6 +82,7 @@ func (s *Service) keys() section {
 		{name: "ttl", value: one(&s.TTL, duration(time.Minute, 10*365*24*time.Hour))},
 		{name: "negative_ttl", value: one(&s.NegativeTTL, duration(0, 24*time.Hour))},
 		{name: "max_object_size", value: one(&s.MaxObjectSizeBytes, size(1, 5*tebibyte))},
+		{name: "bandwidth", value: one(&s.BandwidthBytes, size(0, tebibyte))},
 		{name: "backends", value: named[Backend]{
 			items: &s.Backends,
 			check: cloudmirror.CheckRegion,

@@ -120,6 +120,8 @@ copier:
   part_size: 16MiB
   memory: 256MiB
   grace: 30s
+limits:
+  copies_per_host: 8
 services:
   s3:
     allow: ['^https://']
@@ -131,6 +133,7 @@ services:
     ttl: 24h
     negative_ttl: 30s
     max_object_size: 50GiB
+    bandwidth: 0B
     backends:
       us-east-1:
         storage:
