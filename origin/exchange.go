@@ -49,6 +49,9 @@ func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
 			return s, nil
 		}
 		s.close()
+		if r != nil && (status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable) {
+			return nil, objectChanged(fmt.Errorf("asked for the bytes from %d on, the origin answered %s", r.offset, statusText(status)), hop)
+		}
 		if !isRedirect(status) || s.response.Header.Get("Location") == "" {
 			return nil, e.client.statusFailure(s.response, hop)
 		}
@@ -104,7 +107,7 @@ func (e exchange) header(r *byteRange) http.Header {
 	}
 	if r != nil {
 		h.Set("Range", fmt.Sprintf("bytes=%d-", r.offset))
-		h.Set("If-Range", r.etag)
+		r.of.condition(h)
 	}
 	return h
 }
