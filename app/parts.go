@@ -142,7 +142,9 @@ func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service conf
 		ID: b.ID, Storage: copies, Queue: jobs, TTL: service.TTL, NegativeTTL: service.NegativeTTL,
 	})
 	if wanted := a.config.Copier.Backends; len(wanted) == 0 || slices.Contains(wanted, b.ID) {
-		p.jobs = append(p.jobs, copier.Backend{ID: b.ID, Queue: jobs, Storage: copies, Rules: rules(service)})
+		p.jobs = append(p.jobs, copier.Backend{
+			ID: b.ID, Queue: jobs, Storage: copies, Rules: rules(service), BandwidthBytes: service.BandwidthBytes,
+		})
 	}
 	return nil
 }

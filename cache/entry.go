@@ -281,6 +281,26 @@ func (e Entry) Fail(now time.Time, attempt string, f Failure, memory time.Durati
 	}, nil
 }
 
+// Postpone ends an attempt that asked its origin for nothing: the failure says
+// why, and when to try again. Unlike Fail it costs no try. The errors are
+// ErrNotHolder and ErrForgotten.
+func (e Entry) Postpone(now time.Time, attempt string, f Failure) (Entry, error) {
+	next, err := e.Fail(now, attempt, f, 0)
+	if err == nil {
+		next.Tries = e.Tries
+	}
+	return next, err
+}
+
+// Defer keeps a claim whose job rests in its queue from lapsing meanwhile. An
+// entry that is not queued for that job stays as it is.
+func (e Entry) Defer(now time.Time, job string, lease time.Duration) Entry {
+	if until := now.Add(lease); e.State == Queued && e.Job == job && e.Until.Before(until) {
+		e.Until = until
+	}
+	return e
+}
+
 // Requeue ends an attempt whose copier stops; its job goes back to the queue.
 // The errors are ErrNotHolder and ErrForgotten.
 func (e Entry) Requeue(now time.Time, attempt string, lease time.Duration) (Entry, error) {

@@ -242,6 +242,13 @@ func (w *world) Fail(t *rapid.T) {
 	})
 }
 
+func (w *world) Postpone(t *rapid.T) {
+	who := anyOf(t, w.attempts)
+	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
+		return e.Postpone(w.now, who.attempt, cache.Failure{Code: cloudmirror.CodeOriginPaused, RetryAt: w.now.Add(copyLease)})
+	})
+}
+
 func (w *world) Requeue(t *rapid.T) {
 	who := anyOf(t, w.attempts)
 	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {

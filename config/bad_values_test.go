@@ -206,6 +206,14 @@ func TestBadServices(t *testing.T) {
 			service(`max_object_size: 0`),
 			`5: services.s3.max_object_size: "0" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 1B to 5TiB`,
 		},
+		"a bandwidth without a unit that is known": {
+			service(`bandwidth: 100Mbit`),
+			`5: services.s3.bandwidth: "100Mbit" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 0B to 1TiB`,
+		},
+		"fewer copies of a host than none": {
+			minimal + "limits: {copies_per_host: -1}\n",
+			`7: limits.copies_per_host: "-1" must be a whole number from 0 to 1000`,
+		},
 		"several mistakes in one file": {
 			service(`backend: {}`, `wait: 16m`, `negative_ttl: forever`),
 			`5: services.s3.backend: is not a key; did you mean backends?` + "\n" +

@@ -93,6 +93,7 @@ type Copier struct {
 type Limits struct {
 	Waiters          int // requests that wait for copies at the same time
 	WaitersPerClient int // those of one IPv4 address, or IPv6 network of 64 bits; 0: not bounded
+	CopiesPerHost    int // copies of one origin host that a copier runs at a time; 0: not bounded
 }
 
 // Origin says how copiers get to origins, of all services.
@@ -115,6 +116,7 @@ type Service struct {
 	TTL                time.Duration // how long a copy is kept
 	NegativeTTL        time.Duration // how long an origin's refusal is remembered
 	MaxObjectSizeBytes int64
+	BandwidthBytes     int64     // read from origins in a second, by each copier; 0: not bounded
 	Backends           []Backend // by region; never empty
 }
 

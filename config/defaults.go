@@ -55,7 +55,7 @@ func newConfig() *Config {
 			Grace: 30 * time.Second,
 		},
 		Origin:  Origin{MaxRedirects: 5},
-		Limits:  Limits{Waiters: 20_000},
+		Limits:  Limits{Waiters: 20_000, CopiesPerHost: 8},
 		sources: make(map[string]string),
 	}
 }

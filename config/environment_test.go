@@ -24,6 +24,7 @@ func environment() map[string]string {
 		"CLOUDMIRROR_COPIER_MEMORY":             "64MiB",
 		"CLOUDMIRROR_COPIER_PART_SIZE":          "6MiB",
 		"CLOUDMIRROR_DATA_DIR":                  "/data",
+		"CLOUDMIRROR_LIMITS_COPIES_PER_HOST":    "3",
 		"CLOUDMIRROR_LIMITS_WAITERS":            "7",
 		"CLOUDMIRROR_LIMITS_WAITERS_PER_CLIENT": "9",
 		"CLOUDMIRROR_LISTEN":                    "10.0.0.1:80",

@@ -71,6 +71,7 @@ func (l *Limits) keys() section {
 	return section{
 		{name: "waiters", value: one(&l.Waiters, integer(1, 1_000_000))},
 		{name: "waiters_per_client", value: one(&l.WaitersPerClient, integer(0, 1_000_000))},
+		{name: "copies_per_host", value: one(&l.CopiesPerHost, integer(0, 1000))},
 	}
 }
 
@@ -92,6 +93,7 @@ func (s *Service) keys() section {
 		{name: "ttl", value: one(&s.TTL, duration(time.Minute, 10*365*24*time.Hour))},
 		{name: "negative_ttl", value: one(&s.NegativeTTL, duration(0, 24*time.Hour))},
 		{name: "max_object_size", value: one(&s.MaxObjectSizeBytes, size(1, 5*tebibyte))},
+		{name: "bandwidth", value: one(&s.BandwidthBytes, size(0, tebibyte))},
 		{name: "backends", value: named[Backend]{
 			items: &s.Backends,
 			check: cloudmirror.CheckRegion,

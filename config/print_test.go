@@ -129,6 +129,7 @@ origin:
 limits:
   waiters: 20000
   waiters_per_client: 0
+  copies_per_host: 8
 services:
   s3:
     allow: ['^https://']
@@ -140,6 +141,7 @@ services:
     ttl: 24h
     negative_ttl: 30s
     max_object_size: 50GiB
+    bandwidth: 0B
     backends:
       us-east-1:
         storage:

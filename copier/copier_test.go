@@ -83,19 +83,26 @@ func newWorld(t *testing.T) *world {
 
 // start runs a copier until stop is called, which waits for its end.
 func (w *world) start(grace time.Duration) (stop func()) {
+	return w.startWith(func(o *copier.Options) { o.Grace = grace })
+}
+
+// startWith runs a copier with other options.
+func (w *world) startWith(change func(*copier.Options)) (stop func()) {
 	allow, err := cloudmirror.ParseAllowPattern("^http://")
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.registry = prometheus.NewRegistry()
-	c := copier.New(copier.Options{
+	o := copier.Options{
 		Mirror: w.mirror, Cache: w.memory, Origin: w.client, Logger: zaptest.NewLogger(w.t), Metrics: w.registry,
-		Concurrency: 4, Visibility: visibility, Grace: grace,
+		Concurrency: 4, Visibility: visibility, Grace: time.Second,
 		Backends: []copier.Backend{{
 			ID: backendID, Queue: w.queue, Storage: w.files,
 			Rules: origin.Rules{Allow: []cloudmirror.AllowPattern{allow}, AllowAddresses: origintest.Loopback(), MaxObjectBytes: 1 << 30},
 		}},
-	})
+	}
+	change(&o)
+	c := copier.New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); c.Run(ctx) }()

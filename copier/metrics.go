@@ -18,6 +18,8 @@ const (
 	resultStale      result = "stale"       // overtaken by a purge or a failure
 	resultFailed     result = "failed"      // for good: no such object, not allowed, …
 	resultRetry      result = "retry"       // failed, and may be tried again
+	resultPostponed  result = "postponed"   // not tried: its host is left alone for a while
+	resultDeferred   result = "deferred"    // put off: too many jobs wait for its host
 	resultDead       result = "dead"        // failed too often: in the dead letters
 	resultLost       result = "lost"        // taken over or purged while copying
 	resultHandedBack result = "handed_back" // given back to the queue, at a stop or with a part of ours down
@@ -29,9 +31,10 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	bytes    *prometheus.CounterVec
 	running  *prometheus.GaugeVec
+	refused  *prometheus.CounterVec
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(r prometheus.Registerer, hosts *hosts) *metrics {
 	backendLabels := []string{"service", "region"}
 	m := &metrics{
 		copies: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -52,8 +55,25 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "Copies that run now.",
 		}, backendLabels),
 	}
-	r.MustRegister(m.copies, m.duration, m.bytes, m.running)
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "cloudmirror_origin_refused_total",
+		Help: "Tries that were not made since their origin host is left alone.",
+	}, backendLabels)
+	r.MustRegister(m.copies, m.duration, m.bytes, m.running, m.refused)
+	registerHosts(r, hosts)
 	return m
+}
+
+// registerHosts shows how many hosts need care. Their names, which strangers
+// choose, are in the log only: as labels they would have no bound.
+func registerHosts(r prometheus.Registerer, hosts *hosts) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cloudmirror_origin_hosts_paused",
+		Help: "Origin hosts that are left alone now: their breaker is open, or they asked for it.",
+	}, func() float64 { return float64(hosts.paused()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cloudmirror_copies_waiting",
+		Help: "Jobs in hand that wait until fewer copies of their origin host run.",
+	}, func() float64 { return float64(hosts.room.count()) }))
 }
 
 func (m *metrics) ended(b cloudmirror.BackendID, r result) {

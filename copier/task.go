@@ -27,6 +27,7 @@ type task struct {
 	backend  *backend
 	delivery queue.Delivery
 	logger   *zap.Logger
+	try      *try // nil until the host admitted one
 
 	attempt atomic.Pointer[mirror.Attempt] // nil until begun
 	read    atomic.Int64                   // bytes of the body so far
@@ -57,10 +58,26 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 	if t.delivery.Job.Backend != t.backend.ID {
 		return t.bury(ctx, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
 	}
+	host := t.hosts.visit(t.delivery.Job.Object.Host())
+	defer t.hosts.leave(host)
+	// First the host's turn, then a slot: who waits for a busy host must not keep
+	// others from working.
+	switch err := host.takeTurn(stopping); {
+	case errors.Is(err, errCrowded):
+		return t.deferJob(ctx, host.nextTurn())
+	case err != nil:
+		return t.putBack(ctx, 0, errStopping)
+	}
+	defer host.endTurn(time.Now())
 	if !t.takeSlot(stopping) {
 		return t.putBack(ctx, 0, errStopping)
 	}
 	defer t.freeSlot()
+	return t.begin(ctx, host)
+}
+
+// begin begins an attempt and carries it out.
+func (t *task) begin(ctx context.Context, host *host) (result, error) {
 	attempt, outcome, err := t.mirror.Begin(ctx, t.delivery.Job)
 	if err != nil {
 		return t.notBegun(ctx, err)
@@ -77,7 +94,29 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 	case mirror.Begun, mirror.None:
 	}
 	t.attempt.Store(attempt)
+	try, rest := host.admit()
+	if try == nil {
+		return t.postpone(ctx, attempt, rest)
+	}
+	t.try = try
 	return t.carryOut(ctx, attempt)
+}
+
+// postpone ends an attempt whose host is left alone, without a try: whoever wants
+// the object tries again after the rest. The message ends here, so that no
+// number of jobs goes round while a host is down.
+func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.Duration) (result, error) {
+	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	defer cancel()
+	failure := &cloudmirror.Failure{
+		Code: cloudmirror.CodeOriginPaused, RetryAfter: rest,
+		Message: "the origin's host is left alone for a while: it is in trouble, or asked for it",
+	}
+	if err := t.persist(closing, func() error { return attempt.Postpone(closing, failure) }); err != nil {
+		return t.leave(err)
+	}
+	return resultPostponed, t.acknowledge(closing)
 }
 
 // notBegun treats a job of which the engine could not tell what is to be done. If
@@ -137,6 +176,9 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 			return t.handBack(closing, attempt, downDelay, err)
 		}
 	}
+	if asksForRest(failure) {
+		t.try.host.leaveAlone(failure.RetryAfter)
+	}
 	dead := false
 	if err := t.persist(closing, func() (err error) { dead, err = attempt.Fail(closing, failure); return err }); err != nil {
 		return t.leave(err)
@@ -188,6 +230,17 @@ func (t *task) putBack(ctx context.Context, delay time.Duration, why error) (res
 		return t.leave(errors.Join(why, err))
 	}
 	return resultHandedBack, errors.Join(why, t.acknowledge(ctx))
+}
+
+// deferJob gives back a job that found no room to wait for its host, until its
+// turn may come.
+func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	defer cancel()
+	if err := t.mirror.Defer(ctx, t.delivery.Job, delay); err != nil {
+		return t.leave(err)
+	}
+	return resultDeferred, t.acknowledge(ctx)
 }
 
 func (t *task) bury(ctx context.Context, why error) (result, error) {

@@ -170,8 +170,9 @@ func (a *Attempt) discard(ctx context.Context) {
 }
 
 // Fail ends the attempt without a copy. It reports whether the job has used up
-// its tries and belongs to the dead letters. The errors are ErrLost and
-// ErrUnavailable.
+// its tries and belongs to the dead letters. Nobody tries again before
+// f.RetryAfter has passed, whatever became of the tries. The errors are ErrLost
+// and ErrUnavailable.
 func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, err error) {
 	err = a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		tries := e.Tries + 1
@@ -180,9 +181,22 @@ func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, 
 			Code: f.Code, Message: f.Message, Cause: cause(f), Status: f.Status,
 			Permanent: f.Permanent || dead,
 			RetryAt:   now.Add(max(retryDelay(tries), f.RetryAfter)),
-		}, max(a.backend.NegativeTTL, minNegativeTTL))
+		}, max(a.backend.NegativeTTL, f.RetryAfter, minNegativeTTL))
 	}, func(e cache.Entry) bool { return e.State == cache.Failed && e.Job == a.job.ID })
 	return dead && err == nil, err
+}
+
+// Postpone ends an attempt before its origin was asked for anything, since it
+// should not be asked before f.RetryAfter has passed: the entry becomes a
+// transient error until then, whoever wants the object tries again after that,
+// and no try is used up. The caller acknowledges the message. The errors are
+// ErrLost and ErrUnavailable.
+func (a *Attempt) Postpone(ctx context.Context, f *cloudmirror.Failure) error {
+	return a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		return e.Postpone(now, a.id, cache.Failure{
+			Code: f.Code, Message: f.Message, Cause: cause(f), RetryAt: now.Add(f.RetryAfter),
+		})
+	}, func(e cache.Entry) bool { return e.State == cache.Failed && e.Job == a.job.ID })
 }
 
 // minNegativeTTL is how long a permanent failure is remembered at least, so that

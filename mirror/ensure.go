@@ -65,7 +65,7 @@ type Patience struct {
 // is known, a pending or failed entry, without an error. However short the
 // patience, it first makes sure of a copy or a job, which takes the engine a
 // bounded time: nobody else may ever ask. While it waits, transient failures are
-// tried again when they are due. It returns ctx's error if that ends.
+// tried again when they are due; if that is after the patience, it does not wait. It returns ctx's error if that ends.
 func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	b, err := m.backend(w.Backend)
 	if err != nil {
@@ -111,7 +111,7 @@ func (f *flight) follow(ctx context.Context, p Patience) (View, error) {
 	end, enough := p.End, final
 	for {
 		news := f.news()
-		if news.stage >= enough {
+		if news.stage >= enough || news.stage == settled && news.view.outlasts(p) {
 			return news.view, news.err
 		}
 		select {
@@ -124,6 +124,12 @@ func (f *flight) follow(ctx context.Context, p Patience) (View, error) {
 			return news.view, ctx.Err()
 		}
 	}
+}
+
+// outlasts reports whether nothing is tried before patience is over: to wait
+// would be of no use.
+func (v View) outlasts(p Patience) bool {
+	return v.Entry.State == cache.Failed && v.Entry.Failure.RetryAt.Sub(v.Now) > time.Until(p.Until)
 }
 
 // A stage is how far a flight has come for the purposes of who waits.

@@ -53,6 +53,9 @@ func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
 		if status == http.StatusProxyAuthRequired && e.client.options.Proxy != nil { // origins never say this
 			return nil, transportFailure(ctx, proxyRefusal(s.response), hop)
 		}
+		if r != nil && (status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable) {
+			return nil, objectChanged(fmt.Errorf("asked for the bytes from %d on, the origin answered %s", r.offset, statusText(status)), hop)
+		}
 		if !isRedirect(status) || s.response.Header.Get("Location") == "" {
 			return nil, e.client.statusFailure(s.response, hop)
 		}
@@ -119,7 +122,7 @@ func (e exchange) header(r *byteRange) http.Header {
 	}
 	if r != nil {
 		h.Set("Range", fmt.Sprintf("bytes=%d-", r.offset))
-		h.Set("If-Range", r.etag)
+		r.of.condition(h)
 	}
 	return h
 }
