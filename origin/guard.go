@@ -57,6 +57,9 @@ func (g guard) check(address netip.Addr) error {
 	if err := g.special.SafeAddr(address); err != nil {
 		return fmt.Errorf("address guard: %w", err)
 	}
+	if tunnelled, ok := isatap(address); ok {
+		return g.check(tunnelled)
+	}
 	return nil
 }
 
@@ -75,6 +78,14 @@ func unwrap(address netip.Addr) netip.Addr {
 		return netip.AddrFrom4([4]byte(bytes[12:]))
 	}
 	return address
+}
+
+// isatap returns the IPv4 address to which hosts with an ISATAP interface send
+// packets for an IPv6 address, whatever its prefix is (RFC 5214, section 6.1).
+func isatap(address netip.Addr) (netip.Addr, bool) {
+	bytes := address.As16()
+	isInterface := bytes[8]&^2 == 0 && bytes[9] == 0 && bytes[10] == 0x5e && bytes[11] == 0xfe
+	return netip.AddrFrom4([4]byte(bytes[12:])), isInterface && address.Is6()
 }
 
 // unmapPrefix returns the IPv4 form of a prefix of IPv4-mapped addresses.
