@@ -39,6 +39,8 @@ const (
 	visibility = 600 * time.Millisecond
 	lease      = 600 * time.Millisecond
 	waitLimit  = 30 * time.Second
+
+	negativeTTL = time.Minute
 )
 
 // A world is a deployment in one process: real memory drivers, files, the real
@@ -48,6 +50,7 @@ type world struct {
 	origin   *origintest.Server
 	client   *origin.Client
 	memory   *memcache.Store
+	ahead    atomic.Int64 // of our clock: the cache's
 	queue    *memqueue.Queue
 	files    *breakableStorage
 	mirror   *mirror.Mirror
@@ -56,7 +59,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	memory, err := memcache.New(memcache.Options{})
+	w := &world{t: t}
+	memory, err := memcache.New(memcache.Options{Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,20 +69,23 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { files.Close() })
-	w := &world{
-		t: t, memory: memory,
-		origin: origintest.Start(t),
-		client: origin.New(origin.Options{IdleTimeout: time.Second, FirstByteTimeout: time.Second, ResumeDelay: time.Millisecond}),
-		queue:  memqueue.New(memqueue.Options{Visibility: visibility}),
-		files:  &breakableStorage{Provider: files},
-	}
+	w.memory, w.origin = memory, origintest.Start(t)
+	w.client = origin.New(origin.Options{IdleTimeout: time.Second, FirstByteTimeout: time.Second, ResumeDelay: time.Millisecond})
 	t.Cleanup(w.client.Close)
-	w.mirror = mirror.New(mirror.Options{
-		Cache: memory, Logger: zaptest.NewLogger(t), Timing: mirror.Timing{CopyLease: lease},
-		Backends: []mirror.Backend{{ID: backendID, Storage: w.files, Queue: w.queue, TTL: time.Hour, NegativeTTL: time.Minute}},
-	})
-	t.Cleanup(w.mirror.Close)
+	w.queue = memqueue.New(memqueue.Options{Visibility: visibility})
+	w.files = &breakableStorage{Provider: files}
+	w.mirror = w.newMirror(mirror.Timing{CopyLease: lease})
 	return w
+}
+
+// newMirror returns an engine on the same parts, as another process has.
+func (w *world) newMirror(timing mirror.Timing) *mirror.Mirror {
+	m := mirror.New(mirror.Options{
+		Cache: w.memory, Logger: zaptest.NewLogger(w.t), Timing: timing,
+		Backends: []mirror.Backend{{ID: backendID, Storage: w.files, Queue: w.queue, TTL: time.Hour, NegativeTTL: negativeTTL}},
+	})
+	w.t.Cleanup(m.Close)
+	return m
 }
 
 // start runs a copier until stop is called, which waits for its end.
