@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/sync/singleflight"
 
 	"cloudmirror"
 	"cloudmirror/cache"
@@ -38,13 +38,14 @@ type Timing struct {
 	QueueLease time.Duration // how long a job may wait in its queue before it is sent again; 5 min
 	CopyLease  time.Duration // how long a copier may be silent; 30 s
 	Tombstone  time.Duration // how long a purge is fenced in the cache; 2 min
+	Fence      time.Duration // how long a backfill keeps its place, at most; 30 s
 	Poll       time.Duration // the safety net beside pushed changes; 3 s
 }
 
 func (t Timing) withDefaults() Timing {
 	for field, fallback := range map[*time.Duration]time.Duration{
 		&t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
-		&t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Poll: 3 * time.Second,
+		&t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Poll: 3 * time.Second,
 	} {
 		if *field == 0 {
 			*field = fallback
@@ -72,15 +73,16 @@ type Mirror struct {
 	logger   *zap.Logger
 	timing   Timing
 
-	looks     singleflight.Group
 	lookSlots *semaphore.Weighted
+	moments   atomic.Uint64
 
 	life    context.Context // ends with Close
 	end     context.CancelFunc
-	running sync.WaitGroup // flights
+	running sync.WaitGroup // flights and looks
 
 	mu      sync.Mutex
 	flights map[cache.Key]*flight
+	looks   map[cache.Key]*look // that begin next, by objects that are being looked at; nil: none
 }
 
 // New returns a Mirror. Close it when done.
@@ -92,6 +94,7 @@ func New(o Options) *Mirror {
 		timing:    o.Timing.withDefaults(),
 		lookSlots: semaphore.NewWeighted(maxLooks),
 		flights:   make(map[cache.Key]*flight),
+		looks:     make(map[cache.Key]*look),
 	}
 	for _, b := range o.Backends {
 		m.backends[b.ID] = &b
@@ -100,10 +103,17 @@ func New(o Options) *Mirror {
 	return m
 }
 
+// A moment says what came before what in one process, which clocks do not if
+// things happen at once.
+type moment uint64
+
+// moment returns one that is after all that were returned before.
+func (m *Mirror) moment() moment { return moment(m.moments.Add(1)) }
+
 // Close ends all flights, whose waiters get ErrClosed, and waits until they are
 // gone. A job that is being sent is sent or released first.
 func (m *Mirror) Close() {
-	m.mu.Lock() // no flight begins after this
+	m.mu.Lock() // no flight and no look begins after this
 	m.end()
 	m.mu.Unlock()
 	m.running.Wait()
@@ -132,6 +142,8 @@ type View struct {
 	// Now is the cache's clock when the entry was seen; its times are on that
 	// clock.
 	Now time.Time
+
+	began moment // when who found this out began to ask
 }
 
 // Errors of a Mirror that callers tell apart.
@@ -156,6 +168,15 @@ func (m *Mirror) get(ctx context.Context, key cache.Key) (cache.Snapshot, error)
 		return at, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return at, nil
+}
+
+// swap changes the very entry that was seen.
+func (m *Mirror) swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {
+	at, swapped, err := m.cache.Swap(ctx, key, old, next)
+	if err != nil {
+		return at, false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return at, swapped, nil
 }
 
 // update changes an entry. An error that the change itself returned is not a

@@ -39,7 +39,6 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	if err := m.mark(ctx, b, w.Object, cloudmirror.NewGeneration()); err != nil {
 		return err
 	}
-	m.looks.Forget(string(cache.KeyOf(w.Object, w.Backend))) // who looks from now on sees the marker
 	entry, err := m.bury(ctx, b, w)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ type schedule struct {
 type turn struct {
 	name    string
 	answer  bool // it took effect already
+	since   int  // the step after which it came
 	verdict chan verdict
 }
 
@@ -64,6 +65,7 @@ func (s *schedule) wait(ctx context.Context, name string, answer bool) error {
 		s.mu.Unlock()
 		return ctx.Err()
 	}
+	t.since = s.count
 	s.turns = append(s.turns, t)
 	s.mu.Unlock()
 	select {
@@ -80,13 +82,13 @@ func (s *schedule) wait(ctx context.Context, name string, answer bool) error {
 	}
 }
 
-// waiting returns the calls that wait, in an order that does not depend on the
-// goroutines' luck.
+// waiting returns the calls that wait, the newest first, in an order that does not
+// depend on the goroutines' luck.
 func (s *schedule) waiting() []*turn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	turns := slices.Clone(s.turns)
-	slices.SortStableFunc(turns, func(a, b *turn) int { return cmp.Compare(a.name, b.name) })
+	slices.SortStableFunc(turns, func(a, b *turn) int { return cmp.Or(b.since-a.since, cmp.Compare(a.name, b.name)) })
 	return turns
 }
 
