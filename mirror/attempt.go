@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -69,14 +70,14 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 		return nil, None, err
 	}
 	a := &Attempt{mirror: m, backend: b, job: job, key: cache.KeyOf(job.Object, job.Backend), id: cloudmirror.NewID()}
-	at, err := m.get(ctx, a.key)
+	at, err := m.cache.Store.Get(ctx, a.key)
 	if err != nil {
-		return nil, None, err
+		return nil, None, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if at.Entry.State == cache.Absent || at.Entry.Lapsed(at.Now()) {
 		// The cache was flushed, or a copier died, since the job was sent. The
 		// copy may have been made, or the object purged: only storage can tell.
-		seen, err := m.look(ctx, b, job.Object)
+		seen, err := m.lookAlone(ctx, b, job.Object)
 		switch {
 		case err != nil:
 			return nil, None, err
@@ -89,7 +90,7 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 		a.job.Replace = seen.expiring
 	}
 	outcome := cache.StartStale
-	at, _, err = m.update(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
+	at, _, err = m.insist(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
 		next, outcome = e.Start(now, a.job.ID, a.id, a.job.Generation, m.timing.CopyLease)
 		if outcome == cache.StartWon {
 			next.Tries = max(next.Tries, a.job.Tries)
@@ -246,7 +247,7 @@ func (a *Attempt) change(ctx context.Context, change cache.Change) error {
 	if a.ended {
 		return ErrLost
 	}
-	at, refused, err := a.mirror.update(ctx, a.key, a.at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	at, refused, err := a.mirror.insist(ctx, a.key, a.at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		next, err := change(e, now)
 		if err == nil && next.State == cache.Present && a.unproven {
 			return e, errUnproven
@@ -280,7 +281,7 @@ var errUnproven = errors.New("mirror: the generation is not proven")
 // restore puts back an entry that a flush removed.
 func (a *Attempt) restore(ctx context.Context) error {
 	a.unproven = true // also if the answer gets lost
-	at, refused, err := a.mirror.update(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	at, refused, err := a.mirror.insist(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		restored, err := e.Restore(now, a.job.ID, a.id, a.job.Generation, a.mirror.timing.CopyLease)
 		restored.Tries = max(restored.Tries, a.job.Tries)
 		return restored, err
@@ -310,7 +311,7 @@ func (a *Attempt) prove(ctx context.Context) error {
 	if !errors.Is(err, ErrLost) {
 		return err
 	}
-	_, _, failed := a.mirror.update(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
+	_, _, failed := a.mirror.insist(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
 		if e.State == cache.Copying && e.Attempt == a.id {
 			return cache.Entry{State: cache.Absent}, nil
 		}

@@ -253,9 +253,12 @@ func (m *Mirror) claim(ctx context.Context, b *Backend, w Want, key cache.Key, a
 }
 
 func (m *Mirror) send(ctx context.Context, b *Backend, job queue.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, m.timing.Send)
-	defer cancel()
-	if err := b.Queue.Send(ctx, job, 0); err != nil {
+	err := b.sends.do(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, m.timing.Send)
+		defer cancel()
+		return b.Queue.Send(ctx, job, 0)
+	})
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil
@@ -266,7 +269,7 @@ func (m *Mirror) send(ctx context.Context, b *Backend, job queue.Job) error {
 func (m *Mirror) release(ctx context.Context, key cache.Key, at cache.Snapshot, job string) {
 	var err error
 	for range releaseTries {
-		_, _, err = m.update(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		_, _, err = m.insist(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 			return e.Release(now, job), nil
 		})
 		if err == nil {

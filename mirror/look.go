@@ -111,9 +111,25 @@ func (m *Mirror) runLook(key cache.Key, b *Backend, o cloudmirror.Object) (sight
 		return sight{}, fmt.Errorf("wait for a turn to look at storage: %w", err)
 	}
 	defer m.lookSlots.Release(1)
-	seen, err := lookAt(ctx, b, o)
+	var seen sight
+	err = b.looks.do(m.life, func() (err error) {
+		seen, err = lookAt(ctx, b, o)
+		return err
+	})
 	seen.began = began
 	return seen, err
+}
+
+// lookAlone is look for copiers, which share theirs with nobody and put a job back
+// if it fails.
+func (m *Mirror) lookAlone(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Look)
+	defer cancel()
+	seen, err := lookAt(ctx, b, o)
+	if err != nil {
+		return sight{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return seen, nil
 }
 
 // beginLook says that whoever asks from now on needs another look.

@@ -66,7 +66,7 @@ func (m *Mirror) bury(ctx context.Context, b *Backend, w Want) (replaced cache.E
 	current, err := m.marker(ctx, b, w.Object)
 	for err == nil {
 		g := current
-		_, _, err = m.update(ctx, key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		_, _, err = m.insist(ctx, key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 			if e.Generation != g {
 				replaced = e
 			}
