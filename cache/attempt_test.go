@@ -309,3 +309,30 @@ func TestEntryPurge(t *testing.T) {
 		})
 	}
 }
+
+func TestEntryFence(t *testing.T) {
+	fence := cache.Entry{State: cache.Tombstone, Generation: generation, Until: now.Add(lease), Job: "fence"}
+	tests := []struct {
+		name       string
+		from, want cache.Entry
+	}{
+		{"absence", absent, fence},
+		{"what is over", presentOver, fence},
+		{"a copy stays", present, present},
+		{"a job stays", queued, queued},
+		{"a tombstone stays", tombstone, tombstone},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := snapshot(tt.from)
+			check(t, tt.from.Fence(now, "fence", generation, lease), tt.want)
+			check(t, tt.from, before)
+		})
+	}
+	t.Run("is filled by its own generation, and leaves nothing behind", func(t *testing.T) {
+		filled := cache.Entry{State: cache.Present, Generation: generation, Until: later, Copy: copied}
+		check(t, fence.Backfill(now, generation, copied, later), filled)
+		check(t, fence.Backfill(now, oldGeneration, copied, later), fence)
+		check(t, fence.At(now.Add(lease)), absent)
+	})
+}

@@ -38,7 +38,7 @@ type Entry struct {
 	// absent before then is the tombstone again. Zero: no purge is known.
 	PurgedUntil time.Time
 
-	Job     string // Queued, Copying, Failed: the id of the job that was sent
+	Job     string // Queued, Copying, Failed: the id of the job that was sent; Tombstone: that of a fence
 	Attempt string // Copying: the id of the running attempt
 	Tries   int    // tries that failed since the object was last absent
 
@@ -325,6 +325,18 @@ func (e Entry) Backfill(now time.Time, g cloudmirror.Generation, c Copy, expires
 		return e
 	}
 	return Entry{State: Present, Generation: g, Until: expires, PurgedUntil: e.PurgedUntil, Copy: c}
+}
+
+// Fence makes a record of an entry of which nothing is known, for whoever is about
+// to note a copy of generation g in it: a tombstone like that of a purge, with an
+// id that makes it unlike any other. If it still stands later, the entry was
+// neither purged nor flushed meanwhile, which absence cannot tell. Whatever else
+// there is stays.
+func (e Entry) Fence(now time.Time, id string, g cloudmirror.Generation, life time.Duration) Entry {
+	if e = e.At(now); e.State != Absent {
+		return e
+	}
+	return Entry{State: Tombstone, Generation: g, Until: now.Add(life), Job: id}
 }
 
 // Purge replaces whatever is known by a tombstone: for as long as it lives,

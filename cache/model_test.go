@@ -262,6 +262,12 @@ func (w *world) Backfill(t *rapid.T) {
 	})
 }
 
+func (w *world) Fence(t *rapid.T) {
+	w.others(t, func(e cache.Entry) cache.Entry {
+		return e.Fence(w.now, w.newID(), w.anyGeneration(t), copyLease)
+	})
+}
+
 // Check is called between the actions.
 func (w *world) Check(t *rapid.T) {
 	e := w.entry.At(w.now)

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -57,6 +58,7 @@ type Attempt struct {
 	ended bool           // completed, failed or handed back
 
 	uncertain bool // the answer to the last try to end it was lost
+	unproven  bool // the entry was put there by us, and the marker not read since
 }
 
 // Begin starts an attempt for a job. The attempt is only valid with Begun; it
@@ -68,27 +70,27 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 		return nil, None, err
 	}
 	a := &Attempt{mirror: m, backend: b, job: job, key: cache.KeyOf(job.Object, job.Backend), id: cloudmirror.NewID()}
-	at, err := m.get(ctx, a.key)
+	at, err := m.cache.Store.Get(ctx, a.key)
 	if err != nil {
-		return nil, None, err
+		return nil, None, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if at.Entry.State == cache.Absent || at.Entry.Lapsed(at.Now()) {
 		// The cache was flushed, or a copier died, since the job was sent. The
 		// copy may have been made, or the object purged: only storage can tell.
-		seen, err := m.look(ctx, b, job.Object)
+		seen, err := m.lookAlone(ctx, b, job.Object)
 		switch {
 		case err != nil:
 			return nil, None, err
 		case seen.generation != job.Generation:
 			return nil, Stale, nil
 		case seen.found:
-			m.backfill(ctx, a.key, at, seen)
+			m.backfill(ctx, b, job.Object, a.key, at, seen)
 			return nil, Exists, nil
 		}
 		a.job.Replace = seen.expiring
 	}
 	outcome := cache.StartStale
-	at, _, err = m.update(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
+	at, _, err = m.insist(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
 		next, outcome = e.Start(now, a.job.ID, a.id, a.job.Generation, m.timing.CopyLease)
 		if outcome == cache.StartWon {
 			next.Tries = max(next.Tries, a.job.Tries)
@@ -98,7 +100,7 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 	if err != nil {
 		return nil, None, err
 	}
-	a.at = at
+	a.at, a.unproven = at, true
 	if outcome == cache.StartBusy && at.Entry.Job == job.ID {
 		return nil, Held, nil
 	}
@@ -137,9 +139,13 @@ func (a *Attempt) ExpiresAt() time.Time { return time.Now().Add(a.backend.TTL) }
 func (a *Attempt) Renew(ctx context.Context, p cache.Progress) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	err := a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.Renew(now, a.id, a.mirror.timing.CopyLease, p)
 	})
+	if err == nil && a.unproven {
+		err = a.prove(ctx) // an attempt that a purge overtook should not go on for long
+	}
+	return err
 }
 
 // Complete ends the attempt with the copy that storage describes, which becomes
@@ -250,41 +256,49 @@ func (a *Attempt) end(ctx context.Context, change cache.Change, isDone func(cach
 }
 
 // change applies a change that only the holder may make. If a flush removed the
-// entry, it is put back first, provided that the object was not purged
-// meanwhile: storage knows that even when the cache does not. The caller holds
-// the lock.
+// entry, it is put back first. The caller holds the lock.
 func (a *Attempt) change(ctx context.Context, change cache.Change) error {
 	if a.ended {
 		return ErrLost
 	}
-	at, refused, err := a.mirror.update(ctx, a.key, a.at, change)
+	at, refused, err := a.mirror.insist(ctx, a.key, a.at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		next, err := change(e, now)
+		if err == nil && next.State == cache.Present && a.unproven {
+			return e, errUnproven
+		}
+		return next, err
+	})
 	if err != nil {
 		return err
 	}
 	a.at = at
-	if refused == nil {
+	switch {
+	case refused == nil:
 		return nil
+	case errors.Is(refused, errUnproven):
+		err = a.prove(ctx)
+	case errors.Is(refused, cache.ErrForgotten):
+		err = a.restore(ctx)
+	default:
+		err = ErrLost
 	}
-	if !errors.Is(refused, cache.ErrForgotten) {
-		return ErrLost
-	}
-	return a.restore(ctx, change)
-}
-
-// restore makes a change over an entry that a flush removed. The marker is read
-// before, and again after: a purge in between is then either seen here, and what
-// was put back is removed, or its tombstone comes after and stands.
-func (a *Attempt) restore(ctx context.Context, change cache.Change) error {
-	if err := a.isCurrent(ctx); err != nil {
+	if err != nil {
 		return err
 	}
-	at, refused, err := a.mirror.update(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	return a.change(ctx, change)
+}
+
+// errUnproven says that the generation has to be proven before anybody is told of
+// the copy.
+var errUnproven = errors.New("mirror: the generation is not proven")
+
+// restore puts back an entry that a flush removed.
+func (a *Attempt) restore(ctx context.Context) error {
+	a.unproven = true // also if the answer gets lost
+	at, refused, err := a.mirror.insist(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		restored, err := e.Restore(now, a.job.ID, a.id, a.job.Generation, a.mirror.timing.CopyLease)
-		if err != nil {
-			return e, err
-		}
 		restored.Tries = max(restored.Tries, a.job.Tries)
-		return change(restored, now)
+		return restored, err
 	})
 	if err != nil {
 		return err
@@ -293,19 +307,34 @@ func (a *Attempt) restore(ctx context.Context, change cache.Change) error {
 		return ErrLost
 	}
 	a.at = at
-	lost := a.isCurrent(ctx)
-	if errors.Is(lost, ErrLost) {
-		_, _, err := a.mirror.update(ctx, a.key, at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
-			if e.Generation == a.job.Generation {
-				return cache.Entry{State: cache.Absent}, nil
-			}
-			return e, nil
-		})
-		if err != nil {
-			return err
-		}
+	return a.prove(ctx)
+}
+
+// prove makes sure that the object was not purged since the job was sent. The
+// entry of the attempt stands already, and says nothing to clients: a purge that
+// the marker does not tell of yet will find it and put its tombstone there, and
+// whatever becomes of that, the attempt is never taken for the current one again.
+// Looking at the marker first would not do: a purge and a flush might come in
+// between, and leave no trace in the cache.
+func (a *Attempt) prove(ctx context.Context) error {
+	err := a.isCurrent(ctx)
+	if err == nil {
+		a.unproven = false
+		return nil
 	}
-	return lost
+	if !errors.Is(err, ErrLost) {
+		return err
+	}
+	_, _, failed := a.mirror.insist(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
+		if e.State == cache.Copying && e.Attempt == a.id {
+			return cache.Entry{State: cache.Absent}, nil
+		}
+		return e, nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
 }
 
 // isCurrent returns ErrLost if the object was purged since the job was sent.

@@ -36,9 +36,9 @@ func (m *Mirror) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at
 	}
 	if cacheErr != nil {
 		// The copy is good without the cache, by our own clock.
-		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now()}, nil //nolint:nilerr // storage made up for it
+		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now(), began: seen.began}, nil //nolint:nilerr // storage made up for it
 	}
-	return m.backfill(ctx, key, at, seen), nil
+	return m.backfill(ctx, b, w.Object, key, at, seen), nil
 }
 
 // entry returns the entry of a copy that was seen, for want of a cache.
@@ -79,16 +79,18 @@ func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	if stageOf(at.Entry) == final {
 		return View{Entry: at.Entry, Now: at.Now()}, nil
 	}
+	asked := m.moment()
 	for {
 		view, err := m.fly(ctx, b, w, key, at, p)
-		if err != nil || view.Entry.State != cache.Present || at.Entry.State == cache.Absent || view.Entry.Generation == at.Entry.Generation {
+		if err != nil || view.Entry.State != cache.Present || view.began > asked {
 			return view, err
 		}
-		// The flight had begun before a purge of which we know. Ask again.
+		// The flight may have found the copy before it was purged, and we have
+		// asked after that. Ask again.
 		if at, err = m.get(ctx, key); err != nil {
-			return View{}, err
+			return m.seek(ctx, b, w, key, at, err)
 		}
-		if at.Entry.State == cache.Present {
+		if stageOf(at.Entry) == final {
 			return View{Entry: at.Entry, Now: at.Now()}, nil
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/mirror"
+	"cloudmirror/queue"
 )
 
 func TestAPostponedAttemptCostsNoTry(t *testing.T) {
@@ -103,7 +104,7 @@ func TestADeferredJobIsNotTakenForLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(5*time.Minute - time.Second)
-		if n, err := w.queue.Count(t.Context()); err != nil || n.Ready != 0 || n.Delayed != 1 || w.queue.sent.Load() != 2 {
+		if n, err := w.queue.Queue.(queue.Counter).Count(t.Context()); err != nil || n.Ready != 0 || n.Delayed != 1 || w.queue.sent.Load() != 2 {
 			t.Fatalf("the queue holds %+v after %d sends, error %v, want one delayed job of 2 sends", n, w.queue.sent.Load(), err)
 		}
 		time.Sleep(2 * time.Second)
