@@ -49,6 +49,7 @@ type world struct {
 	client   *origin.Client
 	memory   *memcache.Store
 	queue    *memqueue.Queue
+	jobs     *oddQueue // around queue, what the copier receives from
 	files    *breakableStorage
 	mirror   *mirror.Mirror
 	registry *prometheus.Registry // of the copier that was started last
@@ -72,6 +73,7 @@ func newWorld(t *testing.T) *world {
 		queue:  memqueue.New(memqueue.Options{Visibility: visibility}),
 		files:  &breakableStorage{Provider: files},
 	}
+	w.jobs = &oddQueue{Queue: w.queue}
 	t.Cleanup(w.client.Close)
 	w.mirror = mirror.New(mirror.Options{
 		Cache: memory, Logger: zaptest.NewLogger(t), Timing: mirror.Timing{CopyLease: lease},
@@ -92,7 +94,7 @@ func (w *world) start(grace time.Duration) (stop func()) {
 		Mirror: w.mirror, Cache: w.memory, Origin: w.client, Logger: zaptest.NewLogger(w.t), Metrics: w.registry,
 		Concurrency: 4, Visibility: visibility, Grace: grace,
 		Backends: []copier.Backend{{
-			ID: backendID, Queue: w.queue, Storage: w.files,
+			ID: backendID, Queue: w.jobs, Storage: w.files,
 			Rules: origin.Rules{Allow: []cloudmirror.AllowPattern{allow}, AllowAddresses: origintest.Loopback(), MaxObjectBytes: 1 << 30},
 		}},
 	})
@@ -144,7 +146,14 @@ func (w *world) eventually(what string, holds func() bool) {
 	}
 }
 
+// metric returns how many jobs ended with a result.
 func (w *world) metric(result string) float64 {
+	w.t.Helper()
+	return w.counted("cloudmirror_copies_total", "result", result)
+}
+
+// counted returns a counter with a value of a label.
+func (w *world) counted(name, label, value string) float64 {
 	w.t.Helper()
 	families, err := w.registry.Gather()
 	if err != nil {
@@ -152,8 +161,8 @@ func (w *world) metric(result string) float64 {
 	}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			for _, label := range m.GetLabel() {
-				if family.GetName() == "cloudmirror_copies_total" && label.GetName() == "result" && label.GetValue() == result {
+			for _, l := range m.GetLabel() {
+				if family.GetName() == name && l.GetName() == label && l.GetValue() == value {
 					return m.GetCounter().GetValue()
 				}
 			}
