@@ -29,11 +29,12 @@ type DeadLetters interface {
 	// sent, or the process dies halfway, the letter stays, and the job may be
 	// both sent and a letter. A letter that is no job is refused with
 	// ErrMalformed and stays. A chosen id that names no letter has ErrNoLetter.
-	// With All, what is buried again meanwhile is left.
+	// With All, what is buried again meanwhile is left. With an error come the
+	// letters that were handled before it.
 	Redrive(ctx context.Context, c Choice) ([]Handled, error)
 
 	// Drop removes each chosen letter for good. A chosen id that names no letter
-	// has ErrNoLetter.
+	// has ErrNoLetter. With an error come the letters that were handled before it.
 	Drop(ctx context.Context, c Choice) ([]Handled, error)
 }
 

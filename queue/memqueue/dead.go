@@ -32,13 +32,19 @@ func (q *Queue) Redrive(ctx context.Context, c queue.Choice) ([]queue.Handled, e
 		}
 		return err == nil, err
 	})
-	return append(handled, c.Missing(handled)...), err
+	if err != nil {
+		return handled, err
+	}
+	return append(handled, c.Missing(handled)...), nil
 }
 
 // Drop implements queue.DeadLetters.
 func (q *Queue) Drop(ctx context.Context, c queue.Choice) ([]queue.Handled, error) {
 	handled, err := q.handle(ctx, c, func(queue.Letter) (gone bool, err error) { return true, nil })
-	return append(handled, c.Missing(handled)...), err
+	if err != nil {
+		return handled, err
+	}
+	return append(handled, c.Missing(handled)...), nil
 }
 
 // handle calls act, under the lock, with each chosen letter, and removes those

@@ -48,13 +48,19 @@ func (q *Queue) Redrive(ctx context.Context, c queue.Choice) ([]queue.Handled, e
 		q.resend(ctx, seen)
 		q.remove(ctx, seen)
 	})
-	return append(handled, c.Missing(handled)...), err
+	if err != nil {
+		return handled, err
+	}
+	return append(handled, c.Missing(handled)...), nil
 }
 
 // Drop implements queue.DeadLetters.
 func (q *Queue) Drop(ctx context.Context, c queue.Choice) ([]queue.Handled, error) {
 	handled, err := q.review(ctx, c, time.Time{}, q.remove)
-	return append(handled, c.Missing(handled)...), err
+	if err != nil {
+		return handled, err
+	}
+	return append(handled, c.Missing(handled)...), nil
 }
 
 // A seenLetter is a letter that this process received.
