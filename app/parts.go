@@ -27,6 +27,7 @@ type parts struct {
 	engine   []mirror.Backend
 	jobs     []copier.Backend // those that this process copies
 	counters map[cloudmirror.BackendID]queue.Counter
+	letters  map[cloudmirror.BackendID]queue.DeadLetters
 	objects  map[cloudmirror.BackendID]http.Handler // file storage, served by the process itself
 	origin   *origin.Client
 	queues   *queueMetrics
@@ -54,6 +55,7 @@ func (p *parts) depend(name string, check func(context.Context) error) {
 func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 	p := &parts{
 		counters: make(map[cloudmirror.BackendID]queue.Counter),
+		letters:  make(map[cloudmirror.BackendID]queue.DeadLetters),
 		objects:  make(map[cloudmirror.BackendID]http.Handler),
 		queues:   newQueueMetrics(a.registry),
 	}
@@ -137,7 +139,7 @@ func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service conf
 		return err
 	})
 	p.depend("storage "+b.ID.String(), func(ctx context.Context) error { return storage.Probe(ctx, copies) })
-	p.counters[b.ID] = jobs
+	p.counters[b.ID], p.letters[b.ID] = jobs, jobs
 	p.engine = append(p.engine, mirror.Backend{
 		ID: b.ID, Storage: copies, Queue: jobs, TTL: service.TTL, NegativeTTL: service.NegativeTTL,
 	})

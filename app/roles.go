@@ -53,7 +53,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		}
 		for _, b := range s.Backends {
 			service.Regions = append(service.Regions, frontend.Region{
-				Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID],
+				Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID], Letters: a.parts.letters[b.ID],
 			})
 		}
 		services[s.Name] = service

@@ -40,7 +40,7 @@ type Entry struct {
 
 	Job     string // Queued, Copying, Failed: the id of the job that was sent; Tombstone: that of a fence
 	Attempt string // Copying: the id of the running attempt
-	Tries   int    // tries that failed since the object was last absent
+	Tries   int    // tries that failed, or that nobody ended, since the object was last absent
 
 	Copy     Copy     // Present: what is stored
 	Progress Progress // Copying: how far it is
@@ -156,11 +156,30 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 		// A job that was not started in all this time, or whose copier is gone,
 		// may be lost. A second message does no harm; the first one that is
 		// started makes the copy.
-		claimed.Job, claimed.Generation = e.Job, e.Generation
+		claimed.Job, claimed.Generation, claimed.Tries = e.Job, e.Generation, e.triesAfter()
 		return claimed, ClaimResend
 	case Absent:
 	}
 	return claimed, ClaimWon
+}
+
+// triesAfter returns the tries of what follows on an entry whose lease lapsed: an
+// attempt that nobody ended was a try, too. So an object over which copiers die
+// is not begun for ever.
+func (e Entry) triesAfter() int {
+	if e.State == Copying {
+		return e.Tries + 1
+	}
+	return e.Tries
+}
+
+// Forgive forgets an error of generation g, so that a job which an operator sends
+// again is begun.
+func (e Entry) Forgive(now time.Time, g cloudmirror.Generation) Entry {
+	if e = e.At(now); e.State == Failed && e.Generation == g {
+		return e.remains(now)
+	}
+	return e
 }
 
 // Release gives a claim back whose job could not be sent: "pending" means that
@@ -215,6 +234,7 @@ func (e Entry) Start(now time.Time, job, attempt string, g cloudmirror.Generatio
 		if e.State == Copying && !e.Lapsed(now) {
 			return e, StartBusy
 		}
+		started.Tries = e.triesAfter()
 	case Absent:
 	}
 	return started, StartWon

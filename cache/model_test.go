@@ -184,6 +184,10 @@ func (w *world) Release(t *rapid.T) {
 	w.others(t, func(e cache.Entry) cache.Entry { return e.Release(w.now, who.job) })
 }
 
+func (w *world) Forgive(t *rapid.T) {
+	w.others(t, func(e cache.Entry) cache.Entry { return e.Forgive(w.now, w.anyGeneration(t)) })
+}
+
 func (w *world) Start(t *rapid.T) {
 	who := anyOf(t, w.jobs)
 	who.attempt = w.newID()

@@ -52,6 +52,7 @@ type world struct {
 	memory   *memcache.Store
 	ahead    atomic.Int64 // of our clock: the cache's
 	queue    *memqueue.Queue
+	jobs     *oddQueue // around queue, what the copier receives from
 	files    *breakableStorage
 	mirror   *mirror.Mirror
 	registry *prometheus.Registry // of the copier that was started last
@@ -73,6 +74,7 @@ func newWorld(t *testing.T) *world {
 	w.client = origin.New(origin.Options{IdleTimeout: time.Second, FirstByteTimeout: time.Second, ResumeDelay: time.Millisecond})
 	t.Cleanup(w.client.Close)
 	w.queue = memqueue.New(memqueue.Options{Visibility: visibility})
+	w.jobs = &oddQueue{Queue: w.queue}
 	w.files = &breakableStorage{Provider: files}
 	w.mirror = w.newMirror(mirror.Timing{CopyLease: lease})
 	return w
@@ -104,7 +106,7 @@ func (w *world) startWith(change func(*copier.Options)) (stop func()) {
 		Mirror: w.mirror, Cache: w.memory, Origin: w.client, Logger: zaptest.NewLogger(w.t), Metrics: w.registry,
 		Concurrency: 4, Visibility: visibility, Grace: time.Second,
 		Backends: []copier.Backend{{
-			ID: backendID, Queue: w.queue, Storage: w.files,
+			ID: backendID, Queue: w.jobs, Storage: w.files,
 			Rules: origin.Rules{Allow: []cloudmirror.AllowPattern{allow}, AllowAddresses: origintest.Loopback(), MaxObjectBytes: 1 << 30},
 		}},
 	}
@@ -158,7 +160,14 @@ func (w *world) eventually(what string, holds func() bool) {
 	}
 }
 
+// metric returns how many jobs ended with a result.
 func (w *world) metric(result string) float64 {
+	w.t.Helper()
+	return w.counted("cloudmirror_copies_total", "result", result)
+}
+
+// counted returns a counter with a value of a label.
+func (w *world) counted(name, label, value string) float64 {
 	w.t.Helper()
 	families, err := w.registry.Gather()
 	if err != nil {
@@ -166,8 +175,8 @@ func (w *world) metric(result string) float64 {
 	}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			for _, label := range m.GetLabel() {
-				if family.GetName() == "cloudmirror_copies_total" && label.GetName() == "result" && label.GetValue() == result {
+			for _, l := range m.GetLabel() {
+				if family.GetName() == name && l.GetName() == label && l.GetValue() == value {
 					return m.GetCounter().GetValue()
 				}
 			}

@@ -20,14 +20,26 @@ const (
 	resultRetry      result = "retry"       // failed, and may be tried again
 	resultPostponed  result = "postponed"   // not tried: its host is left alone for a while
 	resultDeferred   result = "deferred"    // put off: too many jobs wait for its host
-	resultDead       result = "dead"        // failed too often: in the dead letters
+	resultDead       result = "dead"        // in the dead letters
 	resultLost       result = "lost"        // taken over or purged while copying
 	resultHandedBack result = "handed_back" // given back to the queue, at a stop or with a part of ours down
 	resultLeft       result = "left"        // left to be received again: neither its entry nor its queue could be told
 )
 
+// A deadReason is why a message went to the dead letters, as
+// cloudmirror_dead_letters_total counts it.
+type deadReason string
+
+const (
+	deadMalformed deadReason = "malformed" // it was no job
+	deadMisrouted deadReason = "misrouted" // a job of another backend
+	deadFailed    deadReason = "failed"    // every try failed
+	deadExhausted deadReason = "exhausted" // copiers died over it
+)
+
 type metrics struct {
 	copies   *prometheus.CounterVec
+	dead     *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	bytes    *prometheus.CounterVec
 	running  *prometheus.GaugeVec
@@ -41,6 +53,10 @@ func newMetrics(r prometheus.Registerer, hosts *hosts) *metrics {
 			Name: "cloudmirror_copies_total",
 			Help: "Jobs that a copier ended, by result.",
 		}, append(backendLabels, "result")),
+		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloudmirror_dead_letters_total",
+			Help: "Messages that a copier put among the dead letters, by reason.",
+		}, append(backendLabels, "reason")),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "cloudmirror_copy_duration_seconds",
 			Help:    "Time from the start of an attempt until the copy was visible.",
@@ -59,7 +75,7 @@ func newMetrics(r prometheus.Registerer, hosts *hosts) *metrics {
 		Name: "cloudmirror_origin_refused_total",
 		Help: "Tries that were not made since their origin host is left alone.",
 	}, backendLabels)
-	r.MustRegister(m.copies, m.duration, m.bytes, m.running, m.refused)
+	r.MustRegister(m.copies, m.dead, m.duration, m.bytes, m.running, m.refused)
 	registerHosts(r, hosts)
 	return m
 }
@@ -78,6 +94,10 @@ func registerHosts(r prometheus.Registerer, hosts *hosts) {
 
 func (m *metrics) ended(b cloudmirror.BackendID, r result) {
 	m.copies.WithLabelValues(b.Service, b.Region, string(r)).Inc()
+}
+
+func (m *metrics) buried(b cloudmirror.BackendID, r deadReason) {
+	m.dead.WithLabelValues(b.Service, b.Region, string(r)).Inc()
 }
 
 func (m *metrics) copied(b cloudmirror.BackendID, took time.Duration) {

@@ -55,8 +55,11 @@ func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Deli
 // work waits for its turn, begins an attempt and carries it out. The error is
 // for the log.
 func (t *task) work(ctx, stopping context.Context) (result, error) {
+	if errors.Is(t.delivery.Unfit, queue.ErrMalformed) {
+		return t.bury(ctx, deadMalformed, t.delivery.Unfit)
+	}
 	if t.delivery.Job.Backend != t.backend.ID {
-		return t.bury(ctx, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
+		return t.bury(ctx, deadMisrouted, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
 	}
 	host := t.hosts.visit(t.delivery.Job.Object.Host())
 	defer t.hosts.leave(host)
@@ -91,9 +94,12 @@ func (t *task) begin(ctx context.Context, host *host) (result, error) {
 		return resultDuplicate, t.acknowledge(ctx)
 	case mirror.Held:
 		return t.putBack(ctx, heldDelay, nil)
-	case mirror.Begun, mirror.None:
+	case mirror.Begun, mirror.Exhausted, mirror.None:
 	}
 	t.attempt.Store(attempt)
+	if outcome == mirror.Exhausted || t.delivery.Unfit != nil {
+		return t.giveUp(ctx, attempt)
+	}
 	try, rest := host.admit()
 	if try == nil {
 		return t.postpone(ctx, attempt, rest)
@@ -123,6 +129,9 @@ func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.
 // that is because a part of ours is down, the job is put back; otherwise it is
 // the job's own trouble, and its receives count.
 func (t *task) notBegun(ctx context.Context, why error) (result, error) {
+	if t.delivery.Unfit != nil {
+		return t.leave(why) // a fresh message would forget how often it was received
+	}
 	cacheDown, storageDown := t.cache.check(ctx), t.backend.storage.check(ctx)
 	if cacheDown == nil && storageDown == nil {
 		return t.leave(why)
@@ -185,11 +194,30 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 	}
 	switch {
 	case dead:
-		return t.bury(closing, failure)
+		return t.bury(closing, deadFailed, failure)
 	case failure.Permanent:
 		return resultFailed, errors.Join(failure, t.acknowledge(closing))
 	}
 	return resultRetry, errors.Join(failure, t.acknowledge(closing))
+}
+
+// giveUp ends an attempt, before it touches the origin, at an object over which
+// copiers died: the next one would be this one.
+func (t *task) giveUp(ctx context.Context, attempt *mirror.Attempt) (result, error) {
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	defer cancel()
+	why := t.delivery.Unfit
+	if why == nil {
+		why = fmt.Errorf("%d tries in a row failed or were never ended, the last by a copier that died", mirror.MaxTries)
+	}
+	failure := &cloudmirror.Failure{
+		Code: cloudmirror.CodeCopierLost, Permanent: true, Err: why,
+		Message: "The copy was begun several times and never ended.",
+	}
+	if err := t.persist(closing, func() error { _, err := attempt.Fail(closing, failure); return err }); err != nil {
+		return t.leave(err)
+	}
+	return t.bury(closing, deadExhausted, failure)
 }
 
 // persist repeats a change of the entry while the cache is down.
@@ -243,10 +271,11 @@ func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error
 	return resultDeferred, t.acknowledge(ctx)
 }
 
-func (t *task) bury(ctx context.Context, why error) (result, error) {
+func (t *task) bury(ctx context.Context, reason deadReason, why error) (result, error) {
 	if err := t.backend.Queue.Bury(ctx, t.delivery, why.Error()); err != nil {
 		return t.leave(errors.Join(why, err))
 	}
+	t.metrics.buried(t.backend.ID, reason)
 	return resultDead, why
 }
 

@@ -25,6 +25,8 @@ const (
 	codeUnauthorized     cloudmirror.Code = "Unauthorized"
 	codeAdminOff         cloudmirror.Code = "AdministrationOff"
 	codeUnknownJob       cloudmirror.Code = "UnknownJob"
+	codeUnknownLetter    cloudmirror.Code = "UnknownLetter"
+	codeMalformedLetter  cloudmirror.Code = "MalformedLetter"
 	codeTooManyJobs      cloudmirror.Code = "TooManyJobs"
 	codeWaitTimeout      cloudmirror.Code = "WaitTimeout"
 	codeRedirectNow      cloudmirror.Code = "RedirectNow"

@@ -42,8 +42,9 @@ type Service struct {
 // A Region is one backend of a service.
 type Region struct {
 	Name     string
-	Provider string        // of its storage: a label for people
-	Queue    queue.Counter // nil: it is not known how full it is
+	Provider string            // of its storage: a label for people
+	Queue    queue.Counter     // nil: it is not known how full it is
+	Letters  queue.DeadLetters // nil: they cannot be reached
 }
 
 // A service is a Service in use.
@@ -58,6 +59,7 @@ type backend struct {
 	id       cloudmirror.BackendID
 	provider string
 	queue    queue.Counter
+	letters  queue.DeadLetters
 	requests tally
 }
 
@@ -79,7 +81,7 @@ func newServices(given map[string]Service) (map[string]*service, []*backend, err
 			if s.backends[region.Name] != nil {
 				return nil, nil, fmt.Errorf("service %s has region %s twice", name, region.Name)
 			}
-			s.backends[region.Name] = &backend{id: id, provider: region.Provider, queue: region.Queue}
+			s.backends[region.Name] = &backend{id: id, provider: region.Provider, queue: region.Queue, letters: region.Letters}
 			all = append(all, s.backends[region.Name])
 		}
 		services[name] = s

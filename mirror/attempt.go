@@ -16,8 +16,8 @@ import (
 	"cloudmirror/storage"
 )
 
-// MaxTries is how many tries of one object may fail in a row before its job goes
-// to the dead letters and the failure counts as permanent for a while.
+// MaxTries is how many tries of one object may fail in a row, or be left without
+// an end by copiers that died, before its job goes to the dead letters and the failure counts as permanent for a while.
 const MaxTries = 5
 
 // Delays before a failed object is tried again: doubled with each try, and cut
@@ -32,12 +32,13 @@ type Outcome int
 
 // The outcomes of Begin.
 const (
-	None   Outcome = iota // nothing is known: there is an error
-	Begun                 // copy the object; the Attempt is the caller's
-	Busy                  // the attempt of another job is copying it: this one is a duplicate
-	Held                  // an attempt of this very job holds it, perhaps of a copier that is gone
-	Exists                // there is a copy: the job is done
-	Stale                 // the job was overtaken by a purge or a failure: drop it
+	None      Outcome = iota // nothing is known: there is an error
+	Begun                    // copy the object; the Attempt is the caller's
+	Exhausted                // the Attempt is the caller's, but only to be failed: copiers died over the object, again and again
+	Busy                     // the attempt of another job is copying it: this one is a duplicate
+	Held                     // an attempt of this very job holds it, perhaps of a copier that is gone
+	Exists                   // there is a copy: the job is done
+	Stale                    // the job was overtaken by a purge or a failure: drop it
 )
 
 // ErrLost says that an attempt is no longer the current one: the object was
@@ -61,8 +62,8 @@ type Attempt struct {
 	unproven  bool // the entry was put there by us, and the marker not read since
 }
 
-// Begin starts an attempt for a job. The attempt is only valid with Begun; it
-// must be renewed every RenewEvery, and ended with Complete, Fail or HandBack.
+// Begin starts an attempt for a job. The attempt is only valid with Begun and
+// Exhausted; it must be renewed every RenewEvery, and ended with Complete, Fail or HandBack.
 // ErrUnavailable says that the cache or storage could not be asked.
 func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, error) {
 	b, err := m.backend(job.Backend)
@@ -91,6 +92,9 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 	}
 	outcome := cache.StartStale
 	at, _, err = m.insist(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
+		if a.job.Redriven {
+			e = e.Forgive(now, a.job.Generation)
+		}
 		next, outcome = e.Start(now, a.job.ID, a.id, a.job.Generation, m.timing.CopyLease)
 		if outcome == cache.StartWon {
 			next.Tries = max(next.Tries, a.job.Tries)
@@ -101,8 +105,11 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 		return nil, None, err
 	}
 	a.at, a.unproven = at, true
-	if outcome == cache.StartBusy && at.Entry.Job == job.ID {
+	switch {
+	case outcome == cache.StartBusy && at.Entry.Job == job.ID:
 		return nil, Held, nil
+	case outcome == cache.StartWon && at.Entry.Tries >= MaxTries:
+		return a, Exhausted, nil
 	}
 	return a, map[cache.StartOutcome]Outcome{
 		cache.StartWon: Begun, cache.StartBusy: Busy, cache.StartPresent: Exists, cache.StartStale: Stale,
