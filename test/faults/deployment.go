@@ -1,0 +1,386 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	frontends   = 2
+	copiers     = 2
+	waitSeconds = 10 // the service's wait
+	visibility  = "6s"
+	adminToken  = "a-token-of-the-faults"
+)
+
+// A deployment is the system under test: front ends behind a balancer, copiers,
+// what they depend on, and a proxy on each link.
+type deployment struct {
+	*lab
+	toxi     *toxiproxy
+	origin   *countingOrigin
+	redis    [2]*redisServer // the second replicates the first
+	sqs      string          // endpoint, past the proxies
+	storages map[string]*storage
+	balancer string // base URL
+	digests  digests
+
+	originName   string // host and port in the origin's URLs: its link for copiers
+	originDirect string
+	addresses    map[string]string // where links listen
+
+	frontends []*role
+	copiers   []*role
+	owned     []func() // stop what belongs to the deployment, the newest last
+
+	front              atomic.Pointer[string] // instead of the balancer, for self-checks
+	clientsShareOrigin atomic.Bool            // clients reach the origin over the copiers' link
+
+	detects bool // the binary has `health:`, so that dead regions are noticed
+	mu      sync.Mutex
+	dead    map[string]deadTime // by region
+	noneUp  bool                // the origin is down for clients
+}
+
+// A deadTime is when a region's copies could not be fetched by clients, and how
+// long that may remain unnoticed.
+type deadTime struct {
+	from   time.Time
+	window time.Duration
+}
+
+// A role is a front end or a copier.
+type role struct {
+	*process
+	kind   string // as on the command line
+	listen string // of a front end
+	admin  string
+	last   counters // of its earlier lives
+}
+
+func newDeployment(ctx context.Context, l *lab) (*deployment, error) {
+	d := &deployment{
+		lab: l, digests: digests{known: make(map[string][32]byte)}, storages: make(map[string]*storage),
+		addresses: make(map[string]string), dead: make(map[string]deadTime),
+	}
+	for _, step := range []func(context.Context) error{
+		d.startOrigin, d.startProxies, d.startRedis, d.startSQS, d.startStorages, d.linkAll,
+		d.configure, d.startRoles, d.startBalancer, d.warm,
+	} {
+		if err := step(ctx); err != nil {
+			d.close()
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// close stops everything.
+func (d *deployment) close() {
+	for _, r := range append(d.frontends, d.copiers...) {
+		r.kill()
+	}
+	for i := len(d.owned) - 1; i >= 0; i-- {
+		d.owned[i]()
+	}
+}
+
+func (d *deployment) own(stop func()) { d.owned = append(d.owned, stop) }
+
+func (d *deployment) startOrigin(context.Context) (err error) {
+	if d.originDirect, err = d.freeAddress(); err != nil {
+		return err
+	}
+	if d.origin, err = startOrigin(d.originDirect); err == nil {
+		d.own(d.origin.close)
+	}
+	return err
+}
+
+func (d *deployment) startProxies(ctx context.Context) error {
+	t, p, err := startToxiproxy(ctx, d.lab)
+	if err != nil {
+		return err
+	}
+	d.toxi = t
+	d.own(p.kill)
+	return nil
+}
+
+// linkAll puts a proxy on every link.
+func (d *deployment) linkAll(ctx context.Context) error {
+	links := map[string]string{
+		redisFrontends: d.redis[0].address, redisCopiers: d.redis[0].address,
+		sqsFrontends: d.sqs, sqsCopiers: d.sqs, originCopiers: d.originDirect,
+	}
+	for region, s := range d.storages {
+		links[s3Prefix+region], links[publicPrefix+region] = s.inner.address, s.public.address
+	}
+	for name, upstream := range links {
+		listen, err := d.freeAddress()
+		if err != nil {
+			return err
+		}
+		if err := d.toxi.link(ctx, name, listen, upstream); err != nil {
+			return err
+		}
+		d.addresses[name] = listen
+	}
+	d.originName = d.addresses[originCopiers]
+	return nil
+}
+
+// startRoles starts front ends and copiers.
+func (d *deployment) startRoles(ctx context.Context) error {
+	for i := range frontends {
+		r, err := d.startRole(ctx, "frontend", i, "cloudmirror")
+		if err != nil {
+			return err
+		}
+		d.frontends = append(d.frontends, r)
+	}
+	for i := range copiers {
+		r, err := d.startRole(ctx, "copier", i, "cloudmirror")
+		if err != nil {
+			return err
+		}
+		d.copiers = append(d.copiers, r)
+	}
+	return nil
+}
+
+func (d *deployment) startRole(ctx context.Context, kind string, n int, binary string) (*role, error) {
+	listen, err := d.freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := d.freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	r := &role{kind: kind, listen: listen, admin: admin, last: make(counters)}
+	r.process, err = d.start(ctx, program{
+		name: fmt.Sprintf("%s-%d", kind, n+1), path: d.path(binary), args: []string{kind, "--config", d.path(kind + ".yaml")},
+		env: append([]string{"CLOUDMIRROR_LISTEN=" + listen, "CLOUDMIRROR_ADMIN_LISTEN=" + admin}, awsEnv()...),
+		ready: func(ctx context.Context) error {
+			_, err := d.text(ctx, "http://"+admin+"/readyz")
+			return err
+		},
+	})
+	return r, err
+}
+
+func awsEnv() []string {
+	return []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey, "AWS_EC2_METADATA_DISABLED=true"}
+}
+
+// warm waits until every hot and big object has a copy, and fetches it.
+func (d *deployment) warm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	c := newClient(d)
+	for _, i := range warmItems() {
+		for {
+			r := c.get(ctx, i)
+			if isHit(r) {
+				break
+			}
+			if ctx.Err() != nil {
+				return fmt.Errorf("%s %s is not copied: %s %s %s", i.kind, i.path, r.outcome, r.cache, r.detail)
+			}
+		}
+	}
+	d.origin.takeCounts()
+	return nil
+}
+
+// frontURL is where clients ask.
+func (d *deployment) frontURL() string {
+	if url := d.front.Load(); url != nil {
+		return *url
+	}
+	return d.balancer
+}
+
+// declareDead says that clients cannot fetch a region's copies from now on, so
+// that some redirects to it are nobody's mistake yet. Without a monitor in the
+// binary there is no such time.
+func (d *deployment) declareDead(region string, window time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dead[region] = deadTime{time.Now(), window}
+}
+
+func (d *deployment) declareOrigin(down bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.noneUp = down
+}
+
+func (d *deployment) forgive() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.dead)
+	d.noneUp = false
+}
+
+// isExcused reports whether a redirect to a region at a time could not know that
+// the copy cannot be fetched.
+func (d *deployment) isExcused(region string, asked time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dead, found := d.dead[region]
+	return found && asked.Before(dead.from.Add(dead.window))
+}
+
+func (d *deployment) originIsDown() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.noneUp
+}
+
+// A redisServer is one redis-server and a client past the proxies.
+type redisServer struct {
+	*process
+	address string
+	client  *redis.Client
+}
+
+func (d *deployment) startRedis(ctx context.Context) error {
+	path, err := find("redis-server")
+	if err != nil {
+		return err
+	}
+	for i := range d.redis {
+		address, err := d.freeAddress()
+		if err != nil {
+			return err
+		}
+		_, port, _ := cut(address)
+		s := &redisServer{address: address, client: redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true})}
+		args := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", d.dir, "--repl-diskless-sync-delay", "0"}
+		if i > 0 {
+			_, first, _ := cut(d.redis[0].address)
+			args = append(args, "--replicaof", "127.0.0.1 "+first)
+		}
+		s.process, err = d.start(ctx, program{
+			name: fmt.Sprintf("redis-%d", i+1), path: path, args: args, ready: accepts(address),
+		})
+		if err != nil {
+			return err
+		}
+		d.own(s.kill)
+		d.redis[i] = s
+	}
+	return nil
+}
+
+// cut splits an address.
+func cut(address string) (host, port string, err error) { return net.SplitHostPort(address) }
+
+func (d *deployment) startBalancer(ctx context.Context) error {
+	path, err := find("nginx")
+	if err != nil {
+		return err
+	}
+	address, err := d.freeAddress()
+	if err != nil {
+		return err
+	}
+	var upstreams strings.Builder
+	for _, f := range d.frontends {
+		fmt.Fprintf(&upstreams, "        server %s max_fails=0;\n", f.listen)
+	}
+	dir, err := d.mkdir("nginx")
+	if err != nil {
+		return err
+	}
+	text := strings.NewReplacer("ADDRESS", address, "UPSTREAMS", upstreams.String(), "DIR", dir).Replace(nginxConfig)
+	config, err := d.write("nginx.conf", text)
+	if err != nil {
+		return err
+	}
+	p, err := d.start(ctx, program{name: "nginx", path: path, args: []string{"-p", dir, "-c", config, "-e", d.path("nginx.errors")}, ready: accepts(address)})
+	if err != nil {
+		return err
+	}
+	d.own(func() { _ = p.terminate() }) // it ends its workers, which SIGKILL would not
+	d.balancer = "http://" + address
+	return nil
+}
+
+const nginxConfig = `daemon off;
+pid DIR/pid;
+worker_processes 1;
+events { worker_connections 4096; }
+http {
+    access_log off;
+    client_body_temp_path DIR/body;
+    proxy_temp_path DIR/proxy;
+    fastcgi_temp_path DIR/fastcgi;
+    uwsgi_temp_path DIR/uwsgi;
+    scgi_temp_path DIR/scgi;
+    upstream up {
+UPSTREAMS        keepalive 64;
+    }
+    server {
+        listen ADDRESS;
+        merge_slashes off;
+        large_client_header_buffers 4 32k;
+        location / {
+            proxy_pass http://up;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_connect_timeout 1s;
+            proxy_read_timeout 60s;
+            proxy_next_upstream error timeout non_idempotent;
+        }
+    }
+}
+`
+
+// configure writes the configurations of the roles, which differ in their links.
+func (d *deployment) configure(ctx context.Context) error {
+	for kind, links := range map[string][2]string{
+		"frontend": {redisFrontends, sqsFrontends}, "copier": {redisCopiers, sqsCopiers},
+	} {
+		text := d.configText(d.addresses[links[0]], d.addresses[links[1]])
+		if _, err := d.write(kind+".yaml", text+d.health()); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (d *deployment) configText(redisAddress, sqsAddress string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "data_dir: '%s'\nadmin_tokens: ['%s']\n", d.path("data"), adminToken)
+	fmt.Fprintf(&b, "cache: {type: redis, redis: {url: 'redis://%s/0'}}\n", redisAddress)
+	fmt.Fprintf(&b, "queue: {type: sqs, sqs: {endpoint: 'http://%s', prefix: 'faults-', visibility: %s}}\n", sqsAddress, visibility)
+	fmt.Fprintf(&b, "copier: {concurrency: 8, part_size: 5MiB, memory: 128MiB, grace: 10s}\n")
+	fmt.Fprintf(&b, "services:\n  %s:\n", service)
+	fmt.Fprintf(&b, "    allow: ['^http://%s/']\n", strings.ReplaceAll(d.originName, ".", `\.`))
+	fmt.Fprintf(&b, "    allow_addresses: ['127.0.0.0/8']\n    ports: []\n    wait: %ds\n    negative_ttl: 5s\n    backends:\n", waitSeconds)
+	for _, region := range regions {
+		s := d.storages[region]
+		fmt.Fprintf(&b, "      %s:\n        storage: {type: s3, bucket: %s, region: %s, endpoint: 'http://%s', path_style: true, public_url: 'http://%s/%s'}\n",
+			region, s.bucket, region, d.addresses[s3Prefix+region], d.addresses[publicPrefix+region], s.bucket)
+	}
+	return b.String()
+}
+
+// text gets a page of ours.
+func (d *deployment) text(ctx context.Context, url string) (string, error) {
+	return getText(ctx, d.plain, url)
+}
+
+// health is what is added to the configuration for regions whose copies clients
+// cannot fetch.
+func (d *deployment) health() string { return "" }

@@ -1,0 +1,13 @@
+package main
+
+import "slices"
+
+// scenarios returns all of them, in the order in which they are played.
+func scenarios() []scenario {
+	return slices.Concat(
+		[]scenario{{name: "nothing", what: "nothing (for comparison)", short: true, fault: holdStill}},
+		linkScenarios(),
+		dataScenarios(),
+		processScenarios(),
+	)
+}
