@@ -43,10 +43,11 @@ type deployment struct {
 	front              atomic.Pointer[string] // instead of the balancer, for self-checks
 	clientsShareOrigin atomic.Bool            // clients reach the origin over the copiers' link
 
-	detects bool // the binary has `health:`, so that dead regions are noticed
-	mu      sync.Mutex
-	dead    map[string]deadTime // by region
-	noneUp  bool                // the origin is down for clients
+	window time.Duration // until a dead region is noticed; 0: it never is
+
+	mu     sync.Mutex
+	dead   map[string]deadTime // by region
+	noneUp interval            // the origin is down for clients
 }
 
 // A deadTime is when a region's copies could not be fetched by clients, and how
@@ -54,6 +55,14 @@ type deployment struct {
 type deadTime struct {
 	from   time.Time
 	window time.Duration
+}
+
+// An interval is a time with a beginning and, unless it goes on, an end.
+type interval struct{ from, until time.Time }
+
+// overlaps reports whether the interval has anything in common with another.
+func (i interval) overlaps(other interval) bool {
+	return !i.from.IsZero() && i.from.Before(other.until) && (i.until.IsZero() || i.until.After(other.from))
 }
 
 // A role is a front end or a copier.
@@ -72,7 +81,8 @@ func newDeployment(ctx context.Context, l *lab) (*deployment, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		d.startOrigin, d.startProxies, d.startRedis, d.startSQS, d.startStorages, d.linkAll,
-		d.configure, d.startRoles, d.startBalancer, d.warm,
+		d.configure, d.startRoles, d.startBalancer,
+		func(ctx context.Context) error { return d.warm(ctx, func(item) bool { return true }) },
 	} {
 		if err := step(ctx); err != nil {
 			d.close()
@@ -181,13 +191,14 @@ func awsEnv() []string {
 	return []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey, "AWS_EC2_METADATA_DISABLED=true"}
 }
 
-// warm waits until every hot and big object has a copy, and fetches it.
-func (d *deployment) warm(ctx context.Context) error {
+// warm waits until the known objects that are wanted have copies, and fetches
+// them.
+func (d *deployment) warm(ctx context.Context, wanted func(item) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	c := newClient(d)
 	for _, i := range warmItems() {
-		for {
+		for wanted(i) {
 			r := c.get(ctx, i)
 			if isHit(r) {
 				break
@@ -221,14 +232,18 @@ func (d *deployment) declareDead(region string, window time.Duration) {
 func (d *deployment) declareOrigin(down bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.noneUp = down
+	if down {
+		d.noneUp = interval{from: time.Now()}
+	} else {
+		d.noneUp.until = time.Now()
+	}
 }
 
 func (d *deployment) forgive() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.dead)
-	d.noneUp = false
+	d.noneUp = interval{}
 }
 
 // isExcused reports whether a redirect to a region at a time could not know that
@@ -240,10 +255,12 @@ func (d *deployment) isExcused(region string, asked time.Time) bool {
 	return found && asked.Before(dead.from.Add(dead.window))
 }
 
-func (d *deployment) originIsDown() bool {
+// originWasDown reports whether the origin was down for clients at any moment
+// between two times.
+func (d *deployment) originWasDown(from, until time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.noneUp
+	return d.noneUp.overlaps(interval{from, until})
 }
 
 // A redisServer is one redis-server and a client past the proxies.
@@ -265,7 +282,7 @@ func (d *deployment) startRedis(ctx context.Context) error {
 		}
 		_, port, _ := cut(address)
 		s := &redisServer{address: address, client: redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true})}
-		args := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", d.dir, "--repl-diskless-sync-delay", "0"}
+		args := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", d.dir, "--dbfilename", fmt.Sprintf("redis-%d.rdb", i+1), "--repl-diskless-sync-delay", "0"}
 		if i > 0 {
 			_, first, _ := cut(d.redis[0].address)
 			args = append(args, "--replicaof", "127.0.0.1 "+first)
@@ -346,41 +363,7 @@ UPSTREAMS        keepalive 64;
 }
 `
 
-// configure writes the configurations of the roles, which differ in their links.
-func (d *deployment) configure(ctx context.Context) error {
-	for kind, links := range map[string][2]string{
-		"frontend": {redisFrontends, sqsFrontends}, "copier": {redisCopiers, sqsCopiers},
-	} {
-		text := d.configText(d.addresses[links[0]], d.addresses[links[1]])
-		if _, err := d.write(kind+".yaml", text+d.health()); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-func (d *deployment) configText(redisAddress, sqsAddress string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "data_dir: '%s'\nadmin_tokens: ['%s']\n", d.path("data"), adminToken)
-	fmt.Fprintf(&b, "cache: {type: redis, redis: {url: 'redis://%s/0'}}\n", redisAddress)
-	fmt.Fprintf(&b, "queue: {type: sqs, sqs: {endpoint: 'http://%s', prefix: 'faults-', visibility: %s}}\n", sqsAddress, visibility)
-	fmt.Fprintf(&b, "copier: {concurrency: 8, part_size: 5MiB, memory: 128MiB, grace: 10s}\n")
-	fmt.Fprintf(&b, "services:\n  %s:\n", service)
-	fmt.Fprintf(&b, "    allow: ['^http://%s/']\n", strings.ReplaceAll(d.originName, ".", `\.`))
-	fmt.Fprintf(&b, "    allow_addresses: ['127.0.0.0/8']\n    ports: []\n    wait: %ds\n    negative_ttl: 5s\n    backends:\n", waitSeconds)
-	for _, region := range regions {
-		s := d.storages[region]
-		fmt.Fprintf(&b, "      %s:\n        storage: {type: s3, bucket: %s, region: %s, endpoint: 'http://%s', path_style: true, public_url: 'http://%s/%s'}\n",
-			region, s.bucket, region, d.addresses[s3Prefix+region], d.addresses[publicPrefix+region], s.bucket)
-	}
-	return b.String()
-}
-
 // text gets a page of ours.
 func (d *deployment) text(ctx context.Context, url string) (string, error) {
 	return getText(ctx, d.plain, url)
 }
-
-// health is what is added to the configuration for regions whose copies clients
-// cannot fetch.
-func (d *deployment) health() string { return "" }

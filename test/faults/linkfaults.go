@@ -10,8 +10,11 @@ import (
 type linkFault struct {
 	name, what string
 	lasts      time.Duration
-	play       func(ctx context.Context, p *play, lasts time.Duration, links []string) error
+	play       linkPlay
 }
+
+// A linkPlay does something to links for a while.
+type linkPlay func(ctx context.Context, p *play, lasts time.Duration, links []string) error
 
 func linkFaults() []linkFault {
 	return []linkFault{
@@ -79,9 +82,8 @@ func flap(ctx context.Context, p *play, lasts time.Duration, links []string) err
 	return nil
 }
 
-// toxics puts toxics on the links for a while. When they are taken away, links
-// are closed and opened, so that no connection goes on with what it had swallowed.
-func toxics(all ...toxic) func(context.Context, *play, time.Duration, []string) error {
+// toxics puts toxics on the links for a while.
+func toxics(all ...toxic) linkPlay {
 	return func(ctx context.Context, p *play, lasts time.Duration, links []string) error {
 		for _, link := range links {
 			for _, x := range all {

@@ -108,9 +108,6 @@ func value(samples []sample, name string) (sum float64) {
 	return sum
 }
 
-// restart starts a role again, on its addresses.
-func (d *deployment) restart(ctx context.Context, r *role) error { return r.start(ctx) }
-
 // killRole ends a role at once, and keeps what it counted.
 func (d *deployment) killRole(ctx context.Context, r *role) {
 	r.last = r.last.add(d.resultsOf(ctx, r))

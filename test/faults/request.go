@@ -46,8 +46,9 @@ type record struct {
 
 // A client of the load.
 type client struct {
-	d    *deployment
-	http *http.Client
+	d        *deployment
+	http     *http.Client
+	patience time.Duration // with us
 }
 
 // newClient returns a client that reaches the origin by a way of its own, not
@@ -55,7 +56,7 @@ type client struct {
 func newClient(d *deployment) *client {
 	dialer := &net.Dialer{Timeout: headerLimit}
 	transport := &http.Transport{
-		DisableCompression: true, MaxIdleConnsPerHost: 64, ResponseHeaderTimeout: max(askLimit, headerLimit),
+		DisableCompression: true, MaxIdleConnsPerHost: 64,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if address == d.originName && !d.clientsShareOrigin.Load() {
 				address = d.originDirect
@@ -63,7 +64,7 @@ func newClient(d *deployment) *client {
 			return dialer.DialContext(ctx, network, address)
 		},
 	}
-	return &client{d: d, http: &http.Client{
+	return &client{d: d, patience: askLimit, http: &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -91,7 +92,7 @@ func (c *client) get(ctx context.Context, i item) record {
 // ask sends the request to us and returns where it leads. Without a location
 // the outcome is set.
 func (c *client) ask(ctx context.Context, url string, r *record) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	response, err := c.send(ctx, url)
 	if err != nil && ctx.Err() == nil {
@@ -179,7 +180,7 @@ func (c *client) blame(r record, problem string) outcome {
 	}
 	asked := r.begun.Add(r.asked)
 	switch {
-	case r.where == "origin" && c.d.originIsDown():
+	case r.where == "origin" && c.d.originWasDown(r.begun, time.Now()):
 		return noOrigin
 	case r.where == "copy" && c.d.isExcused(r.item.region, asked):
 		return deadCopy

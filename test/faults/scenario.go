@@ -13,6 +13,9 @@ type scenario struct {
 	what  string // what is broken, for the table
 	short bool   // CI runs it
 	fault faultFunc
+	// prepare runs before the load, cleanUp after it, verify when service is as
+	// it was. Each may be nil.
+	prepare, cleanUp, verify faultFunc
 	// atOnce is how many copies of one object may run at a time; 0: 1. A crash or
 	// a lost cache adds one.
 	atOnce int
@@ -22,6 +25,8 @@ type scenario struct {
 	soak    bool // `make soak` plays it
 	// quiet runs no load: the scenario brings its own.
 	quiet bool
+	// small leaves big objects out of the load.
+	small bool
 	// red says which records must be seen, of a scenario that checks the harness.
 	red []outcome
 }
@@ -66,18 +71,23 @@ func runScenario(ctx context.Context, d *deployment, s scenario) (result, error)
 	}
 	p := &play{deployment: d, scenario: s}
 	d.forgive()
-	d.origin.takeCounts()
 	counted := d.copyResults(ctx)
-	p.load = &load{d: d, begun: time.Now(), stop: func() {}}
-	if !s.quiet {
-		p.load = startLoad(ctx, d, s.name+"-"+time.Now().Format("150405"))
+	p.load = newLoad(d, s)
+	err := p.step(ctx, s.prepare)
+	d.origin.takeCounts()
+	var r result
+	if err == nil {
+		p.load.start(ctx)
+		r, err = p.run(ctx)
+		r.records = p.load.end()
+		r.copies = d.origin.takeCounts()
 	}
-	r, err := p.run(ctx)
-	r.records = p.load.end()
+	if cleanUp := p.step(ctx, s.cleanUp); err == nil {
+		err = cleanUp
+	}
 	if err != nil {
 		return r, err
 	}
-	r.copies = d.origin.takeCounts()
 	r.results = d.copyResults(ctx).minus(counted)
 	r.findings, r.notes = p.findings, p.notes
 	r.judge(s)
@@ -110,7 +120,14 @@ func (p *play) run(ctx context.Context) (result, error) {
 			break
 		}
 	}
-	return r, nil
+	return r, p.step(ctx, p.scenario.verify)
+}
+
+func (p *play) step(ctx context.Context, f faultFunc) error {
+	if f == nil {
+		return nil
+	}
+	return f(ctx, p)
 }
 
 // choose returns the scenarios to run.

@@ -7,7 +7,10 @@ func scenarios() []scenario {
 	return slices.Concat(
 		[]scenario{{name: "nothing", what: "nothing (for comparison)", short: true, fault: holdStill}},
 		linkScenarios(),
+		regionScenarios(),
 		dataScenarios(),
 		processScenarios(),
+		clockScenarios(),
+		diskScenarios(),
 	)
 }

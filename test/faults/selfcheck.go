@@ -79,7 +79,9 @@ func (p *play) inFront(ctx context.Context, h func(*middleman, http.ResponseWrit
 	p.front.Store(&front)
 	defer p.front.Store(nil)
 	if p.scenario.quiet {
-		p.load.note(newClient(p.deployment).get(ctx, hotItem(regions[0], 0)))
+		c := newClient(p.deployment)
+		c.patience = 2 * time.Second
+		p.load.note(c.get(ctx, hotItem(regions[0], 0)))
 		return nil
 	}
 	return pause(ctx, 2*time.Second)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // Links are the ways between the parts. Each goes through a proxy of its own.
@@ -54,7 +55,10 @@ func startToxiproxy(ctx context.Context, l *lab) (*toxiproxy, *process, error) {
 		name: "toxiproxy", path: path, args: []string{"-host", host, "-port", port},
 		env: []string{"LOG_LEVEL=fatal"}, ready: accepts(address),
 	})
-	return &toxiproxy{api: "http://" + address, client: l.plain}, p, err
+	return &toxiproxy{api: "http://" + address, client: &http.Client{
+		// It ends idle connections after 10 s, which is how long many faults last.
+		Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second,
+	}}, p, err
 }
 
 // link makes a proxy between two addresses.
