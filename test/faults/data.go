@@ -16,12 +16,12 @@ import (
 // dataScenarios break what the parts hold or answer.
 func dataScenarios() []scenario {
 	return []scenario{
-		{name: "flushall", what: "FLUSHALL every 2 s, for 10 s", short: true, atOnce: 2, fault: flushAll},
-		{name: "redis-killed", what: "Redis: SIGKILL, back after 3 s and empty", atOnce: 2, fault: killRedis},
+		{name: "flushall", what: "FLUSHALL every 2 s, for 10 s", short: true, soak: true, atOnce: 2, fault: flushAll},
+		{name: "redis-killed", what: "Redis: SIGKILL, back after 3 s and empty", soak: true, atOnce: 2, fault: killRedis},
 		{name: "redis-failover", what: "Redis: fail-over that loses the writes of 4 s", atOnce: 2, fault: failOver},
-		{name: "duplicates", what: "SQS: each job of a new object is delivered up to eight times, out of order", short: true, fault: duplicates},
+		{name: "duplicates", what: "SQS: each job of a new object is delivered up to eight times, out of order", short: true, soak: true, fault: duplicates},
 		{name: "long-copy", what: "a copy of 20 s, with a visibility timeout of " + visibility, fault: longCopy},
-		{name: "slow-down", what: "S3 of one region answers SlowDown for 10 s", atOnce: 2, fault: slowDownForAWhile},
+		{name: "slow-down", what: "S3 of one region answers SlowDown for 10 s", soak: true, atOnce: 2, fault: slowDownForAWhile},
 	}
 }
 

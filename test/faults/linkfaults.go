@@ -11,6 +11,7 @@ type linkFault struct {
 	name, what string
 	lasts      time.Duration
 	play       linkPlay
+	soak       bool
 }
 
 // A linkPlay does something to links for a while.
@@ -18,17 +19,17 @@ type linkPlay func(ctx context.Context, p *play, lasts time.Duration, links []st
 
 func linkFaults() []linkFault {
 	return []linkFault{
-		{"refused", "down: connections refused", 10 * time.Second, refuse},
-		{"blackhole", "down: nothing comes back", 10 * time.Second, toxics(toxic{Type: "timeout", Stream: "downstream", Attributes: attributes("timeout", 0)})},
-		{"slow", "slow: answers 5 s late", 10 * time.Second, toxics(toxic{Type: "latency", Stream: "downstream", Attributes: attributes("latency", 5000)})},
-		{"flapping", "flapping: 1 s up, 1 s down", 10 * time.Second, flap},
+		{"refused", "down: connections refused", 10 * time.Second, refuse, false},
+		{"blackhole", "down: nothing comes back", 10 * time.Second, toxics(toxic{Type: "timeout", Stream: "downstream", Attributes: attributes("timeout", 0)}), true},
+		{"slow", "slow: answers 5 s late", 10 * time.Second, toxics(toxic{Type: "latency", Stream: "downstream", Attributes: attributes("latency", 5000)}), false},
+		{"flapping", "flapping: 1 s up, 1 s down", 10 * time.Second, flap, true},
 		{"narrow", "bandwidth limited to 64 KB/s each way", 7 * time.Second, toxics(
 			toxic{Type: "bandwidth", Stream: "downstream", Attributes: attributes("rate", 64)},
-			toxic{Type: "bandwidth", Stream: "upstream", Attributes: attributes("rate", 64)})},
-		{"reset", "connections reset by the peer", 6 * time.Second, toxics(toxic{Type: "reset_peer", Stream: "downstream", Attributes: attributes("timeout", 0)})},
+			toxic{Type: "bandwidth", Stream: "upstream", Attributes: attributes("rate", 64)}), false},
+		{"reset", "connections reset by the peer", 6 * time.Second, toxics(toxic{Type: "reset_peer", Stream: "downstream", Attributes: attributes("timeout", 0)}), true},
 		{"cut", "connections cut after 20 KB, mid-stream", 6 * time.Second, toxics(
 			toxic{Type: "limit_data", Stream: "downstream", Attributes: attributes("bytes", 20_000)},
-			toxic{Type: "limit_data", Stream: "upstream", Attributes: attributes("bytes", 20_000)})},
+			toxic{Type: "limit_data", Stream: "upstream", Attributes: attributes("bytes", 20_000)}), false},
 	}
 }
 
@@ -36,7 +37,7 @@ func attributes(name string, value int) map[string]int { return map[string]int{n
 
 // linkScenarios are all faults of each dependency.
 func linkScenarios() []scenario {
-	inShort := map[string]bool{"redis-refused": true, "sqs-refused": true, "s3-blackhole": true, "origin-reset": true}
+	inShort := map[string]bool{"redis-refused": true, "s3-blackhole": true, "origin-reset": true}
 	var all []scenario
 	for _, dependency := range []struct {
 		name, what string
@@ -50,7 +51,7 @@ func linkScenarios() []scenario {
 		for _, f := range linkFaults() {
 			name := dependency.name + "-" + f.name
 			all = append(all, scenario{
-				name: name, what: dependency.what + ": " + f.what, short: inShort[name], atOnce: 2,
+				name: name, what: dependency.what + ": " + f.what, short: inShort[name], soak: f.soak, atOnce: 2,
 				fault: func(ctx context.Context, p *play) error { return f.play(ctx, p, f.lasts, dependency.links) },
 			})
 		}

@@ -36,7 +36,11 @@ func (r *result) judge(s scenario) {
 		return
 	}
 	r.hits, r.copying = -1, -1
-	if at, ok := hitsAgain(r.records, r.faultEnded); ok {
+	at, ok := hitsAgain(r.records, r.faultEnded)
+	if at.After(r.faultEnded) {
+		r.notes = append(r.notes, "the last known object that was not served as before: "+r.lastMiss(at))
+	}
+	if ok {
 		r.hits = at.Sub(r.faultEnded)
 	} else {
 		r.broken = append(r.broken, "hits are not served as before")
@@ -66,6 +70,16 @@ func (r *result) example(outcomes ...outcome) string {
 		}
 	}
 	return ""
+}
+
+// lastMiss describes the request that ended at the time of recovery.
+func (r *result) lastMiss(at time.Time) string {
+	for _, x := range r.records {
+		if x.ended.Equal(at) {
+			return fmt.Sprintf("%s to %s, redirected after %s (`%s`)", x.outcome, x.where, milliseconds(x.asked), x.cache)
+		}
+	}
+	return "none"
 }
 
 // retried counts requests whose connection to us broke and that were sent again.

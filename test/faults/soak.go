@@ -95,7 +95,7 @@ func (d *deployment) playInTurns(ctx context.Context, lasts time.Duration) ([]st
 func soakScenarios() []scenario {
 	var turns []scenario
 	for _, s := range slices.Concat(linkScenarios(), dataScenarios()) {
-		if s.soak || strings.HasSuffix(s.name, "-reset") || strings.HasSuffix(s.name, "-blackhole") || s.name == "flushall" {
+		if s.soak {
 			turns = append(turns, s)
 		}
 	}
