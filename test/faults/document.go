@@ -66,9 +66,13 @@ func (d *document) remarks(r result) []string {
 	if n := r.retried(); n > 0 {
 		all = append(all, fmt.Sprintf("%d requests lost their connection and were sent again", n))
 	}
-	all = append(all, fmt.Sprintf("answers for new objects took %s (median), %s (99 %%)", milliseconds(r.asked(0.5, fresh)), milliseconds(r.asked(0.99, fresh))))
+	if most := r.asked(1, fresh); most > 0 {
+		all = append(all, fmt.Sprintf("answers for new objects took %s (median), %s (99 %%), %s at most", milliseconds(r.asked(0.5, fresh)), milliseconds(r.asked(0.99, fresh)), milliseconds(most)))
+	}
 	all = append(all, fmt.Sprintf("copies of one object at once: at most %d", r.copies.atOnce))
-	all = append(all, "jobs: "+r.results.String())
+	if len(r.results) > 0 {
+		all = append(all, "jobs: "+r.results.String())
+	}
 	for _, b := range r.broken {
 		all = append(all, "**"+b+"**")
 	}
