@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -64,7 +63,7 @@ func (s *embedded) start(ctx context.Context, p *play) error {
 		return err
 	}
 	mount := fmt.Sprintf(`mount -t tmpfs -o size=%d none "$0" && exec "$@"`, diskBytes)
-	s.process, err = p.deployment.start(ctx, program{
+	s.process, err = p.start(ctx, program{
 		name: "serve", path: "unshare", args: append(flags, "sh", "-c", mount, dir, p.path("cloudmirror"), "serve", "--config", config),
 		ready: accepts(listen),
 	})
@@ -78,7 +77,7 @@ func (s *embedded) start(ctx context.Context, p *play) error {
 
 // fill takes all space, and gives it back.
 func (s *embedded) fill(ctx context.Context, p *play) error {
-	filler := filepath.Join("/proc", fmt.Sprint(s.process.command.Process.Pid), "root", s.dir, "filler")
+	filler := fmt.Sprintf("/proc/%d/root%s/filler", s.process.command.Process.Pid, s.dir)
 	file, err := os.Create(filler)
 	if err != nil {
 		return err

@@ -34,7 +34,11 @@ func newLab(ctx context.Context, s settings) (*lab, error) {
 		Transport: &http.Transport{MaxIdleConnsPerHost: 8, ExpectContinueTimeout: time.Second},
 		Timeout:   10 * time.Second,
 	}}
-	return l, l.build(ctx, "cloudmirror")
+	if err := l.build(ctx, "cloudmirror"); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // build builds the binary under a name in the lab's directory.

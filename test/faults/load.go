@@ -55,7 +55,7 @@ func (l *load) pick() item {
 	for {
 		i := pick(l.name, time.Since(l.begun))
 		isNew, isBig := i.kind == fresh || i.kind == freshBig, i.kind == big || i.kind == freshBig
-		if !(isNew && l.onlyKnown.Load()) && !(isBig && l.scenario.small) {
+		if (!isNew || !l.onlyKnown.Load()) && (!isBig || !l.scenario.small) {
 			return i
 		}
 	}

@@ -76,7 +76,7 @@ func (r *result) example(outcomes ...outcome) string {
 func (r *result) lastMiss(at time.Time) string {
 	for _, x := range r.records {
 		if x.ended.Equal(at) {
-			return fmt.Sprintf("%s to %s, redirected after %s (`%s`)", x.outcome, x.where, milliseconds(x.asked), x.cache)
+			return fmt.Sprintf("%s to %s, redirected after %s (%s)", x.outcome, x.where, milliseconds(x.asked), x.cache)
 		}
 	}
 	return "none"
