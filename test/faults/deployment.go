@@ -3,13 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -262,106 +258,6 @@ func (d *deployment) originWasDown(from, until time.Time) bool {
 	defer d.mu.Unlock()
 	return d.noneUp.overlaps(interval{from, until})
 }
-
-// A redisServer is one redis-server and a client past the proxies.
-type redisServer struct {
-	*process
-	address string
-	client  *redis.Client
-}
-
-func (d *deployment) startRedis(ctx context.Context) error {
-	path, err := find("redis-server")
-	if err != nil {
-		return err
-	}
-	for i := range d.redis {
-		address, err := d.freeAddress()
-		if err != nil {
-			return err
-		}
-		_, port, _ := cut(address)
-		s := &redisServer{address: address, client: redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true})}
-		args := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", d.dir, "--dbfilename", fmt.Sprintf("redis-%d.rdb", i+1), "--repl-diskless-sync-delay", "0"}
-		if i > 0 {
-			_, first, _ := cut(d.redis[0].address)
-			args = append(args, "--replicaof", "127.0.0.1 "+first)
-		}
-		s.process, err = d.start(ctx, program{
-			name: fmt.Sprintf("redis-%d", i+1), path: path, args: args, ready: accepts(address),
-		})
-		if err != nil {
-			return err
-		}
-		d.own(s.kill)
-		d.redis[i] = s
-	}
-	return nil
-}
-
-// cut splits an address.
-func cut(address string) (host, port string, err error) { return net.SplitHostPort(address) }
-
-func (d *deployment) startBalancer(ctx context.Context) error {
-	path, err := find("nginx")
-	if err != nil {
-		return err
-	}
-	address, err := d.freeAddress()
-	if err != nil {
-		return err
-	}
-	var upstreams strings.Builder
-	for _, f := range d.frontends {
-		fmt.Fprintf(&upstreams, "        server %s max_fails=0;\n", f.listen)
-	}
-	dir, err := d.mkdir("nginx")
-	if err != nil {
-		return err
-	}
-	text := strings.NewReplacer("ADDRESS", address, "UPSTREAMS", upstreams.String(), "DIR", dir).Replace(nginxConfig)
-	config, err := d.write("nginx.conf", text)
-	if err != nil {
-		return err
-	}
-	p, err := d.start(ctx, program{name: "nginx", path: path, args: []string{"-p", dir, "-c", config, "-e", d.path("nginx.errors")}, ready: accepts(address)})
-	if err != nil {
-		return err
-	}
-	d.own(func() { _ = p.terminate() }) // it ends its workers, which SIGKILL would not
-	d.balancer = "http://" + address
-	return nil
-}
-
-const nginxConfig = `daemon off;
-pid DIR/pid;
-worker_processes 1;
-events { worker_connections 4096; }
-http {
-    access_log off;
-    client_body_temp_path DIR/body;
-    proxy_temp_path DIR/proxy;
-    fastcgi_temp_path DIR/fastcgi;
-    uwsgi_temp_path DIR/uwsgi;
-    scgi_temp_path DIR/scgi;
-    upstream up {
-UPSTREAMS        keepalive 64;
-    }
-    server {
-        listen ADDRESS;
-        merge_slashes off;
-        large_client_header_buffers 4 32k;
-        location / {
-            proxy_pass http://up;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_connect_timeout 1s;
-            proxy_read_timeout 60s;
-            proxy_next_upstream error timeout non_idempotent;
-        }
-    }
-}
-`
 
 // text gets a page of ours.
 func (d *deployment) text(ctx context.Context, url string) (string, error) {

@@ -35,6 +35,7 @@ func TestHitsAgain(t *testing.T) {
 	}{
 		{"never disturbed", []record{at("eu", 1), at("us", 1)}, 0, true},
 		{"nothing of one region yet", []record{at("eu", 1)}, 0, false},
+		{"a region that was asked for before the end only", []record{at("eu", -time.Second), at("us", 1)}, 0, false},
 		{"a fallback after the end", []record{at("eu", 1), with(at("eu", time.Second), fallback), at("eu", 2*time.Second), at("us", 1)}, time.Second + 2*time.Millisecond, true},
 		{"still falling back", []record{at("eu", 1), with(at("eu", time.Second), fallback), at("us", 1)}, time.Second + 2*time.Millisecond, false},
 		{"a backfill is not as before", []record{with(at("eu", 0), func(r *record) { r.cache += "; detail=backfill" }), at("eu", time.Second), at("us", 1)}, 2 * time.Millisecond, true},
@@ -120,9 +121,7 @@ func TestDeadCopiesAreExcusedForTheWindowOnly(t *testing.T) {
 
 // TestTheOriginCountsCopies counts what copiers ask for, and nothing else.
 func TestTheOriginCountsCopies(t *testing.T) {
-	address := strings.TrimPrefix(httptest.NewServer(nil).URL, "http://") // only to have a port
-	address = address[:strings.LastIndex(address, ":")] + ":0"
-	o, err := startOrigin(address)
+	o, err := startOrigin("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,8 +191,10 @@ func TestScenarios(t *testing.T) {
 }
 
 func TestMemoryThatGrows(t *testing.T) {
-	grows, steady := &history{role: &role{process: &process{}}}, &history{role: &role{process: &process{}}}
+	fresh := func() *history { return &history{role: &role{process: &process{}}} }
+	grows, steady, little := fresh(), fresh(), fresh()
 	for i := range 100 {
+		little.loaded = append(little.loaded, usage{10, float64(10+i/5) * (1 << 20)})
 		grows.loaded = append(grows.loaded, usage{10, float64(50+i) * (1 << 20)})
 		steady.loaded = append(steady.loaded, usage{10, float64(80+10*(i%7)) * (1 << 20)})
 	}
@@ -202,6 +203,9 @@ func TestMemoryThatGrows(t *testing.T) {
 	}
 	if broken := steady.judge(); len(broken) != 0 {
 		t.Errorf("steady memory: %q", broken)
+	}
+	if broken := little.judge(); len(broken) != 0 {
+		t.Errorf("some MiB more: %q", broken)
 	}
 	steady.idleAfter.goroutines = 11
 	if broken := steady.judge(); len(broken) != 1 {
