@@ -87,7 +87,7 @@ faults: faults-deps ## breaks one part after the other under load; RUN=regexp, S
 
 .PHONY: soak
 soak: faults-deps ## load with faults for SOAK (default 10m), then compares memory and goroutines
-	@go run ./test/faults -soak '$(SOAK)'
+	@go run ./test/faults -soak '$(SOAK)' -out docs/soak.md
 
 .PHONY: clean
 clean: ## removes what was built, but not .tools

@@ -136,6 +136,7 @@ func TestTheOriginCountsCopies(t *testing.T) {
 	get()
 	get("CDN-Loop", "x")
 	get("CDN-Loop", "x", "Range", "bytes=5-")
+	get("CDN-Loop", "x", "Range", "bytes=6-")
 	get("CDN-Loop", "x", "Range", "bytes=0-")
 	if c := o.takeCounts(); c.objects != 1 || c.started != 2 || c.most != 2 || c.atOnce != 1 {
 		t.Errorf("%+v, want two copies of one object, one at a time", c)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -64,7 +65,9 @@ func soak(ctx context.Context, d *deployment, lasts time.Duration) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(soakTable(histories))
+	if err := d.writeSoak(ctx, lasts, histories); err != nil {
+		return err
+	}
 	for _, h := range histories {
 		red = append(red, h.judge()...)
 	}
@@ -176,6 +179,26 @@ func soakTable(histories []*history) string {
 		"process", "goroutines before", "most", "after",
 		"resident before", "first third", "second", "last", "most", "after",
 	}, rows)
+}
+
+// writeSoak prints what was used, and writes it to a document if there is to be
+// one.
+func (d *deployment) writeSoak(ctx context.Context, lasts time.Duration, histories []*history) error {
+	var names []string
+	for _, s := range soakScenarios() {
+		names = append(names, "`"+s.name+"`")
+	}
+	text := fmt.Sprintf("# Soak\n\nWritten by `make soak`, not by hand: what each process uses before, during and after %v of the load of [faults.md](faults.md), with a fault all the time (in turns: %s).\n\n%s\n"+
+		"Before and after are without load; afterwards idle connections get up to %v to be closed. A process fails that keeps more than %d goroutines more than before, or whose resident memory grows from third to third of the loaded time, by a quarter and %d MiB in all. Memory that was used once is not given back at once, so that after the load it is that of the load's end.\n\n## Where and how\n\n%s",
+		lasts, strings.Join(names, ", "), soakTable(histories), idleLimit, moreRoutines, moreMemory>>20, describeMachine(ctx))
+	if d.note != "" {
+		text += "\n" + d.note + "\n"
+	}
+	fmt.Println(text)
+	if d.out == "" {
+		return nil
+	}
+	return os.WriteFile(d.out, []byte(text), 0o644)
 }
 
 func mib(bytes float64) string { return fmt.Sprintf("%.0f MiB", bytes/(1<<20)) }
