@@ -9,10 +9,17 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOTESTSUM     := gotest.tools/gotestsum@v1.13.0
 MINIO         := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 MOTO          := moto[server]==5.2.1
+TOXIPROXY     := github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
 VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 # How long `make fuzz` runs each target: a time, or a number of inputs (1000x).
 FUZZTIME ?= 10s
+
+# What `make faults` runs: the scenarios whose names match RUN; with SHORT=1 the
+# few that CI runs. How long `make soak` takes.
+RUN   ?=
+SHORT ?=
+SOAK  ?= 10m
 
 # Go stamps binaries with the revision, and fails where git does not let it (as
 # in a clone that is another user's).
@@ -72,6 +79,19 @@ guard: ## prints what the origin guard refuses: every special range, hundreds of
 .PHONY: bench
 bench: ## measures speed and memory, side by side with their yardsticks
 	@go run ./test/bench
+
+.PHONY: faults-deps
+faults-deps: deps
+	@scripts/deps nginx
+	@scripts/tool '$(TOXIPROXY)'
+
+.PHONY: faults
+faults: faults-deps ## breaks one part after the other under load; RUN=regexp, SHORT=1 for less
+	@go run ./test/faults $(if $(SHORT),-short) $(if $(RUN),-run '$(RUN)') $(if $(SHORT)$(RUN),,-out docs/faults.md)
+
+.PHONY: soak
+soak: faults-deps ## load with faults for SOAK (default 10m), then compares memory and goroutines
+	@go run ./test/faults -soak '$(SOAK)' -out docs/soak.md
 
 .PHONY: clean
 clean: ## removes what was built, but not .tools
