@@ -26,6 +26,7 @@ type Config struct {
 	Cache    Cache
 	Queue    Queue
 	Copier   Copier
+	Health   Health
 	Services []Service // by name
 
 	fileTokens []TokenHash
@@ -83,6 +84,13 @@ type Copier struct {
 	PartSizeBytes int64
 	MemoryBytes   int64         // bound of all buffers together
 	Grace         time.Duration // how long running copies may go on at a stop
+}
+
+// Health says how a front end finds out whether its clients can fetch copies.
+type Health struct {
+	Interval time.Duration // between probes; 0: it does not
+	Timeout  time.Duration // of one probe
+	Failures int           // in a row: then the region's clients are sent to the origin
 }
 
 // A Service is a group of backends with one set of rules for origins.

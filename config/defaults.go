@@ -54,6 +54,7 @@ func newConfig() *Config {
 			Concurrency: 16, PartSizeBytes: 16 * mebibyte, MemoryBytes: 256 * mebibyte,
 			Grace: 30 * time.Second,
 		},
+		Health:  Health{Interval: time.Second, Timeout: time.Second, Failures: 2},
 		sources: make(map[string]string),
 	}
 }

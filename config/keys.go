@@ -33,6 +33,7 @@ func (c *Config) keys() section {
 			{name: "sqs", value: c.Queue.SQS.keys()},
 		}},
 		{name: "copier", value: c.Copier.keys()},
+		{name: "health", value: c.Health.keys()},
 		{name: "services", value: named[Service]{
 			items: &c.Services,
 			check: cloudmirror.CheckService,
@@ -61,6 +62,14 @@ func (c *Copier) keys() section {
 		{name: "part_size", value: one(&c.PartSizeBytes, size(5*mebibyte, 5*gibibyte))},
 		{name: "memory", value: one(&c.MemoryBytes, size(5*mebibyte, tebibyte))},
 		{name: "grace", value: one(&c.Grace, duration(0, time.Hour))},
+	}
+}
+
+func (h *Health) keys() section {
+	return section{
+		{name: "interval", value: one(&h.Interval, duration(0, time.Hour))},
+		{name: "timeout", value: one(&h.Timeout, duration(10*time.Millisecond, time.Minute))},
+		{name: "failures", value: one(&h.Failures, integer(1, 100))},
 	}
 }
 

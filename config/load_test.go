@@ -29,6 +29,7 @@ queue:
   type: sqs
   sqs: {endpoint: "http://127.0.0.1:5000", region: eu-central-1, prefix: m_, visibility: 12h, max_receives: 9, create: false}
 copier: {backends: [media/eu-west-1], concurrency: 3, part_size: 5MiB, memory: 20971520, grace: 0}
+health: {interval: 0s, timeout: 20ms, failures: 5}
 services:
   media:
     allow: ['^https://a\.example\.com/', "^http://"]
@@ -50,7 +51,7 @@ services:
 	got := map[string]any{
 		"listen": c.Listen, "admin_listen": c.AdminListen, "public_url": c.PublicURL, "data_dir": c.DataDir,
 		"tokens": c.Tokens(), "shutdown_delay": c.ShutdownDelay, "log": c.Log, "cache": c.Cache, "queue": c.Queue,
-		"copier": c.Copier, "name": s.Name, "allow": []string{s.Allow[0].String(), s.Allow[1].String()},
+		"copier": c.Copier, "health": c.Health, "name": s.Name, "allow": []string{s.Allow[0].String(), s.Allow[1].String()},
 		"allow_addresses": []string{s.AllowAddresses[0].String(), s.AllowAddresses[1].String()}, "ports": len(s.Ports),
 		"wait": s.Wait, "fallback": s.Fallback, "mode": s.Mode, "ttl": s.TTL, "negative_ttl": s.NegativeTTL,
 		"max_object_size": s.MaxObjectSizeBytes, "backends": s.Backends,
@@ -67,7 +68,8 @@ services:
 			Backends:    []cloudmirror.BackendID{{Service: "media", Region: "eu-west-1"}},
 			Concurrency: 3, PartSizeBytes: 5 << 20, MemoryBytes: 20 << 20,
 		},
-		"name": "media", "allow": []string{`^https://a\.example\.com/`, "^http://"},
+		"health": config.Health{Timeout: 20 * time.Millisecond, Failures: 5},
+		"name":   "media", "allow": []string{`^https://a\.example\.com/`, "^http://"},
 		"allow_addresses": []string{"10.1.0.0/16", "fd00::/8"}, "ports": 0,
 		"wait": time.Duration(0), "fallback": config.FallbackNone, "mode": config.ModeRedirectNow,
 		"ttl": 90 * time.Second, "negative_ttl": time.Duration(0), "max_object_size": int64(1 << 30),

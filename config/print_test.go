@@ -120,6 +120,10 @@ copier:
   part_size: 16MiB
   memory: 256MiB
   grace: 30s
+health:
+  interval: 1s
+  timeout: 1s
+  failures: 2
 services:
   s3:
     allow: ['^https://']
