@@ -15,6 +15,7 @@ import (
 	"cloudmirror/config"
 	"cloudmirror/copier"
 	"cloudmirror/mirror"
+	"cloudmirror/monitor"
 	"cloudmirror/origin"
 	"cloudmirror/queue"
 	"cloudmirror/storage"
@@ -31,6 +32,7 @@ type parts struct {
 	objects  map[cloudmirror.BackendID]http.Handler // file storage, served by the process itself
 	origin   *origin.Client
 	queues   *queueMetrics
+	monitor  *monitor.Monitor // of what front ends redirect to; watches nothing in a copier
 
 	dependencies []dependency
 	background   []func(context.Context)
@@ -82,6 +84,7 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 			}
 		}
 	}
+	a.watch(p)
 	return p, nil
 }
 
@@ -100,6 +103,26 @@ func (a *App) newOrigin() (*origin.Client, error) {
 		o.Proxy = proxy
 	}
 	return origin.New(o), nil
+}
+
+// watch has a front end watch the addresses of its copies. Files that the process
+// serves itself are not among them: who reaches us reaches them.
+func (a *App) watch(p *parts) {
+	settings := a.config.Health
+	storages := make(map[cloudmirror.BackendID]storage.Provider)
+	for _, b := range p.engine {
+		if a.role != config.RoleCopier && settings.Interval > 0 && p.objects[b.ID] == nil {
+			storages[b.ID] = b.Storage
+		}
+	}
+	p.monitor = monitor.New(monitor.Options{
+		Storages: storages, Interval: settings.Interval, Timeout: settings.Timeout, Failures: settings.Failures,
+		Logger: a.logger, Metrics: a.registry,
+	})
+	p.background = append(p.background, p.monitor.Run)
+	for id := range storages {
+		p.dependencies = append(p.dependencies, dependency{name: "copies " + id.String(), check: p.monitor.Backend(id).Check, live: true})
+	}
 }
 
 func (a *App) openCache(p *parts) error {

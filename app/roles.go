@@ -52,9 +52,11 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 			Fallback: frontend.Fallback(s.Fallback), Mode: frontend.Mode(s.Mode),
 		}
 		for _, b := range s.Backends {
-			service.Regions = append(service.Regions, frontend.Region{
-				Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID], Letters: a.parts.letters[b.ID],
-			})
+			region := frontend.Region{Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID], Letters: a.parts.letters[b.ID]}
+			if watched := a.parts.monitor.Backend(b.ID); watched != nil {
+				region.Reach = watched
+			}
+			service.Regions = append(service.Regions, region)
 		}
 		services[s.Name] = service
 	}

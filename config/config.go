@@ -30,6 +30,7 @@ type Config struct {
 	Copier   Copier
 	Origin   Origin
 	Limits   Limits
+	Health   Health
 	Services []Service // by name
 
 	fileTokens []TokenHash
@@ -102,6 +103,13 @@ type Origin struct {
 	// password. Empty: origins are connected to directly.
 	Proxy        string
 	MaxRedirects int // that are followed for one object; 0: none
+}
+
+// Health says how a front end finds out whether its clients can fetch copies.
+type Health struct {
+	Interval time.Duration // between probes; 0: it does not
+	Timeout  time.Duration // of one probe
+	Failures int           // in a row: then the region's clients are sent to the origin
 }
 
 // A Service is a group of backends with one set of rules for origins.

@@ -36,6 +36,7 @@ func (c *Config) keys() section {
 		{name: "copier", value: c.Copier.keys()},
 		{name: "origin", value: c.Origin.keys()},
 		{name: "limits", value: c.Limits.keys()},
+		{name: "health", value: c.Health.keys()},
 		{name: "services", value: named[Service]{
 			items: &c.Services,
 			check: cloudmirror.CheckService,
@@ -79,6 +80,14 @@ func (o *Origin) keys() section {
 	return section{
 		{name: "proxy", value: one(&o.Proxy, optional(proxyURL()))},
 		{name: "max_redirects", value: one(&o.MaxRedirects, integer(0, 20))},
+	}
+}
+
+func (h *Health) keys() section {
+	return section{
+		{name: "interval", value: one(&h.Interval, duration(0, time.Hour))},
+		{name: "timeout", value: one(&h.Timeout, duration(10*time.Millisecond, time.Minute))},
+		{name: "failures", value: one(&h.Failures, integer(1, 100))},
 	}
 }
 

@@ -130,6 +130,10 @@ limits:
   waiters: 20000
   waiters_per_client: 0
   copies_per_host: 8
+health:
+  interval: 1s
+  timeout: 1s
+  failures: 2
 services:
   s3:
     allow: ['^https://']

@@ -48,6 +48,9 @@ func (f *Frontend) direct(r *http.Request, began time.Time) (*known, answer) {
 	if err != nil {
 		return k, invalidOption(err)
 	}
+	if !k.backend.isReachable() {
+		return k, unreachable(terms, k.object)
+	}
 	want := mirror.Want{Object: k.object, Backend: k.backend.id}
 	view, cut, err := f.obtain(r, want, terms, began.Add(terms.wait))
 	return k, f.conclude(r, k, want, terms, view, cut, err)

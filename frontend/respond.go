@@ -34,6 +34,7 @@ const (
 	codeTooManyRequests  cloudmirror.Code = "TooManyRequests"
 	codeDraining         cloudmirror.Code = "Draining"
 	codeUnavailable      cloudmirror.Code = "Unavailable"
+	codeUnreachable      cloudmirror.Code = "RegionUnreachable"
 )
 
 // retryAfter is when a client may ask again, if nothing else says so.
@@ -113,6 +114,12 @@ func notYet(t terms, o cloudmirror.Object, why cloudmirror.Code) answer {
 // unavailableCopy answers a client that meets a part of ours which is down.
 func unavailableCopy(t terms, o cloudmirror.Object) answer {
 	return instead(t, o, http.StatusServiceUnavailable, codeUnavailable, "A part of this service is unavailable; try again later.", retryAfter)
+}
+
+// unreachable answers a client of a region whose copies nobody can fetch now. None
+// is looked up or made on its behalf: it could not be fetched either.
+func unreachable(t terms, o cloudmirror.Object) answer {
+	return instead(t, o, http.StatusServiceUnavailable, codeUnreachable, "The copies of this region cannot be fetched now; try again later.", retryAfter)
 }
 
 // failed answers a client whose copy failed. What the origin said of the object

@@ -307,10 +307,12 @@ func text(s string) http.Handler {
 
 type breakableCache struct {
 	cache.Store
-	down atomic.Bool
+	down  atomic.Bool
+	asked atomic.Int64 // Gets
 }
 
 func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
+	c.asked.Add(1)
 	if c.down.Load() {
 		return cache.Snapshot{}, errDown
 	}
