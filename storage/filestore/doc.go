@@ -7,10 +7,12 @@
 // or link makes both visible, replaces both or removes both; nothing can tear
 // them apart.
 //
-// What is found is surely on disk: a file is written under `tmp/`, synced, and
-// only then linked to its name, and the directory of the name is synced before
-// Put returns. A crash of the machine leaves no half copy, and at most a file
-// under tmp/, which the next New removes.
+// What is found after a crash of the machine is whole: a file is written under
+// `tmp/`, synced, and only then linked to its name. What Put returned for, and
+// what it says to exist, is there: the directory of the name is synced before, and
+// the directories above when they are made. A crash leaves at most a file under
+// tmp/, which the next New removes. All this goes through a disk, so that a test
+// can play what a crash may leave.
 //
 // Files hold the origins' URLs, which may be secrets, and are readable by their
 // owner alone. Handler shows a copy's bytes and headers and nothing else. Keys

@@ -34,7 +34,7 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o storage.P
 	if !o.Replace { // link decides, but why copy for nothing
 		if c, err := s.find(ctx, key); err == nil {
 			_ = c.Close()
-			return storage.Info{}, storage.ErrExist
+			return storage.Info{}, s.exists(target)
 		} else if !errors.Is(err, storage.ErrNotExist) {
 			return storage.Info{}, err
 		}
@@ -65,7 +65,8 @@ func (t *temp) write(body io.Reader, wantBytes int64, r *record, buffer []byte) 
 		body = io.LimitReader(body, wantBytes+1)
 	}
 	hash := sha256.New()
-	size, err := io.CopyBuffer(io.MultiWriter(t.File, hash), body, buffer)
+	file := diskWriter{disk: t.disk, file: t.File}
+	size, err := io.CopyBuffer(io.MultiWriter(file, hash), body, buffer)
 	if err != nil {
 		return err
 	}
@@ -77,10 +78,10 @@ func (t *temp) write(body io.Reader, wantBytes int64, r *record, buffer []byte) 
 	if err != nil {
 		return err
 	}
-	if _, err := t.Write(end); err != nil {
+	if _, err := file.Write(end); err != nil {
 		return err
 	}
-	return t.Sync()
+	return t.disk.sync(t.File)
 }
 
 // commit gives the whole and synced file its name, durably.
@@ -88,7 +89,16 @@ func (s *Store) commit(t *temp, target string, replace bool) error {
 	if err := s.name(t, target, replace); err != nil {
 		return err
 	}
-	return s.syncDir(path.Dir(target))
+	return syncDir(s.disk, s.root, path.Dir(target))
+}
+
+// exists says that a copy is there, surely: whoever made it may not have come to
+// sync its name yet.
+func (s *Store) exists(target string) error {
+	if err := syncDir(s.disk, s.root, path.Dir(target)); err != nil {
+		return err
+	}
+	return storage.ErrExist
 }
 
 func (s *Store) name(t *temp, target string, replace bool) error {
@@ -96,9 +106,9 @@ func (s *Store) name(t *temp, target string, replace bool) error {
 	lock.Lock()
 	defer lock.Unlock()
 	if replace {
-		return s.root.Rename(t.path, target)
+		return s.disk.rename(s.root, t.path, target)
 	}
-	err := s.root.Link(t.path, target)
+	err := s.disk.link(s.root, t.path, target)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -107,12 +117,12 @@ func (s *Store) name(t *temp, target string, replace bool) error {
 	case err == nil:
 		_ = c.Close() // it was only read
 		if !c.record.expired(s.now()) {
-			return storage.ErrExist
+			return s.exists(target)
 		}
 	case !errors.Is(err, errNoCopy) && !isMissing(err):
 		return err
 	}
-	return s.root.Rename(t.path, target) // over what is expired, or nothing of ours
+	return s.disk.rename(s.root, t.path, target) // over what is expired, or nothing of ours
 }
 
 // contextReader ends with its context and marks the errors of the body.

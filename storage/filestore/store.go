@@ -38,11 +38,14 @@ type Options struct {
 	Now func() time.Time
 	// Logger gets what Handler and Run cannot return. nil: nobody.
 	Logger *zap.Logger
+
+	disk disk // nil: the real one
 }
 
 // A Store is a storage.Provider on a directory. It is safe for concurrent use.
 type Store struct {
 	root      *os.Root
+	disk      disk
 	publicURL string
 	interval  time.Duration
 	now       func() time.Time
@@ -63,7 +66,10 @@ func New(o Options) (*Store, error) {
 	if u, err := url.Parse(o.PublicURL); err != nil || u.Scheme == "" || u.Host == "" {
 		return nil, fmt.Errorf("filestore: the public URL %q is no absolute URL", o.PublicURL)
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if o.disk == nil {
+		o.disk = realDisk{}
+	}
+	if err := makeDir(o.disk, o.Dir); err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
 	root, err := os.OpenRoot(o.Dir)
@@ -71,7 +77,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
 	s := &Store{
-		root: root, publicURL: strings.TrimSuffix(o.PublicURL, "/"), interval: o.SweepInterval,
+		root: root, disk: o.disk, publicURL: strings.TrimSuffix(o.PublicURL, "/"), interval: o.SweepInterval,
 		now: o.Now, logger: o.Logger, seed: maphash.MakeSeed(),
 		buffers: sync.Pool{New: func() any { return new([copyBufferBytes]byte) }},
 	}
@@ -96,12 +102,12 @@ func (s *Store) prepare() error {
 		dirs = append(dirs, fmt.Sprintf("%s/%02x", copiesDir, i))
 	}
 	for _, dir := range dirs {
-		if err := s.root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := s.disk.mkdir(s.root, dir); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
 	for _, dir := range []string{copiesDir, "."} {
-		if err := s.syncDir(dir); err != nil {
+		if err := syncDir(s.disk, s.root, dir); err != nil {
 			return err
 		}
 	}
@@ -146,7 +152,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = s.root.Remove(path)
+		err = s.disk.remove(s.root, path)
 	}
 	if isMissing(err) {
 		err = s.alive()

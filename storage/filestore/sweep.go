@@ -80,7 +80,7 @@ func (s *Store) removeExpired(path string, swept *Swept) error {
 	if !c.record.expired(s.now()) {
 		return nil
 	}
-	if err := s.root.Remove(path); err != nil && !isMissing(err) {
+	if err := s.disk.remove(s.root, path); err != nil && !isMissing(err) {
 		return err
 	}
 	swept.Copies++

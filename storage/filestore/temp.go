@@ -16,16 +16,17 @@ import (
 type temp struct {
 	*os.File
 	path string
+	disk disk
 }
 
 func (s *Store) newTemp() (*temp, error) {
 	for {
 		path := tempDir + "/" + cloudmirror.NewID()
-		file, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		file, err := s.disk.create(s.root, path)
 		if err != nil {
 			return nil, err
 		}
-		t := &temp{File: file, path: path}
+		t := &temp{File: file, path: path, disk: s.disk}
 		// A sweep of another process may have come between.
 		if lockFile(file) == nil && s.isAt(file, path) {
 			return t, nil
@@ -36,7 +37,7 @@ func (s *Store) newTemp() (*temp, error) {
 
 // discard closes a temporary file and removes its first name, if it has it still.
 func (s *Store) discard(t *temp) {
-	_ = s.root.Remove(t.path)
+	_ = s.disk.remove(s.root, t.path)
 	_ = t.Close()
 }
 
@@ -63,7 +64,7 @@ func (s *Store) sweepTemps(ctx context.Context) (removed int, err error) {
 		if lockFile(file) != nil {
 			return nil // its writer is at work
 		}
-		if err := s.root.Remove(path); err != nil && !isMissing(err) {
+		if err := s.disk.remove(s.root, path); err != nil && !isMissing(err) {
 			return err
 		}
 		removed++
@@ -84,15 +85,6 @@ func lockFile(file *os.File) error {
 		lockErr = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // descriptors are small
 	})
 	return errors.Join(err, lockErr)
-}
-
-// syncDir makes the entries of a directory durable.
-func (s *Store) syncDir(path string) error {
-	dir, err := s.root.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // eachEntry calls visit with the path of each entry of a directory, some at a
