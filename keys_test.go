@@ -28,25 +28,25 @@ func checkKeys(t failer, rawA, rawB string) {
 		for _, g := range []cloudmirror.Generation{cloudmirror.FirstGeneration, "generation", cloudmirror.Generation(strings.Repeat("z", 64))} {
 			key := o.StorageKey(g)
 			if keys[key] != "" {
-				t.Errorf("%q: %s and %s have the same key", o.URL(), g, keys[key])
+				t.Errorf("%.200q: %s and %s have the same key", o.URL(), g, keys[key])
 			}
 			keys[key] = string(g)
 			if strings.Count(key, "/") != 2 || path.Clean(key) != key || path.Base(key) != o.FileName() || !strings.HasPrefix(key, o.Hash()+"/"+string(g)+"/") {
-				t.Errorf("%q has the key %q", o.URL(), key)
+				t.Errorf("%.200q has the key %.200q", o.URL(), key)
 			}
 		}
 		for key := range keys {
 			if len(key) > maxKeyBytes {
-				t.Errorf("%q has a key of %d bytes", o.URL(), len(key))
+				t.Errorf("%.200q has a key of %d bytes", o.URL(), len(key))
 			}
 			if owner, taken := owners[key]; taken && owner != o.URL() {
-				t.Errorf("%q and %q have the same key %q", owner, o.URL(), key)
+				t.Errorf("%.200q and %.200q have the same key %.200q", owner, o.URL(), key)
 			}
 			owners[key] = o.URL()
 		}
 	}
 	if (a == b) != (a.URL() == b.URL()) || (a.Hash() == b.Hash()) != (a == b) || (a.Target() == b.Target()) != (a == b) {
-		t.Errorf("%q and %q: the same object %t", a.URL(), b.URL(), a == b)
+		t.Errorf("%.200q and %.200q: the same object %t", a.URL(), b.URL(), a == b)
 	}
 }
 
@@ -79,15 +79,15 @@ func FuzzParseGeneration(f *testing.F) {
 		g, err := cloudmirror.ParseGeneration(text)
 		if err != nil {
 			if g != "" {
-				t.Errorf("%q: a generation with an error", text)
+				t.Errorf("%.200q: a generation with an error", text)
 			}
 			return
 		}
 		if string(g) != text || len(text) > 64 || strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			t.Errorf("%q is accepted as %q", text, g)
+			t.Errorf("%.200q is accepted as %.200q", text, g)
 		}
 		if key := o.StorageKey(g); key != o.Hash()+"/"+text+"/file.txt" || key == o.MarkerKey() {
-			t.Errorf("%q makes the key %q", text, key)
+			t.Errorf("%.200q makes the key %.200q", text, key)
 		}
 	})
 }

@@ -61,6 +61,7 @@ func FuzzMetadata(f *testing.F) {
 // it has all that a copy has.
 func FuzzForeignMetadata(f *testing.F) {
 	f.Add("id", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "abc", "", `expiry-date="Sun, 23 Dec 2012 00:00:00 GMT", rule-id="x"`)
+	f.Add("id", "2026-01-01T00:00:00Z", "", "", "", "")
 	f.Add("id", "yesterday", "", "abc", "1", "")
 	f.Add("", "", "never", "", "", `expiry-date=""`)
 	f.Fuzz(func(t *testing.T, id, storedAt, expiresAt, sha256, sidecar, expiration string) {
