@@ -150,6 +150,53 @@ func FuzzParseAllowPattern(f *testing.F) {
 	})
 }
 
+// hostParts are ways to write the host of a pattern, with what they stand for.
+func hostParts() []struct {
+	text string
+	fits func(host string) bool
+} {
+	return []struct {
+		text string
+		fits func(host string) bool
+	}{
+		{`good\.test`, func(h string) bool { return h == "good.test" }},
+		{`good\.test(:[0-9]+)?`, func(h string) bool { name, _, _ := strings.Cut(h, ":"); return name == "good.test" }},
+		{`(a|b)\.good\.test`, func(h string) bool { return h == "a.good.test" || h == "b.good.test" }},
+		{`[^/]+\.good\.test`, func(h string) bool { return strings.HasSuffix(h, ".good.test") && h != ".good.test" }},
+		{`(?:[a-z0-9-]+\.)*good\.test`, func(h string) bool { return h == "good.test" || strings.HasSuffix(h, ".good.test") }},
+		{`good[.]test:8443`, func(h string) bool { return h == "good.test:8443" }},
+	}
+}
+
+// FuzzAllowPatternHost holds that no URL whose host does not fit the host part of
+// a pattern is allowed, whatever follows in the pattern and in the URL.
+func FuzzAllowPatternHost(f *testing.F) {
+	for _, seed := range []struct{ rest, url string }{
+		{"", "https://good.test/"}, {"?", "https://good.test.evil.test/"}, {"*x", "https://good.testx.evil.test/"}, {"{0}", "https://good.test@evil.test/"},
+		{"{0,1}.*", "https://good.test.evil.test/"}, {"??", "https://good.testevil/"}, {"(?i)x", "https://GOOD.test/X"}, {".*", "https://evil.test/https://good.test/"},
+		{"\\Qx", "https://a.good.test/x"}, {"+a", "https://good.test:8443//a"}, {"$", "https://good.test:80/"}, {"\\b", "https://b.good.test/"}, {"*", "https://good.test\u3002evil.test/"},
+	} {
+		f.Add(seed.rest, seed.url)
+	}
+	f.Fuzz(func(t *testing.T, rest, url string) {
+		if len(rest) > 100 || strings.ContainsAny(rest, "|)") {
+			return // other hosts may be written there, on purpose
+		}
+		o, err := ParseObject(url)
+		if err != nil {
+			return
+		}
+		_, behind, _ := strings.Cut(o.URL(), "://")
+		host, _, _ := strings.Cut(behind, "/")
+		for _, part := range hostParts() {
+			p, err := ParseAllowPattern("^https?://" + part.text + "/" + rest)
+			if err == nil && p.Match(o) && !part.fits(host) {
+				t.Errorf("%s allows %s", p, o.URL())
+			}
+		}
+	})
+}
+
 func BenchmarkAllowPatternMatch(b *testing.B) {
 	o, err := ParseObject("https://bucket.s3.eu-west-1.amazonaws.com/releases/v1.2.3/tool-linux-amd64.tar.gz")
 	if err != nil {

@@ -42,3 +42,43 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSecretURL holds that no URL shows any end of its password, neither printed
+// nor in the error about it.
+func FuzzSecretURL(f *testing.F) {
+	forms := []struct{ before, behind string }{
+		{"redis://user:", "@h:6379/0"}, {"rediss://:", "@h"}, {"redis://h/0?password=", ""}, {"redis://h/x?sentinel_password=", "&a=b"},
+		{"http://u:", "@h:3128"}, {"https://", "@h/"}, {"socks5://u:", "@h:x"}, {"ftp://u:", "@h"}, {"http://u:", "@"}, {"", ""},
+	}
+	for i := range forms {
+		for _, password := range []string{"hunter2hunter3", "hunter2@hunter3", "hunter2/hunter3", "hunter2?hunter3", "hunter2#hunter3", "hunter2:hunter3", "%zzhunter2", "a://hunter2"} {
+			f.Add(uint8(i), password) //nolint:gosec // there are ten
+		}
+	}
+	f.Fuzz(func(t *testing.T, n uint8, password string) {
+		form := forms[int(n)%len(forms)]
+		switch {
+		case len(password) < 7,
+			strings.Contains(form.before, "?") && strings.ContainsAny(password, "&@#"), // it ends there
+			form.before == "https://" && strings.Contains(password, ":"),               // it begins with a user
+			form.before == "" && strings.Contains(password, "://"):                     // it is a URL, and no password
+			return
+		}
+		text := form.before + password + form.behind
+		for _, k := range []kind[string]{redisURL(), proxyURL()} {
+			shown := k.show(text)
+			value, err := k.parse(text)
+			if err == nil {
+				shown += " " + k.format(value)
+			} else {
+				shown += " " + err.Error()
+			}
+			for _, end := range []string{password[:7], password[len(password)-7:]} {
+				innocent := form.before + form.behind + " must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database http://user:password@host:3128, with http, https or socks5 and without path, query and fragment must hold the password itself, not the *** that is printed for it"
+				if strings.Contains(shown, end) && !strings.Contains(innocent, end) {
+					t.Errorf("of %q this is shown: %s", text, shown)
+				}
+			}
+		}
+	})
+}

@@ -182,7 +182,7 @@ func kebab(code cloudmirror.Code) string {
 		if c > unicode.MaxASCII || !unicode.IsLetter(c) {
 			continue
 		}
-		startsWord := unicode.IsUpper(c) && i > 0 &&
+		startsWord := unicode.IsUpper(c) && b.Len() > 0 &&
 			(!isUpperAt(code, i-1) || i+1 < len(code) && !isUpperAt(code, i+1))
 		if startsWord {
 			b.WriteByte('-')

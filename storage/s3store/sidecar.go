@@ -83,17 +83,22 @@ func (s *Store) readSidecar(ctx context.Context, key, id string) (sidecar, error
 	if err != nil {
 		return sidecar{}, fmt.Errorf("read the sidecar: %w", err)
 	}
-	var c sidecar
+	return parseSidecar(body)
+}
+
+func parseSidecar(body []byte) (c sidecar, err error) {
 	if err := json.Unmarshal(body, &c); err != nil {
 		return sidecar{}, fmt.Errorf("read the sidecar: %w", err)
 	}
 	return c, nil
 }
 
+// header returns the headers of a copy. Others than a copy has are left out, as
+// are those that HTTP does not allow: somebody else wrote them.
 func (c sidecar) header() http.Header {
 	header := make(http.Header, len(c.Header))
 	for name, value := range c.Header {
 		header.Set(name, value)
 	}
-	return header
+	return storage.KeptHeader(header)
 }
