@@ -2,6 +2,7 @@ package copier_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -149,6 +150,7 @@ type scriptedOrigin struct {
 	most    map[string]int // at the same time
 	calls   map[string]int // by URL
 	total   int
+	final   string // the URL to which every request is redirected, if any
 }
 
 // copiesIn answers with a small object, after a while.
@@ -199,7 +201,7 @@ func (s *scriptedOrigin) Get(ctx context.Context, _ origin.Rules, o cloudmirror.
 	s.calls[o.URL()]++
 	s.running[host]++
 	s.most[host] = max(s.most[host], s.running[host])
-	answer := s.answer
+	answer, final := s.answer, cmp.Or(s.final, o.URL())
 	s.mu.Unlock()
 	end := sync.OnceFunc(func() {
 		s.mu.Lock()
@@ -211,7 +213,7 @@ func (s *scriptedOrigin) Get(ctx context.Context, _ origin.Rules, o cloudmirror.
 		end()
 		return nil, err
 	}
-	return &origin.Response{SizeBytes: -1, Body: endingBody{Reader: body, end: end}}, nil
+	return &origin.Response{SizeBytes: -1, FinalURL: final, Body: endingBody{Reader: body, end: end}}, nil
 }
 
 type endingBody struct {

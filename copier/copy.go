@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"cloudmirror"
 	"cloudmirror/mirror"
@@ -53,6 +54,11 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 		return storage.Info{}, cloudmirror.AsFailure(err)
 	}
 	defer response.Body.Close()
+	leave, err := t.joinServer(response.FinalURL)
+	if err != nil {
+		return storage.Info{}, err
+	}
+	defer leave()
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
 	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.counting(throttled(ctx, response.Body, t.backend.bandwidth)), storage.PutOptions{
@@ -63,6 +69,39 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 		Replace:   replace,
 	})
 }
+
+// joinServer takes a turn of the host to which the origin has redirected, if it
+// did: many hosts may redirect to one. It does not wait, for two hosts that
+// redirect to each other would wait for ever; a *crowdedError says when to come
+// back. Otherwise the caller calls leave.
+func (t *task) joinServer(finalURL string) (leave func(), err error) {
+	final, err := cloudmirror.ParseObject(finalURL)
+	if err != nil { // every final URL is one that was asked for
+		return nil, fmt.Errorf("copier: the URL of the last hop: %w", err)
+	}
+	if final.Host() == t.delivery.Job.Object.Host() {
+		return func() {}, nil
+	}
+	host, began := t.hosts.visit(final.Host()), time.Now()
+	if !host.tryTurn() {
+		t.try.settle(t.delivery.Job.Object, nil) // the host that redirects is well
+		defer t.hosts.leave(host)
+		return nil, &crowdedError{host: final.Host(), retryAfter: host.nextTurn()}
+	}
+	return func() {
+		host.endTurn(began)
+		t.hosts.leave(host)
+	}, nil
+}
+
+// A crowdedError says that too many copies of a host run that serves the objects
+// of others.
+type crowdedError struct {
+	host       string
+	retryAfter time.Duration
+}
+
+func (e *crowdedError) Error() string { return "copier: too many copies of " + e.host + " run" }
 
 // counting returns a reader that notes the progress of the copy.
 func (t *task) counting(body io.Reader) io.Reader {

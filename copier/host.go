@@ -88,7 +88,7 @@ func (h *host) takeTurn(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if h.turns == nil || h.turns.TryAcquire(1) {
+	if h.tryTurn() {
 		return nil
 	}
 	if !h.sitDown() {
@@ -97,6 +97,10 @@ func (h *host) takeTurn(ctx context.Context) error {
 	defer h.standUp()
 	return h.turns.Acquire(ctx, 1)
 }
+
+// tryTurn reports whether one more copy may run now. If so, the caller calls
+// endTurn.
+func (h *host) tryTurn() bool { return h.turns == nil || h.turns.TryAcquire(1) }
 
 func (h *host) sitDown() bool {
 	h.mu.Lock()

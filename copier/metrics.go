@@ -73,7 +73,7 @@ func newMetrics(r prometheus.Registerer, hosts *hosts) *metrics {
 	}
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "cloudmirror_origin_refused_total",
-		Help: "Tries that were not made since their origin host is left alone.",
+		Help: "Tries that were not made since their origin host is left alone, or the one that it redirects to is busy.",
 	}, backendLabels)
 	r.MustRegister(m.copies, m.dead, m.duration, m.bytes, m.running, m.refused)
 	registerHosts(r, hosts)

@@ -117,7 +117,7 @@ func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.
 	defer cancel()
 	failure := &cloudmirror.Failure{
 		Code: cloudmirror.CodeOriginPaused, RetryAfter: rest,
-		Message: "the origin's host is left alone for a while: it is in trouble, or asked for it",
+		Message: "the origin's host is left alone for a while: it is busy or in trouble, or asked for it",
 	}
 	if err := t.persist(closing, func() error { return attempt.Postpone(closing, failure) }); err != nil {
 		return t.leave(err)
@@ -175,6 +175,9 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 		return t.leave(mirror.ErrLost)
 	case errors.Is(context.Cause(ctx), errStopping):
 		return t.handBack(closing, attempt, 0, errStopping)
+	}
+	if crowded, ok := errors.AsType[*crowdedError](err); ok {
+		return t.postpone(closing, attempt, crowded.retryAfter)
 	}
 	failure, isFailure := errors.AsType[*cloudmirror.Failure](err)
 	if !isFailure {

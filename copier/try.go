@@ -63,27 +63,20 @@ func (h *host) failed(o cloudmirror.Object, f *cloudmirror.Failure) error {
 	return f
 }
 
-// saysNothing reports whether a failure came about without the host's doing.
+// saysNothing reports whether a failure came about without the host's doing. A
+// copy that took too long in all may have had too little of our own bandwidth.
 func saysNothing(f *cloudmirror.Failure) bool {
-	switch f.Code {
-	case cloudmirror.CodeOriginTimeout:
-		return f.Permanent // the copy took too long in all, perhaps by our own bandwidth
-	case cloudmirror.CodeURLNotAllowed, cloudmirror.CodeStorageFailed, cloudmirror.CodeInternal:
-		return true
-	}
-	return false
+	ours := []cloudmirror.Code{cloudmirror.CodeURLNotAllowed, cloudmirror.CodeStorageFailed, cloudmirror.CodeInternal}
+	return slices.Contains(ours, f.Code) || f.Code == cloudmirror.CodeOriginTimeout && f.Permanent
 }
 
 // isTrouble reports whether a failure says that the host, and not just the
 // object, is in trouble.
 func isTrouble(f *cloudmirror.Failure) bool {
-	switch f.Code {
-	case cloudmirror.CodeOriginUnreachable, cloudmirror.CodeOriginTimeout:
-		return true
-	case cloudmirror.CodeOriginStatus:
+	if f.Code == cloudmirror.CodeOriginStatus {
 		return f.Status >= 500 && f.Status != http.StatusLoopDetected || f.Status == http.StatusTooManyRequests
 	}
-	return false
+	return f.Code == cloudmirror.CodeOriginUnreachable || f.Code == cloudmirror.CodeOriginTimeout
 }
 
 // asksForRest reports whether a failure asks us to leave the whole host alone.

@@ -1,11 +1,15 @@
 package copier_test
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/copier"
 )
@@ -66,6 +70,56 @@ func TestAFloodOfOneHostDoesNotStarveOthers(t *testing.T) {
 			t.Errorf("%v jobs wait for the slow host, want 64", waiting)
 		}
 	})
+}
+
+// Many hosts may redirect to one: the one that serves the bytes has its bound too.
+func TestAHostThatOthersRedirectTo(t *testing.T) {
+	const objects = 100
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost, o.Concurrency = 2, 50 })
+		b.origin.final = "https://cdn.test/object"
+		var running, most, total atomic.Int64
+		b.origin.script(func(context.Context, cloudmirror.Object) (io.Reader, error) {
+			return &slowBody{took: time.Second, running: &running, most: &most, total: &total}, nil
+		})
+		for i := range objects {
+			go func() {
+				url := fmt.Sprintf("https://host%d.test/", i)
+				if e := b.wait(url, time.Hour); e.State != cache.Present {
+					t.Errorf("%s is %+v", url, e)
+				}
+			}()
+		}
+		time.Sleep(time.Hour)
+		if most.Load() != 2 || total.Load() != objects {
+			t.Errorf("%d bodies were read at a time, want 2; %d in all, want %d", most.Load(), total.Load(), objects)
+		}
+		if n := b.value("cloudmirror_origin_hosts_paused"); n != 0 || b.origin.asked() > 4*objects {
+			t.Errorf("%v hosts are paused; %d requests for %d objects", n, b.origin.asked(), objects)
+		}
+		t.Logf("%d requests for %d objects", b.origin.asked(), objects)
+	})
+}
+
+// A slowBody is one byte that takes its time, and is counted meanwhile.
+type slowBody struct {
+	took                 time.Duration
+	running, most, total *atomic.Int64
+	begun                bool
+}
+
+func (s *slowBody) Read(p []byte) (int, error) {
+	if s.begun {
+		return 0, io.EOF
+	}
+	s.begun = true
+	s.total.Add(1)
+	if n := s.running.Add(1); n > s.most.Load() {
+		s.most.Store(n)
+	}
+	defer s.running.Add(-1)
+	time.Sleep(s.took)
+	return copy(p, "!"), nil
 }
 
 func TestWithoutABoundAHostHasEverySlot(t *testing.T) {
