@@ -69,6 +69,9 @@ func (d *document) remarks(r result) []string {
 	if most := r.asked(1, fresh); most > 0 {
 		all = append(all, fmt.Sprintf("answers for new objects took %s (median), %s (99 %%), %s at most", milliseconds(r.asked(0.5, fresh)), milliseconds(r.asked(0.99, fresh)), milliseconds(most)))
 	}
+	if r.copies.most > 1 {
+		all = append(all, "copied most often: "+r.copies.worst)
+	}
 	all = append(all, fmt.Sprintf("copies of one object at once: at most %d", r.copies.atOnce))
 	if len(r.results) > 0 {
 		all = append(all, "jobs: "+r.results.String())
