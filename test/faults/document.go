@@ -115,7 +115,7 @@ Two front ends behind nginx, two copiers for both regions, Redis, SQS and an S3 
 - **Wrong answers**: other bytes, a status that is not 302, a redirect to what cannot be fetched, or no answer within the service's wait and 8 s. **5xx** counts broken connections too, if the client's second try fails as well.
 - **Copies started**: requests for a whole object that the origin got from copiers, in the whole scenario, tries that a fault ended included.
 - **Sent to the origin**: of the right answers during the fault. Times are of requests during the fault.
-- **Hits as before after**: from the end of the fault until the last request for a known object that was not a hit from the cache, in under a second. **New objects copied after**: until each region had copied an object that nobody had asked for before.
+- **Hits as before after**: from the end of the fault until the last request for a known object that was not a hit from the cache, in under a second; seconds in which nine of ten were do not count. **New objects copied after**: until each region had copied an object that nobody had asked for before.
 `
 
 // table returns a table in Markdown.
