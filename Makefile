@@ -72,6 +72,10 @@ prove: deps ## breaks each driver in several ways, and sees the contract's suite
 fuzz: ## runs each fuzz target for FUZZTIME (default 10s)
 	@scripts/fuzz '$(FUZZTIME)'
 
+.PHONY: guard
+guard: ## prints what the origin guard refuses: every special range, hundreds of spellings
+	go test -count=1 -v -run '^TestGuardTable$$' ./origin
+
 .PHONY: bench
 bench: ## measures speed and memory, side by side with their yardsticks
 	@go run ./test/bench

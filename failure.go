@@ -21,6 +21,8 @@ const (
 	CodeOriginTruncated   Code = "OriginTruncated"   // the body ended early or ran over
 	CodeDigestMismatch    Code = "DigestMismatch"    // the body is not what the origin's digest says
 	CodeObjectChanged     Code = "ObjectChanged"     // the object changed while it was read
+	CodeOriginPaused      Code = "OriginPaused"      // not asked: its host is left alone for a while
+	CodeCopierLost        Code = "CopierLost"        // copies were begun and never ended: copiers died over the object
 	CodeStorageFailed     Code = "StorageFailed"     // our storage refused or broke
 	CodeInternal          Code = "Internal"          // anything else on our side
 )

@@ -137,6 +137,14 @@ func isPunctuation(c byte) bool {
 // URL returns the canonical origin URL.
 func (o Object) URL() string { return o.url }
 
+// Host returns the host of the URL, with its port if that is not the default one
+// of the scheme.
+func (o Object) Host() string {
+	_, rest, _ := strings.Cut(o.url, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return host
+}
+
 // String returns the URL for logs: without its query, which may hold a signature.
 func (o Object) String() string {
 	if path, _, found := strings.Cut(o.url, "?"); found {

@@ -304,3 +304,16 @@ func BenchmarkHash(b *testing.B) {
 		_ = o.Hash()
 	}
 }
+
+func TestObjectHost(t *testing.T) {
+	for url, want := range map[string]string{
+		"HTTPS://Origin.Test:443/a":   "origin.test",
+		"http://origin.test:8080?a=/": "origin.test:8080",
+		"http://[::1]:81/a//b":        "[::1]:81",
+	} {
+		o, err := cloudmirror.ParseObject(url)
+		if err != nil || o.Host() != want {
+			t.Errorf("the host of %s is %q, error %v, want %q", url, o.Host(), err, want)
+		}
+	}
+}

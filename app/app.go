@@ -3,9 +3,8 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -64,7 +63,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if a.parts, err = a.newParts(ctx); err != nil {
 		return nil, err
 	}
-	a.mirror = mirror.New(mirror.Options{Cache: a.parts.cache, Backends: a.parts.engine, Logger: o.Logger})
+	a.mirror = mirror.New(mirror.Options{Cache: a.parts.cache, Backends: a.parts.engine, Logger: o.Logger, Metrics: a.registry})
 	a.health = newHealth(o.Logger, a.parts.dependencies)
 	if err := a.newRoles(ctx, o.Version); err != nil {
 		return nil, errors.Join(err, a.close())
@@ -99,6 +98,17 @@ func (a *App) Addresses() []net.Addr {
 		addresses = append(addresses, s.listener.Addr())
 	}
 	return addresses
+}
+
+// listeners returns the addresses at which copies are never made from.
+func (a *App) listeners() []netip.AddrPort {
+	var own []netip.AddrPort
+	for _, address := range a.Addresses() {
+		if tcp, ok := address.(*net.TCPAddr); ok {
+			own = append(own, tcp.AddrPort())
+		}
+	}
+	return own
 }
 
 // Run serves until ctx ends, then stops in order: not ready, a delay in which
@@ -168,51 +178,4 @@ func (a *App) close() error {
 		_ = s.listener.Close()
 	}
 	return a.parts.close()
-}
-
-// A server is one listener and what answers there.
-type server struct {
-	listener net.Listener
-	http     *http.Server
-}
-
-// Limits of all servers. There is no limit for writing: waits, objects and
-// profiles take their time.
-const (
-	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10        // a URL of 8 KiB, percent-encoded, and the usual headers
-	minStop           = 5 * time.Second // for open requests to end at a stop, whatever copies get
-)
-
-func (a *App) listen(ctx context.Context, address string, handler http.Handler) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", address, err)
-	}
-	a.servers = append(a.servers, &server{listener: listener, http: &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          zap.NewStdLog(a.logger.Named("http").WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
-	}})
-	return nil
-}
-
-func (s *server) serve() error {
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve on %s: %w", s.listener.Addr(), err)
-	}
-	return nil
-}
-
-// stop takes no more requests and waits for the open ones, up to grace.
-func (s *server) stop(grace time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("stop serving on %s: requests were cut off: %w", s.listener.Addr(), err), s.http.Close())
-	}
-	return nil
 }

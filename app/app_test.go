@@ -2,12 +2,15 @@ package app_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
@@ -71,6 +74,9 @@ func get(t *testing.T, url string) (status int, header http.Header, body string)
 	return response.StatusCode, response.Header, string(content)
 }
 
+// patience is how long what must come is waited for.
+const patience = 10 * time.Second
+
 func TestServe(t *testing.T) {
 	origin := origintest.Start(t)
 	origin.Set("/tool.bin", origintest.Behaviour{SizeBytes: 5000})
@@ -87,8 +93,13 @@ func TestServe(t *testing.T) {
 			"/readyz":  "ready\nqueue s3/us-east-1: ",
 			"/metrics": `cloudmirror_copies_total{region="us-east-1",result="copied",service="s3"} 1`,
 		} {
-			if status, _, body := get(t, base+path); status != http.StatusOK || !strings.Contains(body, want) {
-				t.Errorf("%s%s: %d without %q in\n%s", base, path, status, want, body)
+			// A copy is counted right after clients may see it.
+			status, body, until := 0, "", time.Now().Add(patience)
+			for status != http.StatusOK || !strings.Contains(body, want) {
+				if time.Now().After(until) {
+					t.Fatalf("%s%s: %d without %q in\n%s", base, path, status, want, body)
+				}
+				status, _, body = get(t, base+path)
 			}
 		}
 	}
@@ -100,6 +111,54 @@ func TestServe(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
+	}
+}
+
+// A region whose address nobody answers at is not what clients are redirected to.
+func TestARegionThatCannotBeReached(t *testing.T) {
+	storage := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer storage.Close()
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.yaml")
+	text := fmt.Sprintf(`
+listen: 127.0.0.1:0
+data_dir: %s
+health: {interval: 10ms, timeout: 10ms, failures: 2}
+services:
+  s3:
+    allow: ["^https://"]
+    backends:
+      us-east-1: {storage: {type: file}}
+      eu-west-1: {storage: {type: s3, bucket: copies, endpoint: "%s", path_style: true}}
+`, dir, storage.URL)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(file, nil, config.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, stop := start(t, c)
+	front := "http://" + a.Addresses()[0].String()
+	const object = "https://origin.invalid/tool"
+	const line = "copies s3/eu-west-1: monitor: probe "
+	for ready := ""; !strings.Contains(ready, line); {
+		_, _, ready = get(t, front+"/readyz")
+		if strings.Contains(ready, "copies s3/us-east-1") {
+			t.Fatalf("files that the process serves itself are probed:\n%s", ready)
+		}
+	}
+	status, header, _ := get(t, front+"/v1/redirect/s3/eu-west-1/"+object)
+	if status != http.StatusFound || header.Get("Location") != object || header.Get("Cache-Status") != "cloudmirror; fwd=miss; detail=region-unreachable" {
+		t.Errorf("%d to %s: %s", status, header.Get("Location"), header.Get("Cache-Status"))
+	}
+	if _, _, metrics := get(t, front+"/metrics"); !strings.Contains(metrics, `cloudmirror_region_reachable{region="eu-west-1",service="s3"} 0`) {
+		t.Error("the metric does not say so")
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 

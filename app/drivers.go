@@ -50,6 +50,7 @@ func (a *App) newOpener(ctx context.Context) (*opener, error) {
 type countedQueue interface {
 	queue.Queue
 	queue.Counter
+	queue.DeadLetters
 }
 
 func (o *opener) openQueue(p *parts, b config.Backend) (countedQueue, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"cloudmirror"
@@ -14,6 +15,7 @@ import (
 	"cloudmirror/config"
 	"cloudmirror/copier"
 	"cloudmirror/mirror"
+	"cloudmirror/monitor"
 	"cloudmirror/origin"
 	"cloudmirror/queue"
 	"cloudmirror/storage"
@@ -26,9 +28,11 @@ type parts struct {
 	engine   []mirror.Backend
 	jobs     []copier.Backend // those that this process copies
 	counters map[cloudmirror.BackendID]queue.Counter
+	letters  map[cloudmirror.BackendID]queue.DeadLetters
 	objects  map[cloudmirror.BackendID]http.Handler // file storage, served by the process itself
 	origin   *origin.Client
 	queues   *queueMetrics
+	monitor  *monitor.Monitor // of what front ends redirect to; watches nothing in a copier
 
 	dependencies []dependency
 	background   []func(context.Context)
@@ -53,6 +57,7 @@ func (p *parts) depend(name string, check func(context.Context) error) {
 func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 	p := &parts{
 		counters: make(map[cloudmirror.BackendID]queue.Counter),
+		letters:  make(map[cloudmirror.BackendID]queue.DeadLetters),
 		objects:  make(map[cloudmirror.BackendID]http.Handler),
 		queues:   newQueueMetrics(a.registry),
 	}
@@ -61,7 +66,9 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	p.origin = origin.New(origin.Options{DeploymentID: a.config.DeploymentID()})
+	if p.origin, err = a.newOrigin(); err != nil {
+		return nil, err
+	}
 	p.onClose(func() error { p.origin.Close(); return nil })
 	if err := a.openCache(p); err != nil { //nolint:contextcheck // the cache listens until it is closed
 		return nil, err
@@ -77,7 +84,45 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 			}
 		}
 	}
+	a.watch(p)
 	return p, nil
+}
+
+func (a *App) newOrigin() (*origin.Client, error) {
+	o := origin.Options{
+		DeploymentID: a.config.DeploymentID(), Listeners: a.listeners, MaxRedirects: a.config.Origin.MaxRedirects,
+	}
+	if o.MaxRedirects == 0 {
+		o.MaxRedirects = -1 // none
+	}
+	if text := a.config.Origin.Proxy; text != "" {
+		proxy, err := url.Parse(text)
+		if err != nil { // the key was checked
+			return nil, errors.New("origin.proxy is no URL")
+		}
+		o.Proxy = proxy
+	}
+	return origin.New(o), nil
+}
+
+// watch has a front end watch the addresses of its copies. Files that the process
+// serves itself are not among them: who reaches us reaches them.
+func (a *App) watch(p *parts) {
+	settings := a.config.Health
+	storages := make(map[cloudmirror.BackendID]storage.Provider)
+	for _, b := range p.engine {
+		if a.role != config.RoleCopier && settings.Interval > 0 && p.objects[b.ID] == nil {
+			storages[b.ID] = b.Storage
+		}
+	}
+	p.monitor = monitor.New(monitor.Options{
+		Storages: storages, Interval: settings.Interval, Timeout: settings.Timeout, Failures: settings.Failures,
+		Logger: a.logger, Metrics: a.registry,
+	})
+	p.background = append(p.background, p.monitor.Run)
+	for id := range storages {
+		p.dependencies = append(p.dependencies, dependency{name: "copies " + id.String(), check: p.monitor.Backend(id).Check, live: true})
+	}
 }
 
 func (a *App) openCache(p *parts) error {
@@ -117,12 +162,14 @@ func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service conf
 		return err
 	})
 	p.depend("storage "+b.ID.String(), func(ctx context.Context) error { return storage.Probe(ctx, copies) })
-	p.counters[b.ID] = jobs
+	p.counters[b.ID], p.letters[b.ID] = jobs, jobs
 	p.engine = append(p.engine, mirror.Backend{
 		ID: b.ID, Storage: copies, Queue: jobs, TTL: service.TTL, NegativeTTL: service.NegativeTTL,
 	})
 	if wanted := a.config.Copier.Backends; len(wanted) == 0 || slices.Contains(wanted, b.ID) {
-		p.jobs = append(p.jobs, copier.Backend{ID: b.ID, Queue: jobs, Storage: copies, Rules: rules(service)})
+		p.jobs = append(p.jobs, copier.Backend{
+			ID: b.ID, Queue: jobs, Storage: copies, Rules: rules(service), BandwidthBytes: service.BandwidthBytes,
+		})
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ func (a *App) newCopier() *copier.Copier {
 	return copier.New(copier.Options{
 		Mirror: a.mirror, Cache: a.parts.cache, Origin: a.parts.origin, Backends: a.parts.jobs,
 		Logger: a.logger, Metrics: a.registry,
+		Manners:     copier.Manners{CopiesPerHost: a.config.Limits.CopiesPerHost},
 		Concurrency: a.config.Copier.Concurrency,
 		Visibility:  a.config.Queue.SQS.Visibility,
 		Grace:       a.config.Copier.Grace,
@@ -51,19 +52,23 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 			Fallback: frontend.Fallback(s.Fallback), Mode: frontend.Mode(s.Mode),
 		}
 		for _, b := range s.Backends {
-			service.Regions = append(service.Regions, frontend.Region{
-				Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID],
-			})
+			region := frontend.Region{Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID], Letters: a.parts.letters[b.ID]}
+			if watched := a.parts.monitor.Backend(b.ID); watched != nil {
+				region.Reach = watched
+			}
+			service.Regions = append(service.Regions, region)
 		}
 		services[s.Name] = service
 	}
 	return frontend.New(frontend.Options{
 		Mirror: a.mirror, Services: services, Tokens: tokens, PublicURL: a.config.ServerURL(),
 		LoopID: a.config.DeploymentID(), Version: version,
-		Health:  http.HandlerFunc(a.health.serveLive),
-		Ready:   http.HandlerFunc(a.health.serveReady),
-		Metrics: a.metricsHandler(),
-		Objects: a.parts.objects, Registerer: a.registry, Logger: a.logger,
+		Health:     http.HandlerFunc(a.health.serveLive),
+		Ready:      http.HandlerFunc(a.health.serveReady),
+		Metrics:    a.metricsHandler(),
+		MaxWaiters: a.config.Limits.Waiters, MaxWaitersPerClient: a.config.Limits.WaitersPerClient,
+		TrustedProxies: a.config.TrustedProxies,
+		Objects:        a.parts.objects, Registerer: a.registry, Logger: a.logger,
 	})
 }
 

@@ -45,6 +45,9 @@ func TestEntryHolder(t *testing.T) {
 		{"Fail", func(e cache.Entry, attempt string) (cache.Entry, error) {
 			return e.Fail(now, attempt, permanent, memory)
 		}},
+		{"Postpone", func(e cache.Entry, attempt string) (cache.Entry, error) {
+			return e.Postpone(now, attempt, transient)
+		}},
 		{"Requeue", func(e cache.Entry, attempt string) (cache.Entry, error) {
 			return e.Requeue(now, attempt, lease)
 		}},
@@ -182,6 +185,57 @@ func TestEntryFail(t *testing.T) {
 	}
 }
 
+func TestEntryPostpone(t *testing.T) {
+	postponed := func(tries int) cache.Entry {
+		return cache.Entry{
+			State: cache.Failed, Generation: generation, Until: later.Add(failureMemory), Job: "job", Tries: tries, Failure: &transient,
+		}
+	}
+	tests := []struct {
+		name string
+		from cache.Entry
+		want cache.Entry
+	}{
+		{"an error until its retry, which costs no try", copying, postponed(0)},
+		{"tries before it stay, the new reason stands", copyingRetry, postponed(2)},
+		{"the purge before it stays", purged(copying, later), purged(postponed(0), later)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := snapshot(tt.from)
+			got, err := tt.from.Postpone(now, "attempt", transient)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, got, tt.want)
+			check(t, tt.from, before)
+		})
+	}
+}
+
+func TestEntryDefer(t *testing.T) {
+	until := func(e cache.Entry, at time.Time) cache.Entry { e.Until = at; return e }
+	tests := []struct {
+		name  string
+		from  cache.Entry
+		job   string
+		lease time.Duration
+		want  cache.Entry
+	}{
+		{"a claim is kept", queued, "job", 2 * later.Sub(now), until(queued, now.Add(2*later.Sub(now)))},
+		{"a claim that lapsed is kept again", queuedLapsed, "job", lease, until(queuedLapsed, now.Add(lease))},
+		{"a claim that is kept for longer stays", queued, "job", later.Sub(now) / 2, queued},
+		{"another job's claim stays", queued, "other", 2 * later.Sub(now), queued},
+		{"a job that was started already stays", copying, "job", 2 * later.Sub(now), copying},
+		{"absent stays", absent, "job", lease, absent},
+		{"an error stays", failed, "job", lease, failed},
+		{"a tombstone stays", tombstone, "job", lease, tombstone},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { check(t, tt.from.Defer(now, tt.job, tt.lease), tt.want) })
+	}
+}
+
 func TestEntryRequeue(t *testing.T) {
 	tests := []struct {
 		name string
@@ -254,4 +308,31 @@ func TestEntryPurge(t *testing.T) {
 			check(t, from, before)
 		})
 	}
+}
+
+func TestEntryFence(t *testing.T) {
+	fence := cache.Entry{State: cache.Tombstone, Generation: generation, Until: now.Add(lease), Job: "fence"}
+	tests := []struct {
+		name       string
+		from, want cache.Entry
+	}{
+		{"absence", absent, fence},
+		{"what is over", presentOver, fence},
+		{"a copy stays", present, present},
+		{"a job stays", queued, queued},
+		{"a tombstone stays", tombstone, tombstone},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := snapshot(tt.from)
+			check(t, tt.from.Fence(now, "fence", generation, lease), tt.want)
+			check(t, tt.from, before)
+		})
+	}
+	t.Run("is filled by its own generation, and leaves nothing behind", func(t *testing.T) {
+		filled := cache.Entry{State: cache.Present, Generation: generation, Until: later, Copy: copied}
+		check(t, fence.Backfill(now, generation, copied, later), filled)
+		check(t, fence.Backfill(now, oldGeneration, copied, later), fence)
+		check(t, fence.At(now.Add(lease)), absent)
+	})
 }

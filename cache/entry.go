@@ -38,9 +38,9 @@ type Entry struct {
 	// absent before then is the tombstone again. Zero: no purge is known.
 	PurgedUntil time.Time
 
-	Job     string // Queued, Copying, Failed: the id of the job that was sent
+	Job     string // Queued, Copying, Failed: the id of the job that was sent; Tombstone: that of a fence
 	Attempt string // Copying: the id of the running attempt
-	Tries   int    // tries that failed since the object was last absent
+	Tries   int    // tries that failed, or that nobody ended, since the object was last absent
 
 	Copy     Copy     // Present: what is stored
 	Progress Progress // Copying: how far it is
@@ -156,11 +156,30 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 		// A job that was not started in all this time, or whose copier is gone,
 		// may be lost. A second message does no harm; the first one that is
 		// started makes the copy.
-		claimed.Job, claimed.Generation = e.Job, e.Generation
+		claimed.Job, claimed.Generation, claimed.Tries = e.Job, e.Generation, e.triesAfter()
 		return claimed, ClaimResend
 	case Absent:
 	}
 	return claimed, ClaimWon
+}
+
+// triesAfter returns the tries of what follows on an entry whose lease lapsed: an
+// attempt that nobody ended was a try, too. So an object over which copiers die
+// is not begun for ever.
+func (e Entry) triesAfter() int {
+	if e.State == Copying {
+		return e.Tries + 1
+	}
+	return e.Tries
+}
+
+// Forgive forgets an error of generation g, so that a job which an operator sends
+// again is begun.
+func (e Entry) Forgive(now time.Time, g cloudmirror.Generation) Entry {
+	if e = e.At(now); e.State == Failed && e.Generation == g {
+		return e.remains(now)
+	}
+	return e
 }
 
 // Release gives a claim back whose job could not be sent: "pending" means that
@@ -215,6 +234,7 @@ func (e Entry) Start(now time.Time, job, attempt string, g cloudmirror.Generatio
 		if e.State == Copying && !e.Lapsed(now) {
 			return e, StartBusy
 		}
+		started.Tries = e.triesAfter()
 	case Absent:
 	}
 	return started, StartWon
@@ -281,6 +301,26 @@ func (e Entry) Fail(now time.Time, attempt string, f Failure, memory time.Durati
 	}, nil
 }
 
+// Postpone ends an attempt that asked its origin for nothing: the failure says
+// why, and when to try again. Unlike Fail it costs no try. The errors are
+// ErrNotHolder and ErrForgotten.
+func (e Entry) Postpone(now time.Time, attempt string, f Failure) (Entry, error) {
+	next, err := e.Fail(now, attempt, f, 0)
+	if err == nil {
+		next.Tries = e.Tries
+	}
+	return next, err
+}
+
+// Defer keeps a claim whose job rests in its queue from lapsing meanwhile. An
+// entry that is not queued for that job stays as it is.
+func (e Entry) Defer(now time.Time, job string, lease time.Duration) Entry {
+	if until := now.Add(lease); e.State == Queued && e.Job == job && e.Until.Before(until) {
+		e.Until = until
+	}
+	return e
+}
+
 // Requeue ends an attempt whose copier stops; its job goes back to the queue.
 // The errors are ErrNotHolder and ErrForgotten.
 func (e Entry) Requeue(now time.Time, attempt string, lease time.Duration) (Entry, error) {
@@ -305,6 +345,18 @@ func (e Entry) Backfill(now time.Time, g cloudmirror.Generation, c Copy, expires
 		return e
 	}
 	return Entry{State: Present, Generation: g, Until: expires, PurgedUntil: e.PurgedUntil, Copy: c}
+}
+
+// Fence makes a record of an entry of which nothing is known, for whoever is about
+// to note a copy of generation g in it: a tombstone like that of a purge, with an
+// id that makes it unlike any other. If it still stands later, the entry was
+// neither purged nor flushed meanwhile, which absence cannot tell. Whatever else
+// there is stays.
+func (e Entry) Fence(now time.Time, id string, g cloudmirror.Generation, life time.Duration) Entry {
+	if e = e.At(now); e.State != Absent {
+		return e
+	}
+	return Entry{State: Tombstone, Generation: g, Until: now.Add(life), Job: id}
 }
 
 // Purge replaces whatever is known by a tombstone: for as long as it lives,

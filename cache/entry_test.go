@@ -156,7 +156,10 @@ func TestEntryClaim(t *testing.T) {
 			with(resent, func(e *cache.Entry) { e.Tries, e.Failure = 2, &due }), cache.ClaimResend,
 		},
 		{"copying is pending", copying, generation, copying, cache.ClaimPending},
-		{"a lapsed copy's job is sent again, its attempt and progress are dropped", copyingLapsed, generation, resent, cache.ClaimResend},
+		{
+			"a lapsed copy's job is sent again, its attempt and progress are dropped, a try is counted", copyingLapsed, generation,
+			with(resent, func(e *cache.Entry) { e.Tries++ }), cache.ClaimResend,
+		},
 		{"present is present", present, generation, present, cache.ClaimPresent},
 		{"present is present for another generation too", present, oldGeneration, present, cache.ClaimPresent},
 		{"an expired copy is won", presentOver, generation, fresh, cache.ClaimWon},
@@ -237,7 +240,10 @@ func TestEntryStart(t *testing.T) {
 		{"a job of another generation is stale", queued, oldGeneration, queued, cache.StartStale},
 		{"copying is busy", copying, generation, copying, cache.StartBusy},
 		{"copying is stale for another generation", copying, oldGeneration, copying, cache.StartStale},
-		{"a lapsed attempt is taken over, its progress is dropped", copyingLapsed, generation, started, cache.StartWon},
+		{
+			"a lapsed attempt is taken over, its progress is dropped, a try is counted", copyingLapsed, generation,
+			with(started, func(e *cache.Entry) { e.Tries++ }), cache.StartWon,
+		},
 		{"a lapsed attempt is not taken over by another generation", copyingLapsed, oldGeneration, copyingLapsed, cache.StartStale},
 		{"present is done", present, generation, present, cache.StartPresent},
 		{"an expired copy is won", presentOver, generation, started, cache.StartWon},
@@ -260,6 +266,34 @@ func TestEntryStart(t *testing.T) {
 			if outcome != tt.outcome {
 				t.Errorf("outcome %d, want %d", outcome, tt.outcome)
 			}
+			check(t, tt.from, before)
+		})
+	}
+}
+
+func TestEntryForgive(t *testing.T) {
+	tests := []struct {
+		name       string
+		from, want cache.Entry
+		with       cloudmirror.Generation
+	}{
+		{"an error is forgotten", failed, absent, generation},
+		{"a permanent error is forgotten", failedPermanent, absent, generation},
+		{"an error of another generation stands", failed, failed, oldGeneration},
+		{
+			"an error after a purge leaves its tombstone", purged(failed, later),
+			cache.Entry{State: cache.Tombstone, Generation: generation, Until: later, PurgedUntil: later}, generation,
+		},
+		{"what is queued is left alone", queuedRetry, queuedRetry, generation},
+		{"a running copy is left alone", copying, copying, generation},
+		{"a copy is left alone", present, present, generation},
+		{"a tombstone is left alone", tombstone, tombstone, generation},
+		{"absent stays absent", absent, absent, generation},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := snapshot(tt.from)
+			check(t, tt.from.Forgive(now, tt.with), tt.want)
 			check(t, tt.from, before)
 		})
 	}

@@ -184,6 +184,10 @@ func (w *world) Release(t *rapid.T) {
 	w.others(t, func(e cache.Entry) cache.Entry { return e.Release(w.now, who.job) })
 }
 
+func (w *world) Forgive(t *rapid.T) {
+	w.others(t, func(e cache.Entry) cache.Entry { return e.Forgive(w.now, w.anyGeneration(t)) })
+}
+
 func (w *world) Start(t *rapid.T) {
 	who := anyOf(t, w.jobs)
 	who.attempt = w.newID()
@@ -242,6 +246,13 @@ func (w *world) Fail(t *rapid.T) {
 	})
 }
 
+func (w *world) Postpone(t *rapid.T) {
+	who := anyOf(t, w.attempts)
+	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
+		return e.Postpone(w.now, who.attempt, cache.Failure{Code: cloudmirror.CodeOriginPaused, RetryAt: w.now.Add(copyLease)})
+	})
+}
+
 func (w *world) Requeue(t *rapid.T) {
 	who := anyOf(t, w.attempts)
 	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
@@ -252,6 +263,12 @@ func (w *world) Requeue(t *rapid.T) {
 func (w *world) Backfill(t *rapid.T) {
 	w.others(t, func(e cache.Entry) cache.Entry {
 		return e.Backfill(w.now, w.anyGeneration(t), copied, w.now.Add(copyLife))
+	})
+}
+
+func (w *world) Fence(t *rapid.T) {
+	w.others(t, func(e cache.Entry) cache.Entry {
+		return e.Fence(w.now, w.newID(), w.anyGeneration(t), copyLease)
 	})
 }
 

@@ -60,17 +60,47 @@ func redisURL() kind[string] {
 		parse: func(text string) (string, error) {
 			u, err := url.Parse(text)
 			if err != nil || !isRedis(u) {
-				return "", fmt.Errorf("%s must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database", showRedisURL(text))
+				return "", fmt.Errorf("%s must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database", showSecretURL(text))
 			}
-			if strings.Contains(text, secret) {
-				return "", fmt.Errorf("%s must hold the password itself, not the %s that is printed for it", showRedisURL(text), secret)
-			}
-			return text, nil
+			return text, notPrinted(text)
 		},
 		format: redactURL,
-		show:   showRedisURL,
+		show:   showSecretURL,
 		tags:   []string{tagText},
 	}
+}
+
+// notPrinted reports a URL that was printed without its password.
+func notPrinted(text string) error {
+	if strings.Contains(text, secret) {
+		return fmt.Errorf("%s must hold the password itself, not the %s that is printed for it", showSecretURL(text), secret)
+	}
+	return nil
+}
+
+// proxyURL is a proxy that net/http knows how to use.
+func proxyURL() kind[string] {
+	return kind[string]{
+		parse: func(text string) (string, error) {
+			u, err := url.Parse(text)
+			if err != nil || !isProxy(u) || !isVisible(text) || !hasPort(u) {
+				return "", fmt.Errorf("%s must be a URL such as http://user:password@host:3128, with http, https or socks5 and without path, query and fragment", showSecretURL(text))
+			}
+			return strings.TrimSuffix(text, "/"), notPrinted(text)
+		},
+		format: redactURL,
+		show:   showSecretURL,
+		tags:   []string{tagText},
+	}
+}
+
+func isProxy(u *url.URL) bool {
+	bare := *u
+	bare.User, bare.Path = nil, ""
+	if u.Scheme == "socks5" {
+		bare.Scheme = "http"
+	}
+	return isBase(&bare) && strings.Trim(u.Path, "/") == ""
 }
 
 func isRedis(u *url.URL) bool {

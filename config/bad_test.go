@@ -57,7 +57,7 @@ func TestBadSyntax(t *testing.T) {
 		},
 		"a list at the top": {
 			"[]\n",
-			`1: must be a mapping with the keys listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, log, cache, queue, copier, services`,
+			`1: must be a mapping with the keys listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, trusted_proxies, log, cache, queue, copier, origin, limits, health, services`,
 		},
 		"an unknown key that is nearly a known one": {
 			minimal + "listn: :80\n",
@@ -65,7 +65,7 @@ func TestBadSyntax(t *testing.T) {
 		},
 		"an unknown key like no other": {
 			minimal + "verbosity: 9\n",
-			`7: verbosity: is not a key; known here are listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, log, cache, queue, copier, services`,
+			`7: verbosity: is not a key; known here are listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, trusted_proxies, log, cache, queue, copier, origin, limits, health, services`,
 		},
 		"an unknown key of a section": {
 			minimal + "cache: {redis: {uri: x}}\n",
@@ -73,7 +73,7 @@ func TestBadSyntax(t *testing.T) {
 		},
 		"an unknown key with a line break": {
 			minimal + "\"a\\nb\": 1\n",
-			`7: "a\nb": is not a key; known here are listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, log, cache, queue, copier, services`,
+			`7: "a\nb": is not a key; known here are listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, trusted_proxies, log, cache, queue, copier, origin, limits, health, services`,
 		},
 		"a key set twice": {
 			minimal + "listen: :1\nlisten: :2\n",
@@ -156,6 +156,10 @@ func TestBadRelations(t *testing.T) {
 		"less memory than a part": {
 			minimal + "copier:\n  part_size: 512MiB\n",
 			`7: copier.memory: "256MiB" must be at least copier.part_size, which is 512MiB`,
+		},
+		"a probe that takes longer than the time between two": {
+			minimal + "health: {interval: 1s, timeout: 2s}\n",
+			`7: health.timeout: "2s" must be at most health.interval, which is 1s`,
 		},
 		"copier backends that are unknown or listed twice": {
 			minimal + "copier: {backends: [s3/us-east-1, s3/us-east-1, s3/nowhere]}\n",

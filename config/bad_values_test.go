@@ -51,6 +51,34 @@ func TestBadValues(t *testing.T) {
 			minimal + "log: {level: trace}\n",
 			`7: log.level: "trace" must be debug, info, warn or error`,
 		},
+		"a password alone as proxy": {
+			minimal + "origin: {proxy: hunter2}\n",
+			`7: origin.proxy: *** must be a URL such as http://user:password@host:3128, with http, https or socks5 and without path, query and fragment`,
+		},
+		"a proxy of another kind": {
+			minimal + "origin: {proxy: 'ftp://u:hunter2@h:21'}\n",
+			`7: origin.proxy: "ftp://u:***@h:21" must be a URL such as http://user:password@host:3128, with http, https or socks5 and without path, query and fragment`,
+		},
+		"a proxy with a path": {
+			minimal + "origin: {proxy: 'http://h:3128/a'}\n",
+			`7: origin.proxy: "http://h:3128/a" must be a URL such as http://user:password@host:3128, with http, https or socks5 and without path, query and fragment`,
+		},
+		"a proxy with a port that is none": {
+			minimal + "origin: {proxy: 'socks5://h:99999'}\n",
+			`7: origin.proxy: "socks5://h:99999" must be a URL such as http://user:password@host:3128, with http, https or socks5 and without path, query and fragment`,
+		},
+		"a proxy without a host": {
+			minimal + "origin: {proxy: 'http://u:hunter2@:3128'}\n",
+			`7: origin.proxy: "http://u:***@:3128" must be a URL such as http://user:password@host:3128, with http, https or socks5 and without path, query and fragment`,
+		},
+		"a printed proxy": {
+			minimal + "origin: {proxy: 'http://u:***@h:3128'}\n",
+			`7: origin.proxy: "http://u:***@h:3128" must hold the password itself, not the *** that is printed for it`,
+		},
+		"too many redirects": {
+			minimal + "origin: {max_redirects: 21}\n",
+			`7: origin.max_redirects: "21" must be a whole number from 0 to 20`,
+		},
 		"a password alone as URL of Redis": {
 			minimal + "cache: {redis: {url: hunter2}}\n",
 			`7: cache.redis.url: *** must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database`,
@@ -177,6 +205,14 @@ func TestBadServices(t *testing.T) {
 		"objects of no size": {
 			service(`max_object_size: 0`),
 			`5: services.s3.max_object_size: "0" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 1B to 5TiB`,
+		},
+		"a bandwidth without a unit that is known": {
+			service(`bandwidth: 100Mbit`),
+			`5: services.s3.bandwidth: "100Mbit" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 0B to 1TiB`,
+		},
+		"fewer copies of a host than none": {
+			minimal + "limits: {copies_per_host: -1}\n",
+			`7: limits.copies_per_host: "-1" must be a whole number from 0 to 1000`,
 		},
 		"several mistakes in one file": {
 			service(`backend: {}`, `wait: 16m`, `negative_ttl: forever`),

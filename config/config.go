@@ -22,10 +22,15 @@ type Config struct {
 	AdminTokens     []TokenHash // as listed; Tokens has those of the file, too
 	AdminTokensFile string
 
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+
 	Log      Log
 	Cache    Cache
 	Queue    Queue
 	Copier   Copier
+	Origin   Origin
+	Limits   Limits
+	Health   Health
 	Services []Service // by name
 
 	fileTokens []TokenHash
@@ -85,6 +90,28 @@ type Copier struct {
 	Grace         time.Duration // how long running copies may go on at a stop
 }
 
+// Limits bound what clients and origins can make a process do.
+type Limits struct {
+	Waiters          int // requests that wait for copies at the same time
+	WaitersPerClient int // those of one IPv4 address, or IPv6 network of 64 bits; 0: not bounded
+	CopiesPerHost    int // copies of one origin host that a copier runs at a time; 0: not bounded
+}
+
+// Origin says how copiers get to origins, of all services.
+type Origin struct {
+	// Proxy is the http, https or socks5 URL of the one way out; it may hold a
+	// password. Empty: origins are connected to directly.
+	Proxy        string
+	MaxRedirects int // that are followed for one object; 0: none
+}
+
+// Health says how a front end finds out whether its clients can fetch copies.
+type Health struct {
+	Interval time.Duration // between probes; 0: it does not
+	Timeout  time.Duration // of one probe
+	Failures int           // in a row: then the region's clients are sent to the origin
+}
+
 // A Service is a group of backends with one set of rules for origins.
 type Service struct {
 	Name               string
@@ -97,6 +124,7 @@ type Service struct {
 	TTL                time.Duration // how long a copy is kept
 	NegativeTTL        time.Duration // how long an origin's refusal is remembered
 	MaxObjectSizeBytes int64
+	BandwidthBytes     int64     // read from origins in a second, by each copier; 0: not bounded
 	Backends           []Backend // by region; never empty
 }
 

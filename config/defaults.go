@@ -54,6 +54,9 @@ func newConfig() *Config {
 			Concurrency: 16, PartSizeBytes: 16 * mebibyte, MemoryBytes: 256 * mebibyte,
 			Grace: 30 * time.Second,
 		},
+		Origin:  Origin{MaxRedirects: 5},
+		Limits:  Limits{Waiters: 20_000, CopiesPerHost: 8},
+		Health:  Health{Interval: time.Second, Timeout: time.Second, Failures: 2},
 		sources: make(map[string]string),
 	}
 }

@@ -17,6 +17,7 @@ func (c *Config) keys() section {
 		{name: "admin_tokens", value: many(&c.AdminTokens, token())},
 		{name: "admin_tokens_file", value: one(&c.AdminTokensFile, optional(path()))},
 		{name: "shutdown_delay", value: one(&c.ShutdownDelay, duration(0, 10*time.Minute))},
+		{name: "trusted_proxies", value: many(&c.TrustedProxies, prefix())},
 		{name: "log", value: section{
 			{name: "level", value: one(&c.Log.Level, choice(LogDebug, LogInfo, LogWarn, LogError))},
 			{name: "format", value: one(&c.Log.Format, choice(LogJSON, LogConsole))},
@@ -33,6 +34,9 @@ func (c *Config) keys() section {
 			{name: "sqs", value: c.Queue.SQS.keys()},
 		}},
 		{name: "copier", value: c.Copier.keys()},
+		{name: "origin", value: c.Origin.keys()},
+		{name: "limits", value: c.Limits.keys()},
+		{name: "health", value: c.Health.keys()},
 		{name: "services", value: named[Service]{
 			items: &c.Services,
 			check: cloudmirror.CheckService,
@@ -64,6 +68,29 @@ func (c *Copier) keys() section {
 	}
 }
 
+func (l *Limits) keys() section {
+	return section{
+		{name: "waiters", value: one(&l.Waiters, integer(1, 1_000_000))},
+		{name: "waiters_per_client", value: one(&l.WaitersPerClient, integer(0, 1_000_000))},
+		{name: "copies_per_host", value: one(&l.CopiesPerHost, integer(0, 1000))},
+	}
+}
+
+func (o *Origin) keys() section {
+	return section{
+		{name: "proxy", value: one(&o.Proxy, optional(proxyURL()))},
+		{name: "max_redirects", value: one(&o.MaxRedirects, integer(0, 20))},
+	}
+}
+
+func (h *Health) keys() section {
+	return section{
+		{name: "interval", value: one(&h.Interval, duration(0, time.Hour))},
+		{name: "timeout", value: one(&h.Timeout, duration(10*time.Millisecond, time.Minute))},
+		{name: "failures", value: one(&h.Failures, integer(1, 100))},
+	}
+}
+
 func (s *Service) keys() section {
 	return section{
 		{name: "allow", value: many(&s.Allow, allowPattern())},
@@ -75,6 +102,7 @@ func (s *Service) keys() section {
 		{name: "ttl", value: one(&s.TTL, duration(time.Minute, 10*365*24*time.Hour))},
 		{name: "negative_ttl", value: one(&s.NegativeTTL, duration(0, 24*time.Hour))},
 		{name: "max_object_size", value: one(&s.MaxObjectSizeBytes, size(1, 5*tebibyte))},
+		{name: "bandwidth", value: one(&s.BandwidthBytes, size(0, tebibyte))},
 		{name: "backends", value: named[Backend]{
 			items: &s.Backends,
 			check: cloudmirror.CheckRegion,

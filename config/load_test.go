@@ -23,12 +23,15 @@ public_url: https://mirror.example.com/base/
 data_dir: /var/lib/cloudmirror
 admin_tokens: [0123456789abcdef]
 shutdown_delay: 5s
+trusted_proxies: [10.0.0.0/8]
 log: {level: debug, format: console}
 cache: {type: redis, redis: {url: "rediss://user:pw@redis.example.com:6380/3", prefix: "m:"}}
 queue:
   type: sqs
   sqs: {endpoint: "http://127.0.0.1:5000", region: eu-central-1, prefix: m_, visibility: 12h, max_receives: 9, create: false}
 copier: {backends: [media/eu-west-1], concurrency: 3, part_size: 5MiB, memory: 20971520, grace: 0}
+limits: {waiters: 12, waiters_per_client: 3, copies_per_host: 0}
+health: {interval: 0s, timeout: 20ms, failures: 5}
 services:
   media:
     allow: ['^https://a\.example\.com/', "^http://"]
@@ -40,6 +43,7 @@ services:
     ttl: 1m30s
     negative_ttl: 0s
     max_object_size: 1GiB
+    bandwidth: 100MiB
     backends:
       eu-west-1:
         storage: {type: s3, bucket: b.eu, prefix: a/b/, region: auto, endpoint: "https://s3.example.com/", path_style: true, provider: minio, presign: true}
@@ -50,10 +54,10 @@ services:
 	got := map[string]any{
 		"listen": c.Listen, "admin_listen": c.AdminListen, "public_url": c.PublicURL, "data_dir": c.DataDir,
 		"tokens": c.Tokens(), "shutdown_delay": c.ShutdownDelay, "log": c.Log, "cache": c.Cache, "queue": c.Queue,
-		"copier": c.Copier, "name": s.Name, "allow": []string{s.Allow[0].String(), s.Allow[1].String()},
+		"copier": c.Copier, "limits": c.Limits, "health": c.Health, "trusted_proxies": c.TrustedProxies[0].String(), "name": s.Name, "allow": []string{s.Allow[0].String(), s.Allow[1].String()},
 		"allow_addresses": []string{s.AllowAddresses[0].String(), s.AllowAddresses[1].String()}, "ports": len(s.Ports),
 		"wait": s.Wait, "fallback": s.Fallback, "mode": s.Mode, "ttl": s.TTL, "negative_ttl": s.NegativeTTL,
-		"max_object_size": s.MaxObjectSizeBytes, "backends": s.Backends,
+		"max_object_size": s.MaxObjectSizeBytes, "bandwidth": s.BandwidthBytes, "backends": s.Backends,
 	}
 	want := map[string]any{
 		"listen": "[::1]:9000", "admin_listen": "10.0.0.1:9100", "public_url": "https://mirror.example.com/base",
@@ -67,10 +71,12 @@ services:
 			Backends:    []cloudmirror.BackendID{{Service: "media", Region: "eu-west-1"}},
 			Concurrency: 3, PartSizeBytes: 5 << 20, MemoryBytes: 20 << 20,
 		},
+		"health": config.Health{Timeout: 20 * time.Millisecond, Failures: 5},
+		"limits": config.Limits{Waiters: 12, WaitersPerClient: 3}, "trusted_proxies": "10.0.0.0/8",
 		"name": "media", "allow": []string{`^https://a\.example\.com/`, "^http://"},
 		"allow_addresses": []string{"10.1.0.0/16", "fd00::/8"}, "ports": 0,
 		"wait": time.Duration(0), "fallback": config.FallbackNone, "mode": config.ModeRedirectNow,
-		"ttl": 90 * time.Second, "negative_ttl": time.Duration(0), "max_object_size": int64(1 << 30),
+		"ttl": 90 * time.Second, "negative_ttl": time.Duration(0), "max_object_size": int64(1 << 30), "bandwidth": int64(100 << 20),
 		"backends": []config.Backend{
 			{ID: cloudmirror.BackendID{Service: "media", Region: "eu-west-1"}, Storage: config.Storage{
 				Type: config.StorageS3, Bucket: "b.eu", Prefix: "a/b/", Region: "auto", Endpoint: "https://s3.example.com",

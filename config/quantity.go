@@ -95,5 +95,5 @@ func formatSize(n int64) string {
 			return strconv.FormatInt(n/u.bytes, 10) + u.name
 		}
 	}
-	return "0"
+	return "0B"
 }

@@ -40,6 +40,9 @@ func (c *Config) relations() []error {
 		report("copier.memory", "%q must be at least copier.part_size, which is %s",
 			formatSize(c.Copier.MemoryBytes), formatSize(c.Copier.PartSizeBytes))
 	}
+	if c.Health.Interval > 0 && c.Health.Timeout > c.Health.Interval {
+		report("health.timeout", "%q must be at most health.interval, which is %v", c.Health.Timeout, c.Health.Interval)
+	}
 	if len(c.Services) == 0 {
 		report("services", "must name at least one service")
 	}

@@ -44,9 +44,9 @@ func token() kind[TokenHash] {
 // showURL quotes a URL, or what was meant as one, for an error.
 func showURL(text string) string { return quote(redactURL(text)) }
 
-// showRedisURL shows nothing of what does not look like a URL: it may be the
+// showSecretURL shows nothing of what does not look like a URL: it may be the
 // password alone.
-func showRedisURL(text string) string {
+func showSecretURL(text string) string {
 	if !strings.Contains(text, "://") {
 		return secret
 	}

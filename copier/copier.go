@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"cloudmirror"
 	"cloudmirror/mirror"
@@ -26,6 +27,10 @@ type Backend struct {
 	Queue   queue.Queue
 	Storage storage.Provider
 	Rules   origin.Rules // of the backend's service
+
+	// BandwidthBytes is how many bytes a second are read from origins, by all
+	// copies of the backend's service together. 0: as many as come.
+	BandwidthBytes int64
 }
 
 // fetcher is what the copier needs of the origin client.
@@ -47,6 +52,7 @@ type Options struct {
 	Logger   *zap.Logger
 	Metrics  prometheus.Registerer
 
+	Manners     Manners       // towards origins
 	Concurrency int           // copies at a time, in all backends together; at least 1
 	Visibility  time.Duration // how long a received message is hidden; the queue's own
 	Grace       time.Duration // how long running copies may go on at a stop before they are handed back
@@ -58,6 +64,7 @@ type Copier struct {
 	origin   fetcher
 	backends []*backend
 	cache    gate
+	hosts    *hosts
 	logger   *zap.Logger
 	metrics  *metrics
 
@@ -68,7 +75,8 @@ type Copier struct {
 
 type backend struct {
 	Backend
-	storage gate
+	storage   gate
+	bandwidth *rate.Limiter // of the service; nil: not limited
 }
 
 // New returns a Copier; Run starts it.
@@ -77,15 +85,20 @@ func New(o Options) *Copier {
 		mirror:     o.Mirror,
 		origin:     o.Origin,
 		cache:      gate{probe: o.Cache.Ping},
+		hosts:      newHosts(o.Manners, o.Logger),
 		logger:     o.Logger,
-		metrics:    newMetrics(o.Metrics),
 		slots:      make(chan struct{}, max(1, o.Concurrency)),
 		visibility: o.Visibility,
 		grace:      o.Grace,
 	}
+	c.metrics = newMetrics(o.Metrics, c.hosts)
+	bandwidths := make(map[string]*rate.Limiter)
 	for _, b := range o.Backends {
+		if _, found := bandwidths[b.ID.Service]; !found {
+			bandwidths[b.ID.Service] = newBandwidth(b.BandwidthBytes)
+		}
 		probe := func(ctx context.Context) error { return storage.Probe(ctx, b.Storage) }
-		c.backends = append(c.backends, &backend{Backend: b, storage: gate{probe: probe}})
+		c.backends = append(c.backends, &backend{Backend: b, storage: gate{probe: probe}, bandwidth: bandwidths[b.ID.Service]})
 	}
 	return c
 }

@@ -39,6 +39,8 @@ const (
 	visibility = 600 * time.Millisecond
 	lease      = 600 * time.Millisecond
 	waitLimit  = 30 * time.Second
+
+	negativeTTL = time.Minute
 )
 
 // A world is a deployment in one process: real memory drivers, files, the real
@@ -48,7 +50,9 @@ type world struct {
 	origin   *origintest.Server
 	client   *origin.Client
 	memory   *memcache.Store
+	ahead    atomic.Int64 // of our clock: the cache's
 	queue    *memqueue.Queue
+	jobs     *oddQueue // around queue, what the copier receives from
 	files    *breakableStorage
 	mirror   *mirror.Mirror
 	registry *prometheus.Registry // of the copier that was started last
@@ -56,7 +60,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	memory, err := memcache.New(memcache.Options{})
+	w := &world{t: t}
+	memory, err := memcache.New(memcache.Options{Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,37 +70,48 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { files.Close() })
-	w := &world{
-		t: t, memory: memory,
-		origin: origintest.Start(t),
-		client: origin.New(origin.Options{IdleTimeout: time.Second, FirstByteTimeout: time.Second, ResumeDelay: time.Millisecond}),
-		queue:  memqueue.New(memqueue.Options{Visibility: visibility}),
-		files:  &breakableStorage{Provider: files},
-	}
+	w.memory, w.origin = memory, origintest.Start(t)
+	w.client = origin.New(origin.Options{IdleTimeout: time.Second, FirstByteTimeout: time.Second, ResumeDelay: time.Millisecond})
 	t.Cleanup(w.client.Close)
-	w.mirror = mirror.New(mirror.Options{
-		Cache: memory, Logger: zaptest.NewLogger(t), Timing: mirror.Timing{CopyLease: lease},
-		Backends: []mirror.Backend{{ID: backendID, Storage: w.files, Queue: w.queue, TTL: time.Hour, NegativeTTL: time.Minute}},
-	})
-	t.Cleanup(w.mirror.Close)
+	w.queue = memqueue.New(memqueue.Options{Visibility: visibility})
+	w.jobs = &oddQueue{Queue: w.queue}
+	w.files = &breakableStorage{Provider: files}
+	w.mirror = w.newMirror(mirror.Timing{CopyLease: lease})
 	return w
+}
+
+// newMirror returns an engine on the same parts, as another process has.
+func (w *world) newMirror(timing mirror.Timing) *mirror.Mirror {
+	m := mirror.New(mirror.Options{
+		Cache: w.memory, Logger: zaptest.NewLogger(w.t), Timing: timing,
+		Backends: []mirror.Backend{{ID: backendID, Storage: w.files, Queue: w.queue, TTL: time.Hour, NegativeTTL: negativeTTL}},
+	})
+	w.t.Cleanup(m.Close)
+	return m
 }
 
 // start runs a copier until stop is called, which waits for its end.
 func (w *world) start(grace time.Duration) (stop func()) {
+	return w.startWith(func(o *copier.Options) { o.Grace = grace })
+}
+
+// startWith runs a copier with other options.
+func (w *world) startWith(change func(*copier.Options)) (stop func()) {
 	allow, err := cloudmirror.ParseAllowPattern("^http://")
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.registry = prometheus.NewRegistry()
-	c := copier.New(copier.Options{
+	o := copier.Options{
 		Mirror: w.mirror, Cache: w.memory, Origin: w.client, Logger: zaptest.NewLogger(w.t), Metrics: w.registry,
-		Concurrency: 4, Visibility: visibility, Grace: grace,
+		Concurrency: 4, Visibility: visibility, Grace: time.Second,
 		Backends: []copier.Backend{{
-			ID: backendID, Queue: w.queue, Storage: w.files,
+			ID: backendID, Queue: w.jobs, Storage: w.files,
 			Rules: origin.Rules{Allow: []cloudmirror.AllowPattern{allow}, AllowAddresses: origintest.Loopback(), MaxObjectBytes: 1 << 30},
 		}},
-	})
+	}
+	change(&o)
+	c := copier.New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); c.Run(ctx) }()
@@ -144,7 +160,14 @@ func (w *world) eventually(what string, holds func() bool) {
 	}
 }
 
+// metric returns how many jobs ended with a result.
 func (w *world) metric(result string) float64 {
+	w.t.Helper()
+	return w.counted("cloudmirror_copies_total", "result", result)
+}
+
+// counted returns a counter with a value of a label.
+func (w *world) counted(name, label, value string) float64 {
 	w.t.Helper()
 	families, err := w.registry.Gather()
 	if err != nil {
@@ -152,8 +175,8 @@ func (w *world) metric(result string) float64 {
 	}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			for _, label := range m.GetLabel() {
-				if family.GetName() == "cloudmirror_copies_total" && label.GetName() == "result" && label.GetValue() == result {
+			for _, l := range m.GetLabel() {
+				if family.GetName() == name && l.GetName() == label && l.GetValue() == value {
 					return m.GetCounter().GetValue()
 				}
 			}

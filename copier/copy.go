@@ -11,9 +11,11 @@ import (
 	"cloudmirror/storage"
 )
 
-// copy streams the object from its origin into storage. An error is a
-// *cloudmirror.Failure if the origin is to blame, and storage's otherwise.
-func (t *task) copy(ctx context.Context, attempt *mirror.Attempt) (storage.Info, error) {
+// copy streams the object from its origin into storage, within a try that the
+// host's breaker admitted. An error is a *cloudmirror.Failure if the origin is to
+// blame, and storage's otherwise.
+func (t *task) copy(ctx context.Context, attempt *mirror.Attempt) (_ storage.Info, err error) {
+	defer func() { t.try.settle(t.delivery.Job.Object, err) }()
 	limited, cancel := context.WithTimeout(ctx, attempt.MaxDuration())
 	defer cancel()
 	info, err := t.transferOrFind(limited, attempt)
@@ -53,7 +55,7 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	defer response.Body.Close()
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
-	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.counting(response.Body), storage.PutOptions{
+	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.counting(throttled(ctx, response.Body, t.backend.bandwidth)), storage.PutOptions{
 		SizeBytes: response.SizeBytes,
 		Header:    response.Header,
 		Source:    t.delivery.Job.Object.URL(),
@@ -67,7 +69,9 @@ func (t *task) counting(body io.Reader) io.Reader {
 	bytes := t.metrics.bytes.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
 	return readerFunc(func(p []byte) (int, error) {
 		n, err := body.Read(p)
-		t.read.Add(int64(n))
+		if t.read.Add(int64(n)) >= provenBytes {
+			t.try.settle(t.delivery.Job.Object, nil)
+		}
 		bytes.Add(float64(n))
 		return n, err
 	})

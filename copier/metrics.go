@@ -18,26 +18,45 @@ const (
 	resultStale      result = "stale"       // overtaken by a purge or a failure
 	resultFailed     result = "failed"      // for good: no such object, not allowed, …
 	resultRetry      result = "retry"       // failed, and may be tried again
-	resultDead       result = "dead"        // failed too often: in the dead letters
+	resultPostponed  result = "postponed"   // not tried: its host is left alone for a while
+	resultDeferred   result = "deferred"    // put off: too many jobs wait for its host
+	resultDead       result = "dead"        // in the dead letters
 	resultLost       result = "lost"        // taken over or purged while copying
 	resultHandedBack result = "handed_back" // given back to the queue, at a stop or with a part of ours down
 	resultLeft       result = "left"        // left to be received again: neither its entry nor its queue could be told
 )
 
+// A deadReason is why a message went to the dead letters, as
+// cloudmirror_dead_letters_total counts it.
+type deadReason string
+
+const (
+	deadMalformed deadReason = "malformed" // it was no job
+	deadMisrouted deadReason = "misrouted" // a job of another backend
+	deadFailed    deadReason = "failed"    // every try failed
+	deadExhausted deadReason = "exhausted" // copiers died over it
+)
+
 type metrics struct {
 	copies   *prometheus.CounterVec
+	dead     *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	bytes    *prometheus.CounterVec
 	running  *prometheus.GaugeVec
+	refused  *prometheus.CounterVec
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(r prometheus.Registerer, hosts *hosts) *metrics {
 	backendLabels := []string{"service", "region"}
 	m := &metrics{
 		copies: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cloudmirror_copies_total",
 			Help: "Jobs that a copier ended, by result.",
 		}, append(backendLabels, "result")),
+		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloudmirror_dead_letters_total",
+			Help: "Messages that a copier put among the dead letters, by reason.",
+		}, append(backendLabels, "reason")),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "cloudmirror_copy_duration_seconds",
 			Help:    "Time from the start of an attempt until the copy was visible.",
@@ -52,12 +71,33 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "Copies that run now.",
 		}, backendLabels),
 	}
-	r.MustRegister(m.copies, m.duration, m.bytes, m.running)
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "cloudmirror_origin_refused_total",
+		Help: "Tries that were not made since their origin host is left alone.",
+	}, backendLabels)
+	r.MustRegister(m.copies, m.dead, m.duration, m.bytes, m.running, m.refused)
+	registerHosts(r, hosts)
 	return m
+}
+
+// registerHosts shows how many hosts need care. Their names, which strangers
+// choose, are in the log only: as labels they would have no bound.
+func registerHosts(r prometheus.Registerer, hosts *hosts) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cloudmirror_origin_hosts_paused",
+		Help: "Origin hosts that are left alone now: their breaker is open, or they asked for it.",
+	}, func() float64 { return float64(hosts.paused()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cloudmirror_copies_waiting",
+		Help: "Jobs in hand that wait until fewer copies of their origin host run.",
+	}, func() float64 { return float64(hosts.room.count()) }))
 }
 
 func (m *metrics) ended(b cloudmirror.BackendID, r result) {
 	m.copies.WithLabelValues(b.Service, b.Region, string(r)).Inc()
+}
+
+func (m *metrics) buried(b cloudmirror.BackendID, r deadReason) {
+	m.dead.WithLabelValues(b.Service, b.Region, string(r)).Inc()
 }
 
 func (m *metrics) copied(b cloudmirror.BackendID, took time.Duration) {

@@ -27,6 +27,7 @@ type task struct {
 	backend  *backend
 	delivery queue.Delivery
 	logger   *zap.Logger
+	try      *try // nil until the host admitted one
 
 	attempt atomic.Pointer[mirror.Attempt] // nil until begun
 	read    atomic.Int64                   // bytes of the body so far
@@ -54,13 +55,32 @@ func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Deli
 // work waits for its turn, begins an attempt and carries it out. The error is
 // for the log.
 func (t *task) work(ctx, stopping context.Context) (result, error) {
-	if t.delivery.Job.Backend != t.backend.ID {
-		return t.bury(ctx, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
+	if errors.Is(t.delivery.Unfit, queue.ErrMalformed) {
+		return t.bury(ctx, deadMalformed, t.delivery.Unfit)
 	}
+	if t.delivery.Job.Backend != t.backend.ID {
+		return t.bury(ctx, deadMisrouted, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
+	}
+	host := t.hosts.visit(t.delivery.Job.Object.Host())
+	defer t.hosts.leave(host)
+	// First the host's turn, then a slot: who waits for a busy host must not keep
+	// others from working.
+	switch err := host.takeTurn(stopping); {
+	case errors.Is(err, errCrowded):
+		return t.deferJob(ctx, host.nextTurn())
+	case err != nil:
+		return t.putBack(ctx, 0, errStopping)
+	}
+	defer host.endTurn(time.Now())
 	if !t.takeSlot(stopping) {
 		return t.putBack(ctx, 0, errStopping)
 	}
 	defer t.freeSlot()
+	return t.begin(ctx, host)
+}
+
+// begin begins an attempt and carries it out.
+func (t *task) begin(ctx context.Context, host *host) (result, error) {
 	attempt, outcome, err := t.mirror.Begin(ctx, t.delivery.Job)
 	if err != nil {
 		return t.notBegun(ctx, err)
@@ -74,16 +94,44 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 		return resultDuplicate, t.acknowledge(ctx)
 	case mirror.Held:
 		return t.putBack(ctx, heldDelay, nil)
-	case mirror.Begun, mirror.None:
+	case mirror.Begun, mirror.Exhausted, mirror.None:
 	}
 	t.attempt.Store(attempt)
+	if outcome == mirror.Exhausted || t.delivery.Unfit != nil {
+		return t.giveUp(ctx, attempt)
+	}
+	try, rest := host.admit()
+	if try == nil {
+		return t.postpone(ctx, attempt, rest)
+	}
+	t.try = try
 	return t.carryOut(ctx, attempt)
+}
+
+// postpone ends an attempt whose host is left alone, without a try: whoever wants
+// the object tries again after the rest. The message ends here, so that no
+// number of jobs goes round while a host is down.
+func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.Duration) (result, error) {
+	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	defer cancel()
+	failure := &cloudmirror.Failure{
+		Code: cloudmirror.CodeOriginPaused, RetryAfter: rest,
+		Message: "the origin's host is left alone for a while: it is in trouble, or asked for it",
+	}
+	if err := t.persist(closing, func() error { return attempt.Postpone(closing, failure) }); err != nil {
+		return t.leave(err)
+	}
+	return resultPostponed, t.acknowledge(closing)
 }
 
 // notBegun treats a job of which the engine could not tell what is to be done. If
 // that is because a part of ours is down, the job is put back; otherwise it is
 // the job's own trouble, and its receives count.
 func (t *task) notBegun(ctx context.Context, why error) (result, error) {
+	if t.delivery.Unfit != nil {
+		return t.leave(why) // a fresh message would forget how often it was received
+	}
 	cacheDown, storageDown := t.cache.check(ctx), t.backend.storage.check(ctx)
 	if cacheDown == nil && storageDown == nil {
 		return t.leave(why)
@@ -137,17 +185,39 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 			return t.handBack(closing, attempt, downDelay, err)
 		}
 	}
+	if asksForRest(failure) {
+		t.try.host.leaveAlone(failure.RetryAfter)
+	}
 	dead := false
 	if err := t.persist(closing, func() (err error) { dead, err = attempt.Fail(closing, failure); return err }); err != nil {
 		return t.leave(err)
 	}
 	switch {
 	case dead:
-		return t.bury(closing, failure)
+		return t.bury(closing, deadFailed, failure)
 	case failure.Permanent:
 		return resultFailed, errors.Join(failure, t.acknowledge(closing))
 	}
 	return resultRetry, errors.Join(failure, t.acknowledge(closing))
+}
+
+// giveUp ends an attempt, before it touches the origin, at an object over which
+// copiers died: the next one would be this one.
+func (t *task) giveUp(ctx context.Context, attempt *mirror.Attempt) (result, error) {
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	defer cancel()
+	why := t.delivery.Unfit
+	if why == nil {
+		why = fmt.Errorf("%d tries in a row failed or were never ended, the last by a copier that died", mirror.MaxTries)
+	}
+	failure := &cloudmirror.Failure{
+		Code: cloudmirror.CodeCopierLost, Permanent: true, Err: why,
+		Message: "The copy was begun several times and never ended.",
+	}
+	if err := t.persist(closing, func() error { _, err := attempt.Fail(closing, failure); return err }); err != nil {
+		return t.leave(err)
+	}
+	return t.bury(closing, deadExhausted, failure)
 }
 
 // persist repeats a change of the entry while the cache is down.
@@ -190,10 +260,22 @@ func (t *task) putBack(ctx context.Context, delay time.Duration, why error) (res
 	return resultHandedBack, errors.Join(why, t.acknowledge(ctx))
 }
 
-func (t *task) bury(ctx context.Context, why error) (result, error) {
+// deferJob gives back a job that found no room to wait for its host, until its
+// turn may come.
+func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	defer cancel()
+	if err := t.mirror.Defer(ctx, t.delivery.Job, delay); err != nil {
+		return t.leave(err)
+	}
+	return resultDeferred, t.acknowledge(ctx)
+}
+
+func (t *task) bury(ctx context.Context, reason deadReason, why error) (result, error) {
 	if err := t.backend.Queue.Bury(ctx, t.delivery, why.Error()); err != nil {
 		return t.leave(errors.Join(why, err))
 	}
+	t.metrics.buried(t.backend.ID, reason)
 	return resultDead, why
 }
 

@@ -62,6 +62,9 @@ func TestStateIsChangedOnlyWithAToken(t *testing.T) {
 			for _, resp := range []*http.Response{
 				w.operate(http.MethodDelete, purgePath("us-east-1"), tt.authorization, ""),
 				w.operate(http.MethodPost, "/v1/warm", tt.authorization, warmPayload),
+				w.operate(http.MethodGet, lettersPath, tt.authorization, ""),
+				w.operate(http.MethodPost, lettersPath+"/redrive", tt.authorization, `{"all":true}`),
+				w.operate(http.MethodPost, lettersPath+"/drop", tt.authorization, `{"all":true}`),
 			} {
 				if tt.code == "" {
 					if resp.StatusCode >= 300 {
@@ -205,16 +208,19 @@ func TestOperatorsLeaveATrace(t *testing.T) {
 	w := newWorld(t, func(o *frontend.Options) { o.Logger = zap.New(core) })
 	w.operate(http.MethodDelete, purgePath("*"), "Bearer "+token, "")
 	w.operate(http.MethodPost, "/v1/warm", "Bearer "+token, warmPayload)
+	w.operate(http.MethodGet, lettersPath+"?full=true", "Bearer "+token, "")
+	w.operate(http.MethodPost, lettersPath+"/redrive", "Bearer "+token, `{"all":true}`)
+	w.operate(http.MethodPost, lettersPath+"/drop", "Bearer "+token, `{"all":true}`)
 	w.do(httptest.NewRequest(http.MethodGet, redirectPath("?wait=0"), nil))
 	w.frontend.Close()
 	sum := sha256.Sum256([]byte(token))
-	for _, did := range []string{"purge", "warm"} {
+	for _, did := range []string{"purge", "warm", "read dead letters", "redrive dead letters", "drop dead letters"} {
 		entries := logs.FilterMessage(did).FilterLevelExact(zap.InfoLevel).All()
 		if len(entries) != 1 {
 			t.Fatalf("%d entries for %s, want 1", len(entries), did)
 		}
 		fields := entries[0].ContextMap()
-		if fields["operator"] != "192.0.2.1:1234" || fields["token"] != hex.EncodeToString(sum[:4]) || fields["error"] != nil {
+		if fields["operator"] != "192.0.2.1" || fields["token"] != hex.EncodeToString(sum[:4]) || fields["error"] != nil {
 			t.Errorf("%s: %v", did, fields)
 		}
 	}

@@ -69,7 +69,7 @@ func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
 	if !valid {
 		return who, refuse(unauthorized(r.Header["Authorization"] != nil))
 	}
-	return operator{address: r.RemoteAddr, fingerprint: token.fingerprint()}, nil
+	return operator{address: f.proxies.client(r).String(), fingerprint: token.fingerprint()}, nil
 }
 
 // audit logs what an operator did, and the error if it did not succeed.

@@ -22,6 +22,7 @@ const (
 const (
 	healthOK        = "ok"
 	healthQueueDown = "queue-unreachable"
+	healthCutOff    = "region-unreachable" // clients cannot fetch its copies; the queue may be as it likes
 	healthUnknown   = "unknown"
 )
 
@@ -59,6 +60,9 @@ func (f *Frontend) survey(ctx context.Context) []backendBody {
 		if counts[i].health == healthOK {
 			c := counts[i].counts
 			bodies[i].Queue = &queueBody{Ready: c.Ready, Delayed: c.Delayed, InFlight: c.InFlight, Dead: c.Dead}
+		}
+		if !b.isReachable() {
+			bodies[i].Health = healthCutOff
 		}
 		for o := range outcomes {
 			bodies[i].Requests[o.String()] = b.requests[o].Load()

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -45,10 +45,13 @@ type Options struct {
 	// Tokens let their bearers change state. Empty: such requests are refused.
 	Tokens []Token
 
-	PublicURL  string // base of the addresses of jobs; empty: they are relative
-	LoopID     string // our pseudonym in CDN-Loop (RFC 8586), a token; empty: loops are not detected
-	Version    string // for people
-	MaxWaiters int    // requests that wait for copies at the same time; 0: DefaultMaxWaiters
+	PublicURL string // base of the addresses of jobs; empty: they are relative
+	LoopID    string // our pseudonym in CDN-Loop (RFC 8586), a token; empty: loops are not detected
+	Version   string // for people
+
+	MaxWaiters          int            // requests that wait for copies at the same time; 0: DefaultMaxWaiters
+	MaxWaitersPerClient int            // those of one IPv4 address or IPv6 network of 64 bits; 0: not bounded
+	TrustedProxies      []netip.Prefix // whose X-Forwarded-For is believed
 
 	// Handlers of /healthz, /readyz and /metrics. Nil: the path is unknown.
 	Health, Ready, Metrics http.Handler
@@ -86,8 +89,8 @@ type Frontend struct {
 	jobs    *jobs
 	page    *page
 
-	waiters    atomic.Int64
-	maxWaiters int64
+	proxies proxies
+	waiters *waitingRoom
 
 	draining context.Context // ends with Drain
 	drain    context.CancelFunc
@@ -107,7 +110,8 @@ func New(o Options) (*Frontend, error) {
 	f := &Frontend{
 		engine: o.Mirror, known: newKnownTargets(), tokens: o.Tokens, publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
 		started: time.Now(), logger: o.Logger, complaints: rate.Sometimes{Interval: unavailableLogEvery},
-		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(), maxWaiters: int64(o.MaxWaiters),
+		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(),
+		proxies: o.TrustedProxies, waiters: newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies),
 	}
 	if strings.ContainsAny(o.LoopID, " \t,;\"") {
 		return nil, fmt.Errorf("frontend: the loop id %q is no token", o.LoopID)
@@ -124,7 +128,7 @@ func New(o Options) (*Frontend, error) {
 	if f.page, err = newPage(); err != nil {
 		return nil, fmt.Errorf("frontend: %w", err)
 	}
-	if f.metrics, err = newMetrics(o.Registerer, f.backends, &f.waiters); err != nil {
+	if f.metrics, err = newMetrics(o.Registerer, f.backends, &f.waiters.taken); err != nil {
 		return nil, fmt.Errorf("frontend: %w", err)
 	}
 	f.draining, f.drain = context.WithCancel(context.Background())

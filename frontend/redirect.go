@@ -1,7 +1,6 @@
 package frontend
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -49,20 +48,25 @@ func (f *Frontend) direct(r *http.Request, began time.Time) (*known, answer) {
 	if err != nil {
 		return k, invalidOption(err)
 	}
+	if !k.backend.isReachable() {
+		return k, unreachable(terms, k.object)
+	}
 	want := mirror.Want{Object: k.object, Backend: k.backend.id}
-	view, cut, err := f.obtain(r.Context(), want, terms, began.Add(terms.wait))
+	view, cut, err := f.obtain(r, want, terms, began.Add(terms.wait))
 	return k, f.conclude(r, k, want, terms, view, cut, err)
 }
 
 // obtain gets a copy within a client's terms, whose wait ends at end. If it ends
 // without one, cut is why it was not waited for any longer, or err says that a
 // part of ours is down.
-func (f *Frontend) obtain(ctx context.Context, want mirror.Want, t terms, end time.Time) (view mirror.View, cut cloudmirror.Code, err error) {
-	defer f.waiters.Add(-1)
-	if f.waiters.Add(1) > f.maxWaiters {
+func (f *Frontend) obtain(r *http.Request, want mirror.Want, t terms, end time.Time) (view mirror.View, cut cloudmirror.Code, err error) {
+	ctx := r.Context()
+	who, refused := f.waiters.enter(r)
+	if refused != "" {
 		view, err = f.engine.Peek(ctx, want)
-		return view, codeTooManyWaiters, err
+		return view, refused, err
 	}
+	defer f.waiters.leave(who)
 	patience := mirror.Patience{Until: end, End: f.draining.Done()}
 	if t.now {
 		patience = mirror.Patience{}

@@ -160,6 +160,17 @@ func TestRedirectOutcomes(t *testing.T) {
 			none:   failure(503, "Unavailable", "fwd=miss; detail=unavailable", "5"),
 		},
 		{
+			name: "clients cannot fetch the copies",
+			change: withService(func(s *frontend.Service) {
+				for i := range s.Regions {
+					s.Regions[i].Reach = new(cutOff)
+				}
+			}),
+			before: (*world).present,
+			origin: toOrigin("region-unreachable"),
+			none:   failure(503, "RegionUnreachable", "fwd=miss; detail=region-unreachable", "5"),
+		},
+		{
 			name:   "storage is down",
 			before: func(w *world) { w.storages[east].down.Store(true) },
 			origin: toOrigin("unavailable"),

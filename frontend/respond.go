@@ -25,12 +25,16 @@ const (
 	codeUnauthorized     cloudmirror.Code = "Unauthorized"
 	codeAdminOff         cloudmirror.Code = "AdministrationOff"
 	codeUnknownJob       cloudmirror.Code = "UnknownJob"
+	codeUnknownLetter    cloudmirror.Code = "UnknownLetter"
+	codeMalformedLetter  cloudmirror.Code = "MalformedLetter"
 	codeTooManyJobs      cloudmirror.Code = "TooManyJobs"
 	codeWaitTimeout      cloudmirror.Code = "WaitTimeout"
 	codeRedirectNow      cloudmirror.Code = "RedirectNow"
 	codeTooManyWaiters   cloudmirror.Code = "TooManyWaiters"
+	codeTooManyRequests  cloudmirror.Code = "TooManyRequests"
 	codeDraining         cloudmirror.Code = "Draining"
 	codeUnavailable      cloudmirror.Code = "Unavailable"
+	codeUnreachable      cloudmirror.Code = "RegionUnreachable"
 )
 
 // retryAfter is when a client may ask again, if nothing else says so.
@@ -96,6 +100,8 @@ func notYet(t terms, o cloudmirror.Object, why cloudmirror.Code) answer {
 	switch why {
 	case codeTooManyWaiters:
 		return instead(t, o, http.StatusServiceUnavailable, why, "Too many requests wait for copies; try again later.", retryAfter)
+	case codeTooManyRequests:
+		return instead(t, o, http.StatusTooManyRequests, why, "Too many requests of this client wait for copies; try again later.", retryAfter)
 	case codeDraining:
 		return instead(t, o, http.StatusServiceUnavailable, why, "This server is about to stop; try again.", time.Second)
 	case codeRedirectNow:
@@ -108,6 +114,12 @@ func notYet(t terms, o cloudmirror.Object, why cloudmirror.Code) answer {
 // unavailableCopy answers a client that meets a part of ours which is down.
 func unavailableCopy(t terms, o cloudmirror.Object) answer {
 	return instead(t, o, http.StatusServiceUnavailable, codeUnavailable, "A part of this service is unavailable; try again later.", retryAfter)
+}
+
+// unreachable answers a client of a region whose copies nobody can fetch now. None
+// is looked up or made on its behalf: it could not be fetched either.
+func unreachable(t terms, o cloudmirror.Object) answer {
+	return instead(t, o, http.StatusServiceUnavailable, codeUnreachable, "The copies of this region cannot be fetched now; try again later.", retryAfter)
 }
 
 // failed answers a client whose copy failed. What the origin said of the object

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
@@ -17,6 +18,9 @@ import (
 var openAPI []byte
 
 const objectsPrefix = "/objects/"
+
+// bodyTimeout is how long a client may take to send the body of a request.
+const bodyTimeout = 30 * time.Second
 
 // A route is one path and what answers it.
 type route struct {
@@ -35,6 +39,9 @@ func (f *Frontend) table(o Options) []route {
 		{read, "/v1/status/*", "/v1/status/{service}/{region}/{url}", f.answering(f.status)},
 		{[]string{http.MethodPost}, "/v1/warm", "/v1/warm", f.answering(f.warm)},
 		{read, "/v1/jobs/:id", "/v1/jobs/{id}", f.answering(f.job)},
+		{read, "/v1/dead-letters/:service/:region", "/v1/dead-letters/{service}/{region}", f.answering(f.letters)},
+		{[]string{http.MethodPost}, "/v1/dead-letters/:service/:region" + redriveSuffix, "/v1/dead-letters/{service}/{region}/redrive", f.answering(f.redriveLetters)},
+		{[]string{http.MethodPost}, "/v1/dead-letters/:service/:region" + dropSuffix, "/v1/dead-letters/{service}/{region}/drop", f.answering(f.dropLetters)},
 		{read, "/v1/backends", "/v1/backends", f.answering(f.backendsJSON)},
 		{read, "/v1/ping", "/v1/ping", f.answering(f.ping)},
 		{read, "/openapi.json", "/openapi.json", f.answering(f.description)},
@@ -57,6 +64,11 @@ func (f *Frontend) answering(decide func(*http.Request) answer) http.HandlerFunc
 // serve is where every request comes in.
 func (f *Frontend) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Request-Id"] = []string{f.ids.of(r)}
+	if r.ContentLength != 0 {
+		// A server without a limit would wait for a body for ever, also for one
+		// that nobody reads. An error says that the connection has no deadlines.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
 	if strings.HasPrefix(r.URL.Path, objectsPrefix) {
 		f.serveObject(w, r)
 		return
@@ -97,14 +109,19 @@ func (f *Frontend) routingError(err error, c echo.Context) {
 }
 
 // serveObject hands a request below /objects/<service>/<region>/ to the handler
-// of that backend. It goes around Echo, whose response hides io.ReaderFrom, and
+// of that backend. A copier of this deployment gets none: it would make copies of
+// copies. Requests go around Echo here, whose response hides io.ReaderFrom, and
 // with it sendfile.
 func (f *Frontend) serveObject(w http.ResponseWriter, r *http.Request) {
 	service, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, objectsPrefix), "/")
 	region, key, found := strings.Cut(rest, "/")
 	handler := f.objects[cloudmirror.BackendID{Service: service, Region: region}]
-	if !found || handler == nil {
+	switch {
+	case !found || handler == nil:
 		f.write(w, r, unknownRoute())
+		return
+	case f.loops(r.Header):
+		f.write(w, r, loopDetected())
 		return
 	}
 	inner := *r

@@ -42,8 +42,16 @@ type Service struct {
 // A Region is one backend of a service.
 type Region struct {
 	Name     string
-	Provider string        // of its storage: a label for people
-	Queue    queue.Counter // nil: it is not known how full it is
+	Provider string            // of its storage: a label for people
+	Queue    queue.Counter     // nil: it is not known how full it is
+	Letters  queue.DeadLetters // nil: they cannot be reached
+	Reach    reach             // nil: clients can always fetch its copies
+}
+
+// reach is what the front end needs of what watches a backend's addresses.
+type reach interface {
+	// Reachable is asked for each request.
+	Reachable() bool
 }
 
 // A service is a Service in use.
@@ -58,8 +66,13 @@ type backend struct {
 	id       cloudmirror.BackendID
 	provider string
 	queue    queue.Counter
+	letters  queue.DeadLetters
+	reach    reach
 	requests tally
 }
+
+// isReachable reports whether clients can fetch the copies.
+func (b *backend) isReachable() bool { return b.reach == nil || b.reach.Reachable() }
 
 // newServices checks the services and returns them with all backends, by name.
 func newServices(given map[string]Service) (map[string]*service, []*backend, error) {
@@ -79,7 +92,7 @@ func newServices(given map[string]Service) (map[string]*service, []*backend, err
 			if s.backends[region.Name] != nil {
 				return nil, nil, fmt.Errorf("service %s has region %s twice", name, region.Name)
 			}
-			s.backends[region.Name] = &backend{id: id, provider: region.Provider, queue: region.Queue}
+			s.backends[region.Name] = &backend{id: id, provider: region.Provider, queue: region.Queue, letters: region.Letters, reach: region.Reach}
 			all = append(all, s.backends[region.Name])
 		}
 		services[name] = s

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +67,44 @@ func TestClientThatLeavesStopsWaiting(t *testing.T) {
 		}
 		if gone, jobs := w.counted("gone"), w.jobs(east); gone != 1 || jobs != 1 {
 			t.Errorf("%d counted as gone and %d jobs, want 1 and 1: the copy goes on", gone, jobs)
+		}
+	})
+}
+
+func TestTooManyWaitersOfOneClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *frontend.Options) {
+			o.MaxWaitersPerClient = 1
+			o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+		})
+		ask := func(from, query string) <-chan *http.Response {
+			r := httptest.NewRequest(http.MethodGet, redirectPath(query), nil) // by a proxy of 192.0.2.0/24
+			r.Header.Set("X-Forwarded-For", from)
+			answer := make(chan *http.Response, 1)
+			go func() { answer <- w.do(r) }()
+			return answer
+		}
+		waiting := []<-chan *http.Response{ask("198.51.100.1", ""), ask("198.51.100.2", ""), ask("2001:db8::1", "")}
+		synctest.Wait()
+		failure(429, "TooManyRequests", "fwd=miss; detail=too-many-requests", "5").check(t, w, <-ask("198.51.100.1", "?fallback=none"), http.MethodGet)
+		for _, sameClient := range []string{"198.51.100.1", "203.0.113.9, 198.51.100.2", "2001:db8::2"} {
+			resp := <-ask(sameClient, "")
+			if got := resp.Header.Get("Cache-Status"); got != "cloudmirror; fwd=miss; detail=too-many-requests" || resp.Header.Get("Location") != originURL {
+				t.Errorf("one more request of %s got %q and %q", sameClient, got, resp.Header.Get("Location"))
+			}
+		}
+		w.copy(east)
+		for _, answer := range waiting {
+			if resp := <-answer; resp.Header.Get("Cache-Status") != "cloudmirror; fwd=miss; stored" {
+				t.Errorf("the first request of a client got %q", resp.Header.Get("Cache-Status"))
+			}
+		}
+		w.memory.Flush()
+		w.storages[east].delay = time.Second
+		again := ask("198.51.100.1", "") // its place is free again
+		synctest.Wait()
+		if resp := <-again; !strings.Contains(resp.Header.Get("Cache-Status"), "hit") {
+			t.Errorf("a client whose requests all ended got %q", resp.Header.Get("Cache-Status"))
 		}
 	})
 }

@@ -91,7 +91,7 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		w.queues[id] = &breakableQueue{Queue: memqueue.New(memqueue.Options{})}
 		w.storages[id] = &breakableStorage{Provider: files}
 		o.Objects[id] = files.Handler()
-		s.Regions = append(s.Regions, frontend.Region{Name: id.Region, Provider: "files", Queue: w.queues[id]})
+		s.Regions = append(s.Regions, frontend.Region{Name: id.Region, Provider: "files", Queue: w.queues[id], Letters: w.queues[id]})
 		backends = append(backends, mirror.Backend{ID: id, Storage: w.storages[id], Queue: w.queues[id], TTL: time.Hour, NegativeTTL: 30 * time.Second})
 	}
 	w.mirror = mirror.New(mirror.Options{Cache: w.cache, Backends: backends, Logger: zap.NewNop()})
@@ -307,10 +307,12 @@ func text(s string) http.Handler {
 
 type breakableCache struct {
 	cache.Store
-	down atomic.Bool
+	down  atomic.Bool
+	asked atomic.Int64 // Gets
 }
 
 func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
+	c.asked.Add(1)
 	if c.down.Load() {
 		return cache.Snapshot{}, errDown
 	}

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -15,8 +16,8 @@ import (
 	"cloudmirror/storage"
 )
 
-// MaxTries is how many tries of one object may fail in a row before its job goes
-// to the dead letters and the failure counts as permanent for a while.
+// MaxTries is how many tries of one object may fail in a row, or be left without
+// an end by copiers that died, before its job goes to the dead letters and the failure counts as permanent for a while.
 const MaxTries = 5
 
 // Delays before a failed object is tried again: doubled with each try, and cut
@@ -31,12 +32,13 @@ type Outcome int
 
 // The outcomes of Begin.
 const (
-	None   Outcome = iota // nothing is known: there is an error
-	Begun                 // copy the object; the Attempt is the caller's
-	Busy                  // the attempt of another job is copying it: this one is a duplicate
-	Held                  // an attempt of this very job holds it, perhaps of a copier that is gone
-	Exists                // there is a copy: the job is done
-	Stale                 // the job was overtaken by a purge or a failure: drop it
+	None      Outcome = iota // nothing is known: there is an error
+	Begun                    // copy the object; the Attempt is the caller's
+	Exhausted                // the Attempt is the caller's, but only to be failed: copiers died over the object, again and again
+	Busy                     // the attempt of another job is copying it: this one is a duplicate
+	Held                     // an attempt of this very job holds it, perhaps of a copier that is gone
+	Exists                   // there is a copy: the job is done
+	Stale                    // the job was overtaken by a purge or a failure: drop it
 )
 
 // ErrLost says that an attempt is no longer the current one: the object was
@@ -57,10 +59,11 @@ type Attempt struct {
 	ended bool           // completed, failed or handed back
 
 	uncertain bool // the answer to the last try to end it was lost
+	unproven  bool // the entry was put there by us, and the marker not read since
 }
 
-// Begin starts an attempt for a job. The attempt is only valid with Begun; it
-// must be renewed every RenewEvery, and ended with Complete, Fail or HandBack.
+// Begin starts an attempt for a job. The attempt is only valid with Begun and
+// Exhausted; it must be renewed every RenewEvery, and ended with Complete, Fail or HandBack.
 // ErrUnavailable says that the cache or storage could not be asked.
 func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, error) {
 	b, err := m.backend(job.Backend)
@@ -68,27 +71,30 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 		return nil, None, err
 	}
 	a := &Attempt{mirror: m, backend: b, job: job, key: cache.KeyOf(job.Object, job.Backend), id: cloudmirror.NewID()}
-	at, err := m.get(ctx, a.key)
+	at, err := m.cache.Store.Get(ctx, a.key)
 	if err != nil {
-		return nil, None, err
+		return nil, None, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if at.Entry.State == cache.Absent || at.Entry.Lapsed(at.Now()) {
 		// The cache was flushed, or a copier died, since the job was sent. The
 		// copy may have been made, or the object purged: only storage can tell.
-		seen, err := m.look(ctx, b, job.Object)
+		seen, err := m.lookAlone(ctx, b, job.Object)
 		switch {
 		case err != nil:
 			return nil, None, err
 		case seen.generation != job.Generation:
 			return nil, Stale, nil
 		case seen.found:
-			m.backfill(ctx, a.key, at, seen)
+			m.backfill(ctx, b, job.Object, a.key, at, seen)
 			return nil, Exists, nil
 		}
 		a.job.Replace = seen.expiring
 	}
 	outcome := cache.StartStale
-	at, _, err = m.update(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
+	at, _, err = m.insist(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
+		if a.job.Redriven {
+			e = e.Forgive(now, a.job.Generation)
+		}
 		next, outcome = e.Start(now, a.job.ID, a.id, a.job.Generation, m.timing.CopyLease)
 		if outcome == cache.StartWon {
 			next.Tries = max(next.Tries, a.job.Tries)
@@ -98,9 +104,12 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 	if err != nil {
 		return nil, None, err
 	}
-	a.at = at
-	if outcome == cache.StartBusy && at.Entry.Job == job.ID {
+	a.at, a.unproven = at, true
+	switch {
+	case outcome == cache.StartBusy && at.Entry.Job == job.ID:
 		return nil, Held, nil
+	case outcome == cache.StartWon && at.Entry.Tries >= MaxTries:
+		return a, Exhausted, nil
 	}
 	return a, map[cache.StartOutcome]Outcome{
 		cache.StartWon: Begun, cache.StartBusy: Busy, cache.StartPresent: Exists, cache.StartStale: Stale,
@@ -137,9 +146,13 @@ func (a *Attempt) ExpiresAt() time.Time { return time.Now().Add(a.backend.TTL) }
 func (a *Attempt) Renew(ctx context.Context, p cache.Progress) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	err := a.change(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.Renew(now, a.id, a.mirror.timing.CopyLease, p)
 	})
+	if err == nil && a.unproven {
+		err = a.prove(ctx) // an attempt that a purge overtook should not go on for long
+	}
+	return err
 }
 
 // Complete ends the attempt with the copy that storage describes, which becomes
@@ -170,8 +183,9 @@ func (a *Attempt) discard(ctx context.Context) {
 }
 
 // Fail ends the attempt without a copy. It reports whether the job has used up
-// its tries and belongs to the dead letters. The errors are ErrLost and
-// ErrUnavailable.
+// its tries and belongs to the dead letters. Nobody tries again before
+// f.RetryAfter has passed, whatever became of the tries. The errors are ErrLost
+// and ErrUnavailable.
 func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, err error) {
 	err = a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		tries := e.Tries + 1
@@ -180,9 +194,22 @@ func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, 
 			Code: f.Code, Message: f.Message, Cause: cause(f), Status: f.Status,
 			Permanent: f.Permanent || dead,
 			RetryAt:   now.Add(max(retryDelay(tries), f.RetryAfter)),
-		}, max(a.backend.NegativeTTL, minNegativeTTL))
+		}, max(a.backend.NegativeTTL, f.RetryAfter, minNegativeTTL))
 	}, func(e cache.Entry) bool { return e.State == cache.Failed && e.Job == a.job.ID })
 	return dead && err == nil, err
+}
+
+// Postpone ends an attempt before its origin was asked for anything, since it
+// should not be asked before f.RetryAfter has passed: the entry becomes a
+// transient error until then, whoever wants the object tries again after that,
+// and no try is used up. The caller acknowledges the message. The errors are
+// ErrLost and ErrUnavailable.
+func (a *Attempt) Postpone(ctx context.Context, f *cloudmirror.Failure) error {
+	return a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		return e.Postpone(now, a.id, cache.Failure{
+			Code: f.Code, Message: f.Message, Cause: cause(f), RetryAt: now.Add(f.RetryAfter),
+		})
+	}, func(e cache.Entry) bool { return e.State == cache.Failed && e.Job == a.job.ID })
 }
 
 // minNegativeTTL is how long a permanent failure is remembered at least, so that
@@ -236,41 +263,49 @@ func (a *Attempt) end(ctx context.Context, change cache.Change, isDone func(cach
 }
 
 // change applies a change that only the holder may make. If a flush removed the
-// entry, it is put back first, provided that the object was not purged
-// meanwhile: storage knows that even when the cache does not. The caller holds
-// the lock.
+// entry, it is put back first. The caller holds the lock.
 func (a *Attempt) change(ctx context.Context, change cache.Change) error {
 	if a.ended {
 		return ErrLost
 	}
-	at, refused, err := a.mirror.update(ctx, a.key, a.at, change)
+	at, refused, err := a.mirror.insist(ctx, a.key, a.at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		next, err := change(e, now)
+		if err == nil && next.State == cache.Present && a.unproven {
+			return e, errUnproven
+		}
+		return next, err
+	})
 	if err != nil {
 		return err
 	}
 	a.at = at
-	if refused == nil {
+	switch {
+	case refused == nil:
 		return nil
+	case errors.Is(refused, errUnproven):
+		err = a.prove(ctx)
+	case errors.Is(refused, cache.ErrForgotten):
+		err = a.restore(ctx)
+	default:
+		err = ErrLost
 	}
-	if !errors.Is(refused, cache.ErrForgotten) {
-		return ErrLost
-	}
-	return a.restore(ctx, change)
-}
-
-// restore makes a change over an entry that a flush removed. The marker is read
-// before, and again after: a purge in between is then either seen here, and what
-// was put back is removed, or its tombstone comes after and stands.
-func (a *Attempt) restore(ctx context.Context, change cache.Change) error {
-	if err := a.isCurrent(ctx); err != nil {
+	if err != nil {
 		return err
 	}
-	at, refused, err := a.mirror.update(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	return a.change(ctx, change)
+}
+
+// errUnproven says that the generation has to be proven before anybody is told of
+// the copy.
+var errUnproven = errors.New("mirror: the generation is not proven")
+
+// restore puts back an entry that a flush removed.
+func (a *Attempt) restore(ctx context.Context) error {
+	a.unproven = true // also if the answer gets lost
+	at, refused, err := a.mirror.insist(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		restored, err := e.Restore(now, a.job.ID, a.id, a.job.Generation, a.mirror.timing.CopyLease)
-		if err != nil {
-			return e, err
-		}
 		restored.Tries = max(restored.Tries, a.job.Tries)
-		return change(restored, now)
+		return restored, err
 	})
 	if err != nil {
 		return err
@@ -279,19 +314,34 @@ func (a *Attempt) restore(ctx context.Context, change cache.Change) error {
 		return ErrLost
 	}
 	a.at = at
-	lost := a.isCurrent(ctx)
-	if errors.Is(lost, ErrLost) {
-		_, _, err := a.mirror.update(ctx, a.key, at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
-			if e.Generation == a.job.Generation {
-				return cache.Entry{State: cache.Absent}, nil
-			}
-			return e, nil
-		})
-		if err != nil {
-			return err
-		}
+	return a.prove(ctx)
+}
+
+// prove makes sure that the object was not purged since the job was sent. The
+// entry of the attempt stands already, and says nothing to clients: a purge that
+// the marker does not tell of yet will find it and put its tombstone there, and
+// whatever becomes of that, the attempt is never taken for the current one again.
+// Looking at the marker first would not do: a purge and a flush might come in
+// between, and leave no trace in the cache.
+func (a *Attempt) prove(ctx context.Context) error {
+	err := a.isCurrent(ctx)
+	if err == nil {
+		a.unproven = false
+		return nil
 	}
-	return lost
+	if !errors.Is(err, ErrLost) {
+		return err
+	}
+	_, _, failed := a.mirror.insist(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
+		if e.State == cache.Copying && e.Attempt == a.id {
+			return cache.Entry{State: cache.Absent}, nil
+		}
+		return e, nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
 }
 
 // isCurrent returns ErrLost if the object was purged since the job was sent.

@@ -36,9 +36,9 @@ func (m *Mirror) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at
 	}
 	if cacheErr != nil {
 		// The copy is good without the cache, by our own clock.
-		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now()}, nil //nolint:nilerr // storage made up for it
+		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now(), began: seen.began}, nil //nolint:nilerr // storage made up for it
 	}
-	return m.backfill(ctx, key, at, seen), nil
+	return m.backfill(ctx, b, w.Object, key, at, seen), nil
 }
 
 // entry returns the entry of a copy that was seen, for want of a cache.
@@ -65,7 +65,7 @@ type Patience struct {
 // is known, a pending or failed entry, without an error. However short the
 // patience, it first makes sure of a copy or a job, which takes the engine a
 // bounded time: nobody else may ever ask. While it waits, transient failures are
-// tried again when they are due. It returns ctx's error if that ends.
+// tried again when they are due; if that is after the patience, it does not wait. It returns ctx's error if that ends.
 func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	b, err := m.backend(w.Backend)
 	if err != nil {
@@ -79,16 +79,18 @@ func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	if stageOf(at.Entry) == final {
 		return View{Entry: at.Entry, Now: at.Now()}, nil
 	}
+	asked := m.moment()
 	for {
 		view, err := m.fly(ctx, b, w, key, at, p)
-		if err != nil || view.Entry.State != cache.Present || at.Entry.State == cache.Absent || view.Entry.Generation == at.Entry.Generation {
+		if err != nil || view.Entry.State != cache.Present || view.began > asked {
 			return view, err
 		}
-		// The flight had begun before a purge of which we know. Ask again.
+		// The flight may have found the copy before it was purged, and we have
+		// asked after that. Ask again.
 		if at, err = m.get(ctx, key); err != nil {
-			return View{}, err
+			return m.seek(ctx, b, w, key, at, err)
 		}
-		if at.Entry.State == cache.Present {
+		if stageOf(at.Entry) == final {
 			return View{Entry: at.Entry, Now: at.Now()}, nil
 		}
 	}
@@ -111,7 +113,7 @@ func (f *flight) follow(ctx context.Context, p Patience) (View, error) {
 	end, enough := p.End, final
 	for {
 		news := f.news()
-		if news.stage >= enough {
+		if news.stage >= enough || news.stage == settled && news.view.outlasts(p) {
 			return news.view, news.err
 		}
 		select {
@@ -124,6 +126,12 @@ func (f *flight) follow(ctx context.Context, p Patience) (View, error) {
 			return news.view, ctx.Err()
 		}
 	}
+}
+
+// outlasts reports whether nothing is tried before patience is over: to wait
+// would be of no use.
+func (v View) outlasts(p Patience) bool {
+	return v.Entry.State == cache.Failed && v.Entry.Failure.RetryAt.Sub(v.Now) > time.Until(p.Until)
 }
 
 // A stage is how far a flight has come for the purposes of who waits.

@@ -116,6 +116,7 @@ func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 	source, stale := FromCache, 0
 	for fresh := at.Entry.State == cache.Absent; ; fresh = false {
 		var err error
+		began := f.mirror.moment()
 		if !fresh {
 			at, err = f.mirror.get(ctx, f.key)
 		}
@@ -127,7 +128,7 @@ func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 			f.tell(final, view, err)
 			return
 		}
-		pause, done, err := f.step(ctx, at, source)
+		pause, done, err := f.step(ctx, at, View{Source: source, began: began})
 		switch {
 		case done:
 			return
@@ -160,14 +161,14 @@ func (f *flight) overtaken(ctx context.Context, n int) time.Duration {
 	return staleRetry
 }
 
-// step does what an entry asks for. It reports how long to wait, at most, for
+// step does what an entry asks for; view says where it comes from. It reports how long to wait, at most, for
 // the entry to change, or that the outcome is final and told. The error is
 // errStale.
-func (f *flight) step(ctx context.Context, at cache.Snapshot, source Source) (pause time.Duration, done bool, err error) {
+func (f *flight) step(ctx context.Context, at cache.Snapshot, view View) (pause time.Duration, done bool, err error) {
 	for {
 		now := at.Now()
 		e := at.Entry.At(now)
-		view := View{Entry: e, Source: source, Now: now}
+		view.Entry, view.Now = e, now
 		switch s := stageOf(e); {
 		case s == final:
 			f.tell(final, view, nil)
@@ -179,17 +180,18 @@ func (f *flight) step(ctx context.Context, at cache.Snapshot, source Source) (pa
 			f.tell(settled, view, nil)
 			return min(f.mirror.timing.Poll, e.Until.Sub(now)), false, nil
 		}
-		next, view, err := f.advance(ctx, at)
+		began := f.mirror.moment()
+		next, found, err := f.advance(ctx, at)
 		switch {
 		case errors.Is(err, errStale):
 			return 0, false, err
 		case ctx.Err() != nil:
 			return 0, false, nil //nolint:nilerr // nobody waits any more, as run notices
-		case err != nil || view.Entry.State == cache.Present:
-			f.tell(final, view, err)
+		case err != nil || found.Entry.State == cache.Present:
+			f.tell(final, found, err)
 			return 0, true, nil
 		}
-		at = next
+		at, view.began = next, began
 	}
 }
 
@@ -206,7 +208,7 @@ func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot
 		return at, View{Entry: at.Entry, Now: at.Now()}, err
 	}
 	if seen.found {
-		view := m.backfill(ctx, f.key, at, seen)
+		view := m.backfill(ctx, f.backend, f.want.Object, f.key, at, seen)
 		if view.Entry.State != cache.Present {
 			return at, view, errStale
 		}
@@ -214,20 +216,6 @@ func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot
 	}
 	next, err := m.claim(ctx, f.backend, f.want, f.key, at, seen)
 	return next, View{}, err
-}
-
-// backfill notes a copy that was seen in storage. The view shows what the entry
-// is then: something else, if the object was purged or claimed meanwhile. If the
-// cache cannot be told, the copy is good without it.
-func (m *Mirror) backfill(ctx context.Context, key cache.Key, at cache.Snapshot, seen sight) View {
-	at, _, err := m.update(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
-		return e.Backfill(now, seen.generation, seen.copied, seen.expires), nil
-	})
-	if err != nil {
-		m.logger.Warn("a copy could not be noted in the cache", zap.Error(err))
-		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now()}
-	}
-	return View{Entry: at.Entry, Source: FromStorage, Now: at.Now()}
 }
 
 // claim claims an object that has no copy and sends the job if that is won. From
@@ -265,9 +253,12 @@ func (m *Mirror) claim(ctx context.Context, b *Backend, w Want, key cache.Key, a
 }
 
 func (m *Mirror) send(ctx context.Context, b *Backend, job queue.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, m.timing.Send)
-	defer cancel()
-	if err := b.Queue.Send(ctx, job, 0); err != nil {
+	err := b.sends.do(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, m.timing.Send)
+		defer cancel()
+		return b.Queue.Send(ctx, job, 0)
+	})
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil
@@ -278,7 +269,7 @@ func (m *Mirror) send(ctx context.Context, b *Backend, job queue.Job) error {
 func (m *Mirror) release(ctx context.Context, key cache.Key, at cache.Snapshot, job string) {
 	var err error
 	for range releaseTries {
-		_, _, err = m.update(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		_, _, err = m.insist(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 			return e.Release(now, job), nil
 		})
 		if err == nil {

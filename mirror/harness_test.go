@@ -199,7 +199,7 @@ func (c *breakableCache) Swap(ctx context.Context, key cache.Key, old cache.Snap
 }
 
 type breakableQueue struct {
-	*memqueue.Queue
+	queue.Queue
 	broken atomic.Bool
 	sent   atomic.Int64
 }

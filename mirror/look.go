@@ -23,6 +23,7 @@ const maxExpiryMargin = 5 * time.Minute
 
 // A sight is what a look at storage saw.
 type sight struct {
+	began      moment                 // when the look did
 	generation cloudmirror.Generation // the object's current one
 	found      bool                   // there is a copy of that generation, good for a while
 	expiring   bool                   // there is one that is not to be handed out any more
@@ -30,28 +31,113 @@ type sight struct {
 	expires    time.Time
 }
 
+// A look is one look at storage that several callers wait for.
+type look struct {
+	done chan struct{} // closed when the rest is set
+	seen sight
+	err  error
+}
+
 // look asks storage for an object: for its marker and for the copy that it has
-// if it was never purged, at the same time. Concurrent looks at one object are
-// one, and a look outlives the caller who began it.
+// if it was never purged, at the same time. Concurrent callers share looks, but
+// only such as begin after they asked: one that is under way may have read the
+// marker before a purge that has returned since. So at most one look at an
+// object is under way and one waits for it to end, and a look outlives the caller
+// who began it. If one fails, so does that which waits.
 func (m *Mirror) look(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error) {
-	result := m.looks.DoChan(string(cache.KeyOf(o, b.ID)), func() (any, error) { //nolint:contextcheck // a look outlives the client who began it
-		ctx, cancel := context.WithTimeout(m.life, m.timing.Look)
-		defer cancel()
-		if err := m.lookSlots.Acquire(ctx, 1); err != nil {
-			return sight{}, fmt.Errorf("wait for a turn to look at storage: %w", err)
-		}
-		defer m.lookSlots.Release(1)
-		return lookAt(ctx, b, o)
-	})
+	l, err := m.nextLook(b, o) //nolint:contextcheck // a look outlives the client who began it
+	if err != nil {
+		return sight{}, err
+	}
 	select {
 	case <-ctx.Done():
 		return sight{}, ctx.Err()
-	case r := <-result:
-		if r.Err != nil {
-			return sight{}, fmt.Errorf("%w: %w", ErrUnavailable, r.Err)
+	case <-l.done:
+		if l.err != nil {
+			return sight{}, fmt.Errorf("%w: %w", ErrUnavailable, l.err)
 		}
-		return r.Val.(sight), nil
+		return l.seen, nil
 	}
+}
+
+// nextLook returns the look at an object that has not begun yet.
+func (m *Mirror) nextLook(b *Backend, o cloudmirror.Object) (*look, error) {
+	key := cache.KeyOf(o, b.ID)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.life.Err() != nil {
+		return nil, ErrClosed
+	}
+	next, underWay := m.looks[key]
+	if next == nil {
+		next = &look{done: make(chan struct{})}
+		m.looks[key] = next
+	}
+	if !underWay {
+		m.running.Go(func() { m.runLooks(key, b, o) })
+	}
+	return next, nil
+}
+
+// runLooks looks at an object until nobody wants to know any more.
+func (m *Mirror) runLooks(key cache.Key, b *Backend, o cloudmirror.Object) {
+	var err error
+	for {
+		m.mu.Lock()
+		l := m.looks[key]
+		if l == nil {
+			delete(m.looks, key)
+			m.mu.Unlock()
+			return
+		}
+		m.mu.Unlock()
+		if err == nil {
+			l.seen, err = m.runLook(key, b, o)
+		} else {
+			m.beginLook(key)
+		}
+		l.err = err
+		close(l.done)
+	}
+}
+
+// runLook looks at an object when it is its turn. Until then, callers may join.
+func (m *Mirror) runLook(key cache.Key, b *Backend, o cloudmirror.Object) (sight, error) {
+	ctx, cancel := context.WithTimeout(m.life, m.timing.Look)
+	defer cancel()
+	err := m.lookSlots.Acquire(ctx, 1)
+	began := m.beginLook(key)
+	if err != nil {
+		return sight{}, fmt.Errorf("wait for a turn to look at storage: %w", err)
+	}
+	defer m.lookSlots.Release(1)
+	var seen sight
+	err = b.looks.do(m.life, func() (err error) {
+		seen, err = lookAt(ctx, b, o)
+		return err
+	})
+	seen.began = began
+	return seen, err
+}
+
+// lookAlone is look for copiers, which share theirs with nobody and put a job back
+// if it fails.
+func (m *Mirror) lookAlone(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Look)
+	defer cancel()
+	seen, err := lookAt(ctx, b, o)
+	if err != nil {
+		return sight{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return seen, nil
+}
+
+// beginLook says that whoever asks from now on needs another look.
+func (m *Mirror) beginLook(key cache.Key) moment {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.looks[key] = nil
+	return m.moment()
 }
 
 func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error) {

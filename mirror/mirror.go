@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/sync/singleflight"
 
 	"cloudmirror"
 	"cloudmirror/cache"
@@ -26,6 +27,8 @@ type Backend struct {
 
 	TTL         time.Duration // how long a copy is kept
 	NegativeTTL time.Duration // how long a permanent failure is remembered
+
+	looks, sends *breaker
 }
 
 // Timing holds the deadlines and periods of the engine. A zero field has the
@@ -38,13 +41,17 @@ type Timing struct {
 	QueueLease time.Duration // how long a job may wait in its queue before it is sent again; 5 min
 	CopyLease  time.Duration // how long a copier may be silent; 30 s
 	Tombstone  time.Duration // how long a purge is fenced in the cache; 2 min
+	Fence      time.Duration // how long a backfill keeps its place, at most; 30 s
 	Poll       time.Duration // the safety net beside pushed changes; 3 s
+
+	Breaker time.Duration // how long a dependency is not asked that failed several times in a row; 1 s
 }
 
 func (t Timing) withDefaults() Timing {
 	for field, fallback := range map[*time.Duration]time.Duration{
 		&t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
-		&t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Poll: 3 * time.Second,
+		&t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Poll: 3 * time.Second,
+		&t.Breaker: time.Second,
 	} {
 		if *field == 0 {
 			*field = fallback
@@ -62,48 +69,61 @@ type Options struct {
 	Cache    cache.Store // bounds the time of its calls itself
 	Backends []Backend
 	Logger   *zap.Logger
+	Metrics  prometheus.Registerer // nil: metrics are not exported
 	Timing   Timing
 }
 
 // A Mirror is the engine of one process. It is safe for concurrent use.
 type Mirror struct {
-	cache    cache.Store
+	cache    *guardedCache
 	backends map[cloudmirror.BackendID]*Backend
+	breakers *prometheus.GaugeVec
 	logger   *zap.Logger
 	timing   Timing
 
-	looks     singleflight.Group
 	lookSlots *semaphore.Weighted
+	moments   atomic.Uint64
 
 	life    context.Context // ends with Close
 	end     context.CancelFunc
-	running sync.WaitGroup // flights
+	running sync.WaitGroup // flights and looks
 
 	mu      sync.Mutex
 	flights map[cache.Key]*flight
+	looks   map[cache.Key]*look // that begin next, by objects that are being looked at; nil: none
 }
 
 // New returns a Mirror. Close it when done.
 func New(o Options) *Mirror {
 	m := &Mirror{
-		cache:     o.Cache,
 		backends:  make(map[cloudmirror.BackendID]*Backend, len(o.Backends)),
 		logger:    o.Logger,
 		timing:    o.Timing.withDefaults(),
 		lookSlots: semaphore.NewWeighted(maxLooks),
 		flights:   make(map[cache.Key]*flight),
+		looks:     make(map[cache.Key]*look),
 	}
+	m.breakers = newBreakerGauge(o.Metrics)
+	m.cache = &guardedCache{Store: o.Cache, breaker: m.newBreaker("cache", cloudmirror.BackendID{})}
 	for _, b := range o.Backends {
+		b.looks, b.sends = m.newBreaker("storage", b.ID), m.newBreaker("queue", b.ID)
 		m.backends[b.ID] = &b
 	}
 	m.life, m.end = context.WithCancel(context.Background())
 	return m
 }
 
+// A moment says what came before what in one process, which clocks do not if
+// things happen at once.
+type moment uint64
+
+// moment returns one that is after all that were returned before.
+func (m *Mirror) moment() moment { return moment(m.moments.Add(1)) }
+
 // Close ends all flights, whose waiters get ErrClosed, and waits until they are
 // gone. A job that is being sent is sent or released first.
 func (m *Mirror) Close() {
-	m.mu.Lock() // no flight begins after this
+	m.mu.Lock() // no flight and no look begins after this
 	m.end()
 	m.mu.Unlock()
 	m.running.Wait()
@@ -132,6 +152,8 @@ type View struct {
 	// Now is the cache's clock when the entry was seen; its times are on that
 	// clock.
 	Now time.Time
+
+	began moment // when who found this out began to ask
 }
 
 // Errors of a Mirror that callers tell apart.
@@ -150,18 +172,42 @@ func (m *Mirror) backend(id cloudmirror.BackendID) (*Backend, error) {
 }
 
 // get reads an entry.
-func (m *Mirror) get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
-	at, err := m.cache.Get(ctx, key)
+func (m *Mirror) get(ctx context.Context, key cache.Key) (at cache.Snapshot, err error) {
+	if m.cache.breaker.calm.Load() {
+		if at, err = m.cache.Store.Get(ctx, key); err != nil {
+			m.cache.breaker.note(ctx, err)
+		}
+	} else {
+		at, err = m.cache.tryGet(ctx, key)
+	}
 	if err != nil {
 		return at, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return at, nil
 }
 
+// swap changes the very entry that was seen.
+func (m *Mirror) swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {
+	at, swapped, err := m.cache.Swap(ctx, key, old, next)
+	if err != nil {
+		return at, false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return at, swapped, nil
+}
+
 // update changes an entry. An error that the change itself returned is not a
 // failure of the cache; it comes back as it is, through refused.
 func (m *Mirror) update(ctx context.Context, key cache.Key, from cache.Snapshot, change cache.Change) (at cache.Snapshot, refused, err error) {
-	at, err = cache.Update(ctx, m.cache, key, from, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	return updateIn(ctx, m.cache, key, from, change)
+}
+
+// insist is update for changes that must be tried even if the cache failed lately.
+func (m *Mirror) insist(ctx context.Context, key cache.Key, from cache.Snapshot, change cache.Change) (at cache.Snapshot, refused, err error) {
+	return updateIn(ctx, m.cache.Store, key, from, change)
+}
+
+func updateIn(ctx context.Context, store cache.Store, key cache.Key, from cache.Snapshot, change cache.Change) (at cache.Snapshot, refused, err error) {
+	at, err = cache.Update(ctx, store, key, from, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		next, refusal := change(e, now)
 		refused = refusal
 		return next, refusal

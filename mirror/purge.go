@@ -39,7 +39,6 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	if err := m.mark(ctx, b, w.Object, cloudmirror.NewGeneration()); err != nil {
 		return err
 	}
-	m.looks.Forget(string(cache.KeyOf(w.Object, w.Backend))) // who looks from now on sees the marker
 	entry, err := m.bury(ctx, b, w)
 	if err != nil {
 		return err
@@ -67,7 +66,7 @@ func (m *Mirror) bury(ctx context.Context, b *Backend, w Want) (replaced cache.E
 	current, err := m.marker(ctx, b, w.Object)
 	for err == nil {
 		g := current
-		_, _, err = m.update(ctx, key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		_, _, err = m.insist(ctx, key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 			if e.Generation != g {
 				replaced = e
 			}

@@ -24,7 +24,7 @@ type body struct {
 
 	offset int64 // bytes delivered
 	total  int64 // -1: not known
-	etag   string
+	of     validator
 	ranges bool // the origin serves byte ranges
 
 	broken   error // why the stream ended early, to be dealt with by the next Read
@@ -40,7 +40,7 @@ func newBody(ctx context.Context, e exchange, s *stream) (*body, *cloudmirror.Fa
 		ctx: ctx, exchange: e, stream: s,
 		verifier: newVerifier(statements(response.Header)),
 		total:    response.ContentLength,
-		etag:     response.Header.Get("ETag"),
+		of:       newValidator(response.Header),
 		ranges:   strings.EqualFold(response.Header.Get("Accept-Ranges"), "bytes"),
 	}
 	if limit := e.rules.MaxObjectBytes; limit > 0 && b.total > limit {

@@ -61,7 +61,7 @@ func (c *Client) transport(g guard) *http.Transport {
 	if len(c.transports) >= maxTransports {
 		c.forgetTransports()
 	}
-	dialer := &dialer{guard: g, timeout: c.options.ConnectTimeout, resolver: c.options.Resolver}
+	dialer := &dialer{guard: g, listeners: c.options.Listeners, timeout: c.options.ConnectTimeout, resolver: c.options.Resolver}
 	transport := &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: c.options.RootCAs, MinVersion: tls.VersionTLS12},
@@ -73,7 +73,10 @@ func (c *Client) transport(g guard) *http.Transport {
 		MaxIdleConnsPerHost:    maxIdleConnsPerHost,
 		IdleConnTimeout:        idleConnTimeout,
 		MaxResponseHeaderBytes: maxResponseHeaderBytes,
-		// Proxy stays nil: a proxy would connect where the guard cannot look.
+		// Proxy stays nil, so that the environment has no say.
+	}
+	if c.options.Proxy != nil {
+		c.options.useProxy(transport)
 	}
 	c.transports[key] = transport
 	return transport
@@ -91,8 +94,9 @@ type Response struct {
 	// io.EOF only if the length, the service's limit and every digest that the
 	// origin stated hold; else a *cloudmirror.Failure, and from then on always
 	// the same. A connection that breaks is continued where it stopped, if the
-	// origin has what is needed to be sure that the object is still the same: a
-	// strong ETag and byte ranges. Read must not be called by two goroutines at
+	// origin has what is needed to be sure that the object is still the same: byte
+	// ranges, and a strong ETag or, without any ETag, a Last-Modified that is a
+	// minute past. An object that changes meanwhile is a failure. Read must not be called by two goroutines at
 	// once, nor during Close. The caller closes it; that does not read the rest.
 	Body io.ReadCloser
 }

@@ -8,7 +8,7 @@ import (
 // A byteRange asks for the rest of an object from an offset on.
 type byteRange struct {
 	offset int64
-	etag   string // strong: the rest must be of the same bytes
+	of     validator // the rest must be of the same bytes
 }
 
 // A contentRange is what a part says of its place (RFC 9110, section 14.4).
@@ -47,10 +47,4 @@ func parseOffset(s string) (int64, bool) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil
-}
-
-// isStrong reports whether an entity tag promises the same bytes (RFC 9110,
-// section 8.8.3).
-func isStrong(etag string) bool {
-	return len(etag) >= 2 && etag[0] == '"' && etag[len(etag)-1] == '"'
 }

@@ -12,9 +12,10 @@ import (
 
 // A dialer connects to the allowed addresses of a host only.
 type dialer struct {
-	guard    guard
-	timeout  time.Duration
-	resolver *net.Resolver
+	guard     guard
+	listeners func() []netip.AddrPort // of this process
+	timeout   time.Duration
+	resolver  *net.Resolver
 }
 
 // A forbiddenError says that a host has no address but forbidden ones. No
@@ -66,5 +67,15 @@ func (d *dialer) control(network, address string) error {
 	if err != nil {
 		return fmt.Errorf("judge the address to connect to: %w", err)
 	}
-	return d.guard.check(parsed.Addr())
+	if err := d.guard.check(parsed.Addr()); err != nil {
+		return err
+	}
+	if isOwn(d.listeners(), parsed) {
+		return ownListenerError(parsed)
+	}
+	return nil
+}
+
+func ownListenerError(target netip.AddrPort) error {
+	return fmt.Errorf("this process itself listens at %s", target)
 }

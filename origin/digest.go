@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -90,6 +91,7 @@ func statements(h http.Header) []statement {
 	}
 	addAmazon(h, add)
 	addGoogle(h, add)
+	addRepositories(h, add)
 	return all
 }
 
@@ -100,7 +102,7 @@ func addAmazon(h http.Header, add func(header, algorithm, encoded string)) {
 	if strings.EqualFold(h.Get("X-Amz-Checksum-Type"), "COMPOSITE") {
 		return
 	}
-	for _, algorithm := range []string{"sha256", "sha1", "crc32", "crc32c", "crc64nvme"} {
+	for _, algorithm := range []string{"sha512", "sha256", "sha1", "md5", "crc32", "crc32c", "crc64nvme"} {
 		name := "x-amz-checksum-" + algorithm
 		for _, value := range h.Values(name) {
 			add(name, algorithm, value) // "…-3", a composite, is no base64
@@ -119,6 +121,33 @@ func addGoogle(h http.Header, add func(header, algorithm, encoded string)) {
 		if algorithm == "crc32c" || algorithm == "md5" {
 			add("x-goog-hash", algorithm, value)
 		}
+	}
+}
+
+// addRepositories adds the hexadecimal digests of the files that repositories
+// keep: Artifactory's, and servers' like it; Backblaze B2's; those of container
+// registries. They are of what is kept, without an encoding that was put on.
+func addRepositories(h http.Header, add func(header, algorithm, encoded string)) {
+	if encoding(h.Get("Content-Encoding")) != "identity" {
+		return
+	}
+	addHex := func(header, algorithm, value string) {
+		if sum, err := hex.DecodeString(strings.TrimSpace(value)); err == nil {
+			add(header, algorithm, encode(sum))
+		}
+	}
+	for _, algorithm := range []string{"sha512", "sha256", "sha1", "md5"} {
+		name := "X-Checksum-" + algorithm
+		for _, value := range h.Values(name) {
+			addHex(name, algorithm, value)
+		}
+	}
+	for _, value := range h.Values("X-Bz-Content-Sha1") {
+		addHex("X-Bz-Content-Sha1", "sha1", value) // "none" and "unverified:…" are not hexadecimal
+	}
+	for _, value := range h.Values("Docker-Content-Digest") {
+		algorithm, sum, _ := strings.Cut(value, ":")
+		addHex("Docker-Content-Digest", algorithm, sum)
 	}
 }
 

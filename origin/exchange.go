@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"cloudmirror"
 )
@@ -49,6 +50,12 @@ func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
 			return s, nil
 		}
 		s.close()
+		if status == http.StatusProxyAuthRequired && e.client.options.Proxy != nil { // origins never say this
+			return nil, transportFailure(ctx, proxyRefusal(s.response), hop)
+		}
+		if r != nil && (status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable) {
+			return nil, objectChanged(fmt.Errorf("asked for the bytes from %d on, the origin answered %s", r.offset, statusText(status)), hop)
+		}
 		if !isRedirect(status) || s.response.Header.Get("Location") == "" {
 			return nil, e.client.statusFailure(s.response, hop)
 		}
@@ -70,6 +77,11 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 	if err := Check(e.rules, hop); err != nil {
 		return nil, err
 	}
+	if e.client.options.Proxy != nil {
+		if err := e.client.checkProxied(e.rules, hop); err != nil {
+			return nil, err
+		}
+	}
 	target, err := url.Parse(hop.URL())
 	if err != nil { // a canonical URL is understood by every parser
 		return nil, &cloudmirror.Failure{
@@ -83,10 +95,16 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: e.header(r),
 	}).WithContext(requestContext)
+	// The timeouts of the transport leave gaps, such as a proxy's answer.
+	patience := time.AfterFunc(e.client.options.hopTimeout(), func() { cancel(errIdle) })
 	// The transport itself, and no http.Client: nothing is followed, stored or
 	// added that is not asked for here.
 	response, err := transport.RoundTrip(request) //nolint:bodyclose // the stream closes it
+	patience.Stop()
 	if err != nil {
+		if errors.Is(context.Cause(requestContext), errIdle) {
+			err = fmt.Errorf("%w: %w", errIdle, err)
+		}
 		cancel(err)
 		return nil, transportFailure(ctx, err, hop)
 	}
@@ -104,7 +122,7 @@ func (e exchange) header(r *byteRange) http.Header {
 	}
 	if r != nil {
 		h.Set("Range", fmt.Sprintf("bytes=%d-", r.offset))
-		h.Set("If-Range", r.etag)
+		r.of.condition(h)
 	}
 	return h
 }

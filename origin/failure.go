@@ -49,6 +49,15 @@ func transportFailure(ctx context.Context, err error, obj cloudmirror.Object) *c
 	return f
 }
 
+// objectChanged is the transient failure of a body whose rest is another
+// object's: a new try gets that one from its beginning.
+func objectChanged(cause error, obj cloudmirror.Object) *cloudmirror.Failure {
+	return &cloudmirror.Failure{
+		Code: cloudmirror.CodeObjectChanged, Message: "the object changed while it was read",
+		Err: withoutQuery(fmt.Errorf("get %s: %w", redacted(obj.URL()), cause), obj),
+	}
+}
+
 // redacted returns a URL without what may be a secret in it: its query.
 func redacted(url string) string {
 	if path, _, found := strings.Cut(url, "?"); found {

@@ -47,18 +47,45 @@ func (g guard) check(address netip.Addr) error {
 	if address.Zone() != "" {
 		return errors.New("addresses with a zone are not allowed")
 	}
-	address = address.Unmap()
-	if slices.ContainsFunc(g.allowed, func(p netip.Prefix) bool { return p.Contains(address) }) {
+	if g.letsThrough(address.Unmap()) {
 		return nil
 	}
-	if ssrf.IPv6NAT64Prefix.Contains(address) {
-		bytes := address.As16()
-		return g.check(netip.AddrFrom4([4]byte(bytes[12:])))
+	address = unwrap(address)
+	if g.letsThrough(address) {
+		return nil
 	}
 	if err := g.special.SafeAddr(address); err != nil {
 		return fmt.Errorf("address guard: %w", err)
 	}
+	if tunnelled, ok := isatap(address); ok {
+		return g.check(tunnelled)
+	}
 	return nil
+}
+
+func (g guard) letsThrough(address netip.Addr) bool {
+	return slices.ContainsFunc(g.allowed, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// unwrap returns the IPv4 address to which packets for an IPv6 address go in the
+// end: IPv4-mapped ones, and those of NAT64 (RFC 6052), which DNS64 makes of
+// IPv4 addresses where there is no other way to them. Other addresses are
+// returned as they are.
+func unwrap(address netip.Addr) netip.Addr {
+	address = address.Unmap()
+	if ssrf.IPv6NAT64Prefix.Contains(address) {
+		bytes := address.As16()
+		return netip.AddrFrom4([4]byte(bytes[12:]))
+	}
+	return address
+}
+
+// isatap returns the IPv4 address to which hosts with an ISATAP interface send
+// packets for an IPv6 address, whatever its prefix is (RFC 5214, section 6.1).
+func isatap(address netip.Addr) (netip.Addr, bool) {
+	bytes := address.As16()
+	isInterface := bytes[8]&^2 == 0 && bytes[9] == 0 && bytes[10] == 0x5e && bytes[11] == 0xfe
+	return netip.AddrFrom4([4]byte(bytes[12:])), isInterface && address.Is6()
 }
 
 // unmapPrefix returns the IPv4 form of a prefix of IPv4-mapped addresses.

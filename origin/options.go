@@ -3,6 +3,8 @@ package origin
 import (
 	"crypto/x509"
 	"net"
+	"net/netip"
+	"net/url"
 	"time"
 )
 
@@ -33,6 +35,17 @@ type Options struct {
 	// each try that brings no progress. 0: 500 milliseconds.
 	ResumeDelay time.Duration
 
+	// Proxy is where all connections go: an http, https or socks5 URL, with user
+	// and password if it asks for them. The guard then knows no more of a host
+	// than what the URL says: addresses in it are judged, but names are resolved
+	// by the proxy, to whatever it can reach. Nil: no proxy, and never one of the
+	// environment.
+	Proxy *url.URL
+	// Listeners returns the addresses at which this process itself listens. No
+	// connection goes there, whatever the rules let through. An unspecified
+	// address stands for every address of the host. It is called for each
+	// connection. Nil: the process listens nowhere.
+	Listeners func() []netip.AddrPort
 	// Resolver resolves host names. Nil: the system's resolver.
 	Resolver *net.Resolver
 	// RootCAs are the certificate authorities that are trusted. Nil: the
@@ -62,10 +75,18 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.IdleTimeout, defaultIdleTimeout)
 	setDefault(&o.MaxRedirects, defaultMaxRedirects)
 	setDefault(&o.ResumeDelay, defaultResumeDelay)
+	if o.Listeners == nil {
+		o.Listeners = func() []netip.AddrPort { return nil }
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	return o
+}
+
+// hopTimeout limits one hop up to the end of its answer's header.
+func (o Options) hopTimeout() time.Duration {
+	return o.ConnectTimeout + o.TLSTimeout + o.FirstByteTimeout
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -20,8 +20,10 @@ import (
 
 func TestMain(m *testing.M) {
 	// A proxy that nobody runs, for all tests: net/http reads this only once.
-	if err := os.Setenv("HTTP_PROXY", "http://127.0.0.1:1"); err != nil {
-		panic(err)
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"} {
+		if err := os.Setenv(name, "http://127.0.0.1:1"); err != nil {
+			panic(err)
+		}
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -146,7 +148,7 @@ func TestGetSpeaksHTTP2(t *testing.T) {
 	if proto := server.Requests()[0].Proto; proto != "HTTP/2.0" {
 		t.Errorf("spoke %s", proto)
 	}
-	_, _, err = fetch(t, c, anywhere(t), server.Object(t, "/b?size=200000&chunked=true&cut-after=1000&no-etag=true"))
+	_, _, err = fetch(t, c, anywhere(t), server.Object(t, "/b?size=200000&chunked=true&cut-after=1000&no-etag=true&no-date=true"))
 	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable})
 }
 
@@ -192,11 +194,14 @@ func TestRequestSaysWhoAsksAndNothingMore(t *testing.T) {
 func TestProxiesOfTheEnvironmentAreNotAsked(t *testing.T) {
 	server := origintest.Start(t)
 	// By name, for net/http asks no proxy for the loopback addresses.
-	c := newClient(t, origin.Options{Resolver: origintest.Resolver(func(string) []netip.Addr {
+	secure := origintest.StartTLS(t)
+	c := newClient(t, origin.Options{RootCAs: pool(secure), Resolver: origintest.Resolver(func(string) []netip.Addr {
 		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	})})
-	if _, _, err := fetch(t, c, anywhere(t), object(t, "http://name.test:"+port(t, server)+"/")); err != nil {
-		t.Error(err)
+	for _, url := range []string{"http://name.test:" + port(t, server) + "/", "https://example.com:" + port(t, secure) + "/"} {
+		if _, _, err := fetch(t, c, anywhere(t), object(t, url)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

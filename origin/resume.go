@@ -20,7 +20,7 @@ const (
 // ends the body if that cannot be.
 func (b *body) resume() *cloudmirror.Failure {
 	failure := transportFailure(b.ctx, b.broken, b.stream.object)
-	if !b.ranges || !isStrong(b.etag) {
+	if !b.ranges || !b.of.isSure {
 		return failure
 	}
 	if b.offset-b.progress >= minProgressBytes {
@@ -30,11 +30,11 @@ func (b *body) resume() *cloudmirror.Failure {
 		b.pause()
 		b.resumed++
 		b.stream.close()
-		rest, err := b.exchange.open(b.ctx, &byteRange{offset: b.offset, etag: b.etag})
+		rest, err := b.exchange.open(b.ctx, &byteRange{offset: b.offset, of: b.of})
 		if err == nil {
 			return b.adopt(rest)
 		}
-		if failure = cloudmirror.AsFailure(err); failure.Permanent {
+		if failure = cloudmirror.AsFailure(err); failure.Permanent || failure.RetryAfter > 0 || failure.Code == cloudmirror.CodeObjectChanged {
 			return failure
 		}
 	}
@@ -65,10 +65,8 @@ func (b *body) adopt(rest *stream) *cloudmirror.Failure {
 // of the object.
 func (b *body) judge(r *http.Response) *cloudmirror.Failure {
 	const cannot = "the connection to the origin broke, and it does not go on where it stopped"
-	etag := r.Header.Get("ETag")
-	if etag != b.etag {
-		return b.failure(cloudmirror.CodeObjectChanged, "the object changed while it was read",
-			fmt.Errorf("its ETag was %s and is %s", b.etag, etag))
+	if of := newValidator(r.Header); !b.of.isOf(of) {
+		return objectChanged(fmt.Errorf("it was ETag %s of %q and is ETag %s of %q", b.of.etag, b.of.modified, of.etag, of.modified), b.stream.object)
 	}
 	if r.StatusCode != http.StatusPartialContent {
 		return b.failure(cloudmirror.CodeOriginTruncated, cannot, errors.New("it ignores ranges"))
@@ -79,8 +77,7 @@ func (b *body) judge(r *http.Response) *cloudmirror.Failure {
 			fmt.Errorf("asked for the bytes from %d on, got %q", b.offset, r.Header.Get("Content-Range")))
 	}
 	if b.total >= 0 && part.total >= 0 && part.total != b.total {
-		return b.failure(cloudmirror.CodeObjectChanged, "the object changed while it was read",
-			fmt.Errorf("its length was %d and is %d", b.total, part.total))
+		return objectChanged(fmt.Errorf("its length was %d and is %d", b.total, part.total), b.stream.object)
 	}
 	if b.total < 0 {
 		b.total = part.total

@@ -63,8 +63,115 @@ func TestContinuationAsksForTheSameObject(t *testing.T) {
 	if got := second.Get("Range"); got != "bytes=5000-" {
 		t.Errorf("Range: %q", got)
 	}
-	if second.Get("If-Range") == "" || second.Get("Cdn-Loop") != "d" || second.Get("Accept-Encoding") != "identity" {
+	if second.Get("If-Range") == "" || second.Get("If-Match") != second.Get("If-Range") || second.Get("If-Unmodified-Since") != "" {
 		t.Errorf("header %v", second)
+	}
+	if second.Get("Cdn-Loop") != "d" || second.Get("Accept-Encoding") != "identity" {
+		t.Errorf("header %v", second)
+	}
+}
+
+// Without an ETag the time of modification will do, if it is well past.
+func TestContinuationByTheTimeOfModification(t *testing.T) {
+	const size = 100_000
+	soon := func(before time.Duration) http.Header {
+		return http.Header{"Last-Modified": {time.Now().Add(-before).UTC().Format(http.TimeFormat)}}
+	}
+	tests := map[string]struct {
+		behaviour origintest.Behaviour
+		continued bool
+	}{
+		"long ago":                      {origintest.Behaviour{NoETag: true}, true},
+		"two minutes ago":               {origintest.Behaviour{NoETag: true, Header: soon(2 * time.Minute)}, true},
+		"half a minute ago":             {origintest.Behaviour{NoETag: true, Header: soon(30 * time.Second)}, false},
+		"in the future":                 {origintest.Behaviour{NoETag: true, Header: soon(-time.Hour)}, false},
+		"no time at all":                {origintest.Behaviour{NoETag: true, NoDate: true}, false},
+		"no time that can be read":      {origintest.Behaviour{NoETag: true, Header: http.Header{"Last-Modified": {"yesterday"}}}, false},
+		"beside an ETag that is weak":   {origintest.Behaviour{WeakETag: true}, false},
+		"but the origin knows no parts": {origintest.Behaviour{NoETag: true, NoRanges: true}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := origintest.Start(t)
+			b := test.behaviour
+			b.SizeBytes, b.CutAfter, b.Times, b.Unconditional = size, 5000, 1, true
+			server.Set("/a", b)
+			body, _, err := fetch(t, newClient(t, origin.Options{}), anywhere(t), server.Object(t, "/a"))
+			if !test.continued {
+				wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginTruncated})
+				if n := server.Count(http.MethodGet, "/a"); n != 1 {
+					t.Errorf("%d requests, want 1", n)
+				}
+				return
+			}
+			if err != nil || !bytes.Equal(body, origintest.Bytes("/a", size)) {
+				t.Errorf("%d bytes, %v", len(body), err)
+			}
+			second := server.Requests()[1].Header
+			if date := second.Get("If-Unmodified-Since"); date == "" || second.Get("If-Range") != date || second.Get("If-Match") != "" {
+				t.Errorf("header %v", second)
+			}
+		})
+	}
+}
+
+// An object that changes midway, into other bytes of the same length, is never
+// pieced together, whatever the origin honours of the conditions that it is sent.
+func TestAnObjectThatChangesMidway(t *testing.T) {
+	changed, mixed := cloudmirror.CodeObjectChanged, cloudmirror.CodeDigestMismatch
+	digests := []string{"repr-digest"}
+	tests := map[string]struct {
+		behaviour origintest.Behaviour
+		want      cloudmirror.Code
+	}{
+		"another ETag":                             {origintest.Behaviour{}, changed},
+		"another ETag, conditions ignored":         {origintest.Behaviour{Unconditional: true}, changed},
+		"another ETag, the same date":              {origintest.Behaviour{SameDate: true, Unconditional: true}, changed},
+		"no ETag, another date":                    {origintest.Behaviour{NoETag: true}, changed},
+		"no ETag, another date, not honoured":      {origintest.Behaviour{NoETag: true, Unconditional: true}, changed},
+		"the same ETag, another date":              {origintest.Behaviour{SameETag: true}, changed},
+		"the same ETag, no dates, but a digest":    {origintest.Behaviour{SameETag: true, NoDate: true, Digests: digests}, mixed},
+		"the same ETag and date, but a digest":     {origintest.Behaviour{SameETag: true, SameDate: true, Digests: digests}, mixed},
+		"no ETag and the same date, but a digest":  {origintest.Behaviour{NoETag: true, SameDate: true, Digests: digests}, mixed},
+		"another ETag, in the end of many parts":   {origintest.Behaviour{ChangeAfter: 3, Times: 3}, changed},
+		"gone over to an answer of the whole":      {origintest.Behaviour{Unconditional: true, NoDate: true, Ranges: origintest.RangesIgnored}, changed},
+		"another ETag, and a digest of the second": {origintest.Behaviour{Digests: digests, Unconditional: true}, changed},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := origintest.Start(t)
+			b := test.behaviour
+			b.SizeBytes, b.CutAfter = 500_000, 100_000
+			b.Times, b.ChangeAfter = max(b.Times, 1), max(b.ChangeAfter, 1)
+			server.Set("/a", b)
+			_, _, err := fetch(t, newClient(t, origin.Options{}), anywhere(t), server.Object(t, "/a"))
+			wantFailure(t, err, cloudmirror.Failure{Code: test.want})
+			if n := server.Count(http.MethodGet, "/a"); n != b.Times+1 {
+				t.Errorf("%d requests, want %d", n, b.Times+1)
+			}
+		})
+	}
+}
+
+// What the origin asks for holds while an object is continued, too.
+func TestContinuationHeedsRetryAfter(t *testing.T) {
+	server := origintest.Start(t)
+	server.Set("/a", origintest.Behaviour{SizeBytes: 100_000, CutAfter: 5000})
+	response, err := newClient(t, origin.Options{}).Get(t.Context(), anywhere(t), server.Object(t, "/a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	server.Set("/a", origintest.Behaviour{Status: 503, RetryAfter: "120"})
+	buffer := make([]byte, 100_000)
+	for err == nil {
+		_, err = response.Body.Read(buffer)
+	}
+	if f := wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 503}); f.RetryAfter != 2*time.Minute {
+		t.Errorf("the failure says to retry after %v", f.RetryAfter)
+	}
+	if n := server.Count(http.MethodGet, "/a"); n != 1 {
+		t.Errorf("%d requests in spite of Retry-After", n)
 	}
 }
 
@@ -91,6 +198,7 @@ func TestContinuationsThatAreRefused(t *testing.T) {
 		"range longer than its label":  {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesMislabelled }), truncated, 2},
 		"range longer than the object": {with(func(b *origintest.Behaviour) { b.Ranges, b.Chunked = origintest.RangesLong, true }), truncated, 2},
 		"range without a label":        {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnlabelled }), truncated, 2},
+		"shorter than announced":       {origintest.Behaviour{SizeBytes: size, LengthOff: 1}, changed, 2},
 		"range ignored":                {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesIgnored }), truncated, 2},
 		"never gets further":           {with(func(b *origintest.Behaviour) { b.CutAfter, b.Times = 10, 0 }), truncated, 4},
 		"sends nothing, each time":     {with(func(b *origintest.Behaviour) { b.CutAfter, b.Times = -1, 0 }), truncated, 4},

@@ -19,6 +19,7 @@ type Job struct {
 	Generation cloudmirror.Generation // where the copy goes
 	Tries      int                    // tries that failed before
 	Replace    bool                   // a copy that is about to expire is in the way
+	Redriven   bool                   // an operator sends it again: an error that stands is forgiven
 	SentAt     time.Time
 }
 
@@ -32,6 +33,7 @@ type wireJob struct {
 	Generation string    `json:"generation"`
 	Tries      int       `json:"tries,omitempty"`
 	Replace    bool      `json:"replace,omitempty"`
+	Redriven   bool      `json:"redriven,omitempty"`
 	SentAt     time.Time `json:"sent_at"`
 }
 
@@ -39,7 +41,7 @@ type wireJob struct {
 func (j Job) Encode() []byte {
 	encoded, err := json.Marshal(wireJob{
 		Version: JobVersion, ID: j.ID, URL: j.Object.URL(), Backend: j.Backend.String(),
-		Generation: string(j.Generation), Tries: j.Tries, Replace: j.Replace,
+		Generation: string(j.Generation), Tries: j.Tries, Replace: j.Replace, Redriven: j.Redriven,
 		SentAt: j.SentAt.UTC().Truncate(time.Millisecond),
 	})
 	if err != nil { // a struct of strings and numbers always encodes
@@ -49,39 +51,48 @@ func (j Job) Encode() []byte {
 }
 
 // DecodeJob reads a message body. An error says, without repeating the URL, why
-// the message is no job of this version: it belongs to the dead letters.
+// the message is no job of this version: it belongs to the dead letters. It wraps
+// ErrMalformed.
 func DecodeJob(body []byte) (Job, error) {
+	job, err := decodeJob(body)
+	if err != nil {
+		return Job{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return job, nil
+}
+
+func decodeJob(body []byte) (Job, error) {
 	var w wireJob
 	if err := json.Unmarshal(body, &w); err != nil {
-		return Job{}, fmt.Errorf("queue: the message is no job: %w", err)
+		return Job{}, fmt.Errorf("the message is no job: %w", err)
 	}
 	if w.Version != JobVersion {
-		return Job{}, fmt.Errorf("queue: the job has version %d, this copier knows %d", w.Version, JobVersion)
+		return Job{}, fmt.Errorf("the job has version %d, this copier knows %d", w.Version, JobVersion)
 	}
 	object, err := cloudmirror.ParseObject(w.URL)
 	if err != nil {
-		return Job{}, fmt.Errorf("queue: the job's url: %w", err)
+		return Job{}, fmt.Errorf("the job's url: %w", err)
 	}
 	if object.URL() != w.URL {
-		return Job{}, fmt.Errorf("queue: the job's url is not in its canonical form")
+		return Job{}, fmt.Errorf("the job's url is not in its canonical form")
 	}
 	backend, err := cloudmirror.ParseBackendID(w.Backend)
 	if err != nil {
-		return Job{}, fmt.Errorf("queue: the job's backend: %w", err)
+		return Job{}, fmt.Errorf("the job's backend: %w", err)
 	}
 	generation, err := cloudmirror.ParseGeneration(w.Generation)
 	if err != nil {
-		return Job{}, fmt.Errorf("queue: the job's generation: %w", err)
+		return Job{}, fmt.Errorf("the job's generation: %w", err)
 	}
 	if w.ID == "" || w.Tries < 0 {
-		return Job{}, fmt.Errorf("queue: the job needs an id and a number of tries that is not negative")
+		return Job{}, fmt.Errorf("the job needs an id and a number of tries that is not negative")
 	}
 	sentAt := w.SentAt.UTC()
 	if year := sentAt.Year(); year < 0 || year > 9999 { // RFC 3339 has no form for it, so that Encode would fail
-		return Job{}, fmt.Errorf("queue: the job's time of sending is in year %d", year)
+		return Job{}, fmt.Errorf("the job's time of sending is in year %d", year)
 	}
 	return Job{
 		ID: w.ID, Object: object, Backend: backend, Generation: generation,
-		Tries: w.Tries, Replace: w.Replace, SentAt: sentAt,
+		Tries: w.Tries, Replace: w.Replace, Redriven: w.Redriven, SentAt: sentAt,
 	}, nil
 }

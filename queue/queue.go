@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -18,9 +19,9 @@ type Queue interface {
 	// Receive waits until there is a message and returns up to limit of them,
 	// or none after a while, or when ctx ends (then with ctx's error). A message
 	// that was received is hidden from other receivers for the queue's
-	// visibility time. Messages that are no valid jobs are buried, and never
-	// returned; so is, without being returned, a message that was received more
-	// often than the queue's limit.
+	// visibility time. One that must not be worked on, because it is no valid
+	// job or was received more often than the queue's limit, is returned as
+	// Unfit; it comes again, as any other, until it is buried or acknowledged.
 	Receive(ctx context.Context, limit int) ([]Delivery, error)
 
 	// Ack removes a message for good. A message that is gone already is no
@@ -46,9 +47,23 @@ type Delivery struct {
 	// Receipt is the driver's handle of this receive. Only the newest receive
 	// of a message has a valid one.
 	Receipt string
+	// Unfit is why the message must not be worked on, but buried: it wraps
+	// ErrMalformed (there is no Job then) or ErrExhausted. Nil: it is a job to
+	// work on.
+	Unfit error
 	// Body is the message as it was received, with the fields that this version
 	// does not know: Bury keeps it whole. If it is empty Bury encodes the Job.
 	Body string
+}
+
+// Examine reads a message into its delivery, and decides whether it is Unfit: no
+// job, or received more often than maxReceives.
+func Examine(d Delivery, maxReceives int) Delivery {
+	d.Job, d.Unfit = DecodeJob([]byte(d.Body))
+	if d.Unfit == nil && d.Receives > maxReceives {
+		d.Unfit = fmt.Errorf("%w: %d times, and neither acknowledged nor buried", ErrExhausted, d.Receives-1)
+	}
+	return d
 }
 
 // Counts tells how full a queue is. With SQS the numbers are approximate.
@@ -74,4 +89,9 @@ var (
 	// ErrGone says that a message is no longer its receiver's: it was
 	// acknowledged or buried, or its visibility lapsed and it was received again.
 	ErrGone = errors.New("queue: the message is gone")
+	// ErrMalformed says that a message is no job of this version.
+	ErrMalformed = errors.New("queue: malformed message")
+	// ErrExhausted says that a message was received more often than the queue's
+	// limit: those who received it before died over it, or never told.
+	ErrExhausted = errors.New("queue: received too often")
 )

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,11 +16,11 @@ import (
 )
 
 // requestTimeout bounds one request. A purge waits for front ends that may have
-// the entry in memory, about a second.
-const requestTimeout = 30 * time.Second
+// the entry in memory, about a second; looking through dead letters takes 20 s.
+const requestTimeout = time.Minute
 
 // maxAnswerBytes bounds what is read of an answer.
-const maxAnswerBytes = 1 << 20
+const maxAnswerBytes = 16 << 20
 
 // A client talks to the HTTP interface of a front end.
 type client struct {
@@ -63,12 +64,21 @@ func (c *client) status(ctx context.Context, b cloudmirror.BackendID, o cloudmir
 }
 
 func (c *client) do(ctx context.Context, method, path string, want int) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, c.server+path, http.NoBody)
+	return c.send(ctx, method, path, nil, want)
+}
+
+// send makes a request with a body of JSON, if it is not nil, and returns the
+// answer's if it has the wanted status.
+func (c *client) send(ctx context.Context, method, path string, payload []byte, want int) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(payload))
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "cloudmirror/"+buildVersion().Version)
+	if payload != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}

@@ -41,11 +41,8 @@ the one in the file admin-token in the data directory of the configuration, wher
 			if err := t.complete(c); err != nil {
 				return err
 			}
-			if err := t.completeToken(c); err != nil {
+			if err := t.requireToken(c); err != nil {
 				return err
-			}
-			if t.token == "" {
-				return usagef("a token is needed: set %s or pass --token; %s/%s is not there", config.TokenVariable, t.loaded.DataDir, adminTokenFile)
 			}
 			client := newClient(&t)
 			defer client.close()

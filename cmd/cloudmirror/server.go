@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"cloudmirror/app"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 )
 
@@ -26,6 +27,7 @@ func (c *cli) serve(ctx context.Context, role config.Role, o config.Overrides) e
 	}
 	logger := newLogger(loaded.Log, c.stderr)
 	defer func() { _ = logger.Sync() }() // terminals and pipes cannot be synced
+	rediscache.LogTo(logger)
 	for _, warning := range loaded.Warnings() {
 		logger.Warn(warning)
 	}

@@ -88,10 +88,16 @@ func (c *cli) printStatus(o cloudmirror.Object, b cloudmirror.BackendID, answer 
 			delete(fields, name)
 		}
 	}
+	return c.println(strings.Join(append(lines, sortedFieldLines(fields)...), "\n"))
+}
+
+// sortedFieldLines returns the lines of all fields, by name.
+func sortedFieldLines(fields map[string]any) []string {
+	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		lines = append(lines, fieldLines(name, fields[name])...)
 	}
-	return c.println(strings.Join(lines, "\n"))
+	return lines
 }
 
 // fieldLines returns a line for a field, or one for each field within it.

@@ -112,6 +112,17 @@ func (t *target) completeRegion() error {
 	return nil
 }
 
+// requireToken is completeToken for what is not done without one.
+func (t *target) requireToken(c *cli) error {
+	if err := t.completeToken(c); err != nil {
+		return err
+	}
+	if t.token == "" {
+		return usagef("a token is needed: set %s or pass --token; %s/%s is not there", config.TokenVariable, t.loaded.DataDir, adminTokenFile)
+	}
+	return nil
+}
+
 // completeToken finds the token: that of the flag, of the environment, or the
 // one that `serve` made, in the data directory. There may be none.
 func (t *target) completeToken(c *cli) error {

@@ -56,10 +56,15 @@ type Behaviour struct {
 
 	WeakETag bool
 	NoETag   bool
-	// ChangeAfter is after how many requests the object is another one, with
-	// another ETag. 0: never.
+	NoDate   bool // no Last-Modified
+	// ChangeAfter is after how many requests the object is another one of the same
+	// length, with another ETag and Last-Modified. 0: never.
 	ChangeAfter int
-	NoRanges    bool // ranges are neither announced nor served
+	SameETag    bool // the changed object keeps its ETag
+	SameDate    bool // the changed object keeps its Last-Modified
+	// Unconditional ignores If-Match, If-Unmodified-Since and If-Range.
+	Unconditional bool
+	NoRanges      bool // ranges are neither announced nor served
 	// Ranges is how ranges are served wrongly: see the Ranges constants.
 	Ranges string
 }
@@ -138,6 +143,7 @@ func (b *Behaviour) setFlag(name, value string) (err error) {
 	flags := map[string]*bool{
 		"hang": &b.Hang, "chunked": &b.Chunked, "close-delimited": &b.CloseDelimited, "gzip": &b.Gzip,
 		"wrong-digest": &b.WrongDigest, "weak-etag": &b.WeakETag, "no-etag": &b.NoETag, "no-ranges": &b.NoRanges,
+		"no-date": &b.NoDate, "same-etag": &b.SameETag, "same-date": &b.SameDate, "unconditional": &b.Unconditional,
 	}
 	if flag, known := flags[name]; known {
 		*flag, err = strconv.ParseBool(value)

@@ -11,19 +11,26 @@ import (
 
 // An object is what is served for one request.
 type object struct {
-	body *io.SectionReader
-	etag string
+	body     *io.SectionReader
+	etag     string
+	modified string
 }
 
 func newObject(path string, b Behaviour, number int) object {
-	seed := path
+	seed, modified := path, "Tue, 01 Jul 2025 00:00:00 GMT"
 	if b.ChangeAfter > 0 && number > b.ChangeAfter {
 		seed += "\x00changed"
+		if !b.SameDate {
+			modified = "Wed, 02 Jul 2025 00:00:00 GMT"
+		}
 	}
-	o := object{body: Content(seed, b.SizeBytes)}
+	o := object{body: Content(seed, b.SizeBytes), modified: modified}
 	if b.Gzip {
 		zipped := GzipBytes(seed, b.SizeBytes)
 		o.body = io.NewSectionReader(bytes.NewReader(zipped), 0, int64(len(zipped)))
+	}
+	if b.SameETag {
+		seed = path
 	}
 	o.etag = fmt.Sprintf(`"%x-%x"`, newWords(seed).seed, o.body.Size())
 	if b.WeakETag {
@@ -37,7 +44,9 @@ func serve(w http.ResponseWriter, r *http.Request, b Behaviour, number int) {
 	o := newObject(r.URL.Path, b, number)
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Last-Modified", "Tue, 01 Jul 2025 00:00:00 GMT")
+	if !b.NoDate {
+		h.Set("Last-Modified", o.modified)
+	}
 	if b.Gzip {
 		h.Set("Content-Encoding", "gzip")
 	}
@@ -50,6 +59,10 @@ func serve(w http.ResponseWriter, r *http.Request, b Behaviour, number int) {
 	for name, values := range b.Header {
 		h[http.CanonicalHeaderKey(name)] = values
 	}
+	if !o.holds(r, b) {
+		w.WriteHeader(http.StatusPreconditionFailed)
+		return
+	}
 	o.stateDigests(h, b)
 	from, until, status := o.selectRange(h, r, b)
 	if status == http.StatusRequestedRangeNotSatisfiable {
@@ -57,6 +70,16 @@ func serve(w http.ResponseWriter, r *http.Request, b Behaviour, number int) {
 		return
 	}
 	send(w, r, b, number, status, io.NewSectionReader(o.body, from, until-from))
+}
+
+// holds reports whether the preconditions of a request hold (RFC 9110, section
+// 13.2.2).
+func (o object) holds(r *http.Request, b Behaviour) bool {
+	if match := r.Header.Get("If-Match"); match != "" || b.Unconditional {
+		return match == o.etag || b.Unconditional
+	}
+	since := r.Header.Get("If-Unmodified-Since")
+	return since == "" || since == o.modified
 }
 
 func (o object) stateDigests(h http.Header, b Behaviour) {
@@ -77,7 +100,7 @@ func (o object) selectRange(h http.Header, r *http.Request, b Behaviour) (from, 
 	first, isOpen := strings.CutSuffix(first, "-")
 	condition := r.Header.Get("If-Range")
 	asked := ok && isOpen && !b.NoRanges && b.Ranges != RangesIgnored &&
-		(condition == "" || condition == o.etag || b.Ranges == RangesOtherETag)
+		(condition == "" || condition == o.etag || condition == o.modified || b.Unconditional || b.Ranges == RangesOtherETag)
 	if !asked && b.Ranges != RangesUnasked {
 		return 0, size, http.StatusOK
 	}

@@ -18,7 +18,7 @@ import (
 type Options struct {
 	Capacity     int           // messages, those in flight included; 50,000
 	Visibility   time.Duration // how long a receive hides a message; 60 s
-	MaxReceives  int           // a message received more often is buried; 5
+	MaxReceives  int           // a message received more often is unfit; 5
 	WaitTime     time.Duration // after which a Receive returns without a message; 20 s
 	DeadCapacity int           // dead letters that are kept; 1,000
 	Logger       *zap.Logger   // none
@@ -85,6 +85,10 @@ func (q *Queue) Send(ctx context.Context, job queue.Job, delay time.Duration) er
 func (q *Queue) send(body string, delay time.Duration) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.sendLocked(body, delay)
+}
+
+func (q *Queue) sendLocked(body string, delay time.Duration) error {
 	if q.ready.Len()+len(q.waiting) >= q.options.Capacity {
 		return fmt.Errorf("memqueue: send: %w", queue.ErrFull)
 	}
@@ -182,7 +186,7 @@ func (q *Queue) remove(m *message) {
 
 func (q *Queue) bury(m *message, reason string) {
 	q.remove(m)
-	if dropped := q.dead.add(DeadLetter{Body: m.body, Reason: reason, BuriedAt: time.Now()}); dropped {
+	if dropped := q.dead.add(m, reason); dropped {
 		q.options.Logger.Warn("dropped the oldest dead letter of a memory queue",
 			zap.Int("capacity", q.options.DeadCapacity), zap.Uint64("dropped_total", q.dead.dropped))
 	}

@@ -56,7 +56,10 @@ func TestOldestDeadLetterIsDroppedWithALogLine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	letters := q.DeadLetters()
+	letters, err := q.Letters(t.Context(), queue.Choice{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(letters) != 2 || letters[0].Reason != "1" || letters[1].Reason != "2" {
 		t.Errorf("the dead letters are %v, want the last two", letters)
 	}

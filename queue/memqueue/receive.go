@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"go.uber.org/zap"
-
 	"cloudmirror/queue"
 )
 
@@ -44,9 +42,7 @@ func (q *Queue) take(limit int, end time.Time) (deliveries []queue.Delivery, wak
 	now := time.Now()
 	q.promote(now)
 	for len(deliveries) < max(limit, 1) && q.ready.Len() > 0 {
-		if d, ok := q.receive(q.ready.Front().Value.(*message)); ok {
-			deliveries = append(deliveries, d)
-		}
+		deliveries = append(deliveries, q.receive(q.ready.Front().Value.(*message)))
 	}
 	if len(deliveries) > 0 || !now.Before(end) {
 		q.wake() // as in passOn
@@ -60,29 +56,15 @@ func (q *Queue) take(limit int, end time.Time) (deliveries []queue.Delivery, wak
 	return nil, wakeup, end.Sub(now)
 }
 
-// receive hides a ready message and returns its delivery, or buries it.
-func (q *Queue) receive(m *message) (queue.Delivery, bool) {
-	if m.receives >= q.options.MaxReceives {
-		q.buryReceived(m, fmt.Sprintf("received %d times, and neither acknowledged nor buried", m.receives))
-		return queue.Delivery{}, false
-	}
-	job, err := queue.DecodeJob([]byte(m.body))
-	if err != nil {
-		q.buryReceived(m, err.Error())
-		return queue.Delivery{}, false
-	}
+// receive hides a ready message and returns its delivery.
+func (q *Queue) receive(m *message) queue.Delivery {
 	q.unplace(m)
 	delete(q.receipts, m.receipt)
 	m.receives++
 	m.receipt = q.receipt()
 	q.receipts[m.receipt] = m
 	q.place(m, q.options.Visibility)
-	return queue.Delivery{Job: job, Receives: m.receives, Receipt: m.receipt, Body: m.body}, true
-}
-
-func (q *Queue) buryReceived(m *message, reason string) {
-	q.options.Logger.Warn("buried a message", zap.String("reason", reason))
-	q.bury(m, reason)
+	return queue.Examine(queue.Delivery{Receives: m.receives, Receipt: m.receipt, Body: m.body}, q.options.MaxReceives)
 }
 
 // wake wakes the receiver that waits longest, if there is anything to receive

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"cloudmirror/queue"
 	"cloudmirror/queue/memqueue"
 	"cloudmirror/queue/queuetest"
 )
@@ -29,9 +30,14 @@ func newFixture(_ *testing.T, o queuetest.Options) queuetest.Fixture {
 				t.Fatal(err)
 			}
 		},
-		DeadLetters: func(*testing.T) []queuetest.Dead {
+		DeadLetters: func(t *testing.T) []queuetest.Dead {
+			t.Helper()
+			letters, err := q.Letters(t.Context(), queue.Choice{All: true})
+			if err != nil {
+				t.Fatal(err)
+			}
 			var dead []queuetest.Dead
-			for _, l := range q.DeadLetters() {
+			for _, l := range letters {
 				dead = append(dead, queuetest.Dead{Body: l.Body, Reason: l.Reason})
 			}
 			return dead

@@ -1,8 +1,10 @@
 package queuetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -173,4 +175,58 @@ func (b *bench) counts() queue.Counts {
 		b.t.Fatalf("count: %v", err)
 	}
 	return counts
+}
+
+// dead returns the queue's letters.
+func (b *bench) dead() queue.DeadLetters {
+	b.t.Helper()
+	letters, ok := b.Queue.(queue.DeadLetters)
+	if !ok {
+		b.t.Fatalf("%T is no queue.DeadLetters", b.Queue)
+	}
+	return letters
+}
+
+// letters returns the chosen letters by their ids.
+func (b *bench) letters(c queue.Choice) []queue.Letter {
+	b.t.Helper()
+	letters, err := b.dead().Letters(b.t.Context(), c)
+	if err != nil {
+		b.t.Fatalf("letters: %v", err)
+	}
+	slices.SortFunc(letters, func(x, y queue.Letter) int { return cmp.Compare(x.ID, y.ID) })
+	return letters
+}
+
+// buryJobs makes letters of n jobs.
+func (b *bench) buryJobs(n int) {
+	b.t.Helper()
+	for i := range n {
+		b.send(b.job(i), 0)
+	}
+	for _, d := range b.receive(n) {
+		b.bury(d, "a reason")
+	}
+}
+
+// A handling is a method that does something to letters.
+type handling func(context.Context, queue.Choice) ([]queue.Handled, error)
+
+// redrive redrives n letters, all without an error.
+func (b *bench) redrive(n int, c queue.Choice) {
+	b.t.Helper()
+	b.handled(n, c, b.dead().Redrive)
+}
+
+func (b *bench) handled(n int, c queue.Choice, do handling) {
+	b.t.Helper()
+	handled, err := do(b.t.Context(), c)
+	if err != nil || len(handled) != n {
+		b.t.Fatalf("handled are %d letters, error %v, want %d", len(handled), err, n)
+	}
+	for _, h := range handled {
+		if h.Err != nil {
+			b.t.Fatalf("the letter %s: %v", h.Letter.ID, h.Err)
+		}
+	}
 }

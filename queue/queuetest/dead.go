@@ -1,9 +1,9 @@
 package queuetest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"cloudmirror/queue"
 )
@@ -14,8 +14,8 @@ func deadLetterTests() []test {
 		{name: "a job buried without its body is encoded", run: buryEncoded},
 		{name: "a job can be buried for any reason", run: buryOddReason},
 		{name: "a second burial is no error", run: buryTwice},
-		{name: "malformed messages are buried at once and do not block", run: malformed},
-		{name: "a job that is received too often is buried", run: tooManyReceives, maxReceives: 3},
+		{name: "malformed messages come unfit until they are buried", run: malformed},
+		{name: "a job that is received too often comes unfit until it is buried", run: tooManyReceives, maxReceives: 3},
 	}
 }
 
@@ -91,17 +91,26 @@ func malformed(b *bench) {
 		b.SendRaw(b.t, body)
 	}
 	b.send(b.job(1), 0)
-	b.ack(b.receiveOne()) // fails if it is one of the others
-
-	var dead map[string]Dead
-	b.await("the dead letters", func() bool {
-		dead = b.deadLetters()
-		return len(dead) >= len(bodies)
-	})
+	for _, d := range b.receive(len(bodies) + 1) {
+		if d.Job.ID == "job1" && d.Unfit == nil {
+			b.ack(d)
+			continue
+		}
+		if !errors.Is(d.Unfit, queue.ErrMalformed) || strings.Contains(d.Unfit.Error(), "secret") || d.Job != (queue.Job{}) {
+			b.t.Errorf("the message %.40q comes with job %+v and is unfit because of %v; want queue.ErrMalformed without the URL", d.Body, d.Job, d.Unfit)
+		}
+		b.extend(d, 0)
+	}
+	for _, d := range b.receive(len(bodies)) {
+		if !errors.Is(d.Unfit, queue.ErrMalformed) {
+			b.t.Errorf("the second receive of %.40q is unfit because of %v", d.Body, d.Unfit)
+		}
+		b.bury(d, "no job")
+	}
+	dead := b.deadLetters()
 	for _, body := range bodies {
-		letter, found := dead[body]
-		if !found || letter.Reason == "" || strings.Contains(letter.Reason, "secret") {
-			b.t.Errorf("the message %.40q is buried: %t, for the reason %q; want a reason without the URL", body, found, letter.Reason)
+		if _, found := dead[body]; !found {
+			b.t.Errorf("the message %.40q is not among the dead letters", body)
 		}
 	}
 	b.lapse()
@@ -110,36 +119,23 @@ func malformed(b *bench) {
 
 func tooManyReceives(b *bench) {
 	b.send(b.job(1), 0)
-	for i := range 3 {
+	for i := range 5 {
 		d := b.receiveOne()
-		if d.Receives != i+1 {
-			b.t.Fatalf("receive %d counts %d", i+1, d.Receives)
+		if d.Job.ID != "job1" || d.Receives != i+1 {
+			b.t.Fatalf("receive %d is of %s and counts %d", i+1, d.Job.ID, d.Receives)
 		}
-		b.extend(d, 0)
+		if unfit := errors.Is(d.Unfit, queue.ErrExhausted); unfit != (i >= 3) {
+			b.t.Fatalf("receive %d is unfit because of %v, though the limit is 3", i+1, d.Unfit)
+		}
+		if i < 4 {
+			b.extend(d, 0)
+			continue
+		}
+		b.bury(d, d.Unfit.Error())
 	}
-	b.send(b.job(2), 0)
-	d := b.receiveOne()
-	if d.Job.ID != "job2" {
-		b.t.Fatalf("received %s (receive %d), though the limit is 3", d.Job.ID, d.Receives)
-	}
-	b.ack(d)
-	body := string(b.job(1).Encode())
-	b.await("the dead letter", func() bool { return b.deadLetters()[body].Body == body })
 	b.lapse()
 	b.receiveNone("though it was buried")
 	if c, want := b.counts(), (queue.Counts{Dead: 1}); c != want {
 		b.t.Errorf("counts are %+v, want %+v", c, want)
-	}
-}
-
-// await receives, since that is when messages are buried, until done. No job
-// may come.
-func (b *bench) await(what string, done func() bool) {
-	b.t.Helper()
-	for end := time.Now().Add(patience); !done(); {
-		if time.Now().After(end) {
-			b.t.Fatalf("%s did not come", what)
-		}
-		b.receiveNone("while waiting for " + what)
 	}
 }

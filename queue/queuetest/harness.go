@@ -45,7 +45,7 @@ type Options struct {
 
 // A Fixture is a queue and the ways around it.
 type Fixture struct {
-	// Queue is the driver. It must be a queue.Counter, too.
+	// Queue is the driver. It must be a queue.Counter and queue.DeadLetters, too.
 	Queue queue.Queue
 
 	// SendRaw puts a message of any content into the queue.
@@ -82,7 +82,7 @@ func Run(t *testing.T, h Harness) {
 	}
 	var running errgroup.Group
 	running.SetLimit(sideBySide)
-	for _, test := range slices.Concat(sendingTests(), visibilityTests(), endingTests(), deadLetterTests(), concurrencyTests()) {
+	for _, test := range slices.Concat(sendingTests(), visibilityTests(), endingTests(), deadLetterTests(), letterTests(), concurrencyTests()) {
 		running.Go(func() error {
 			runOne(t, h, test)
 			return nil

@@ -18,6 +18,11 @@ const (
 	deadRetention = 14 * 24 * time.Hour
 )
 
+// spareReceives is how many receives more than ours the redrive policy allows. A
+// message that SQS moves by itself is seen by nobody who could tell those who
+// wait for its object, so receivers get some chances to bury it before.
+const spareReceives = 5
+
 // deadAttributes returns what a dead-letter queue is created with.
 func (q *Queue) deadAttributes(context.Context) (map[string]string, error) {
 	return map[string]string{
@@ -35,7 +40,7 @@ func (q *Queue) jobAttributes(ctx context.Context) (map[string]string, error) {
 	}
 	redrive, err := json.Marshal(map[string]string{
 		"deadLetterTargetArn": dead[string(types.QueueAttributeNameQueueArn)],
-		"maxReceiveCount":     strconv.Itoa(q.options.MaxReceives),
+		"maxReceiveCount":     strconv.Itoa(min(q.options.MaxReceives+spareReceives, maxRedrive)),
 	})
 	if err != nil {
 		return nil, err

@@ -34,16 +34,21 @@ func (q *Queue) sendBatch(ctx context.Context, messages []outgoing, errs []error
 	})
 }
 
-// deleteBatch deletes messages by their receipt handles.
-func (q *Queue) deleteBatch(ctx context.Context, handles []string, errs []error) error {
+// deleteJobs deletes messages of the queue of the jobs.
+func (q *Queue) deleteJobs(ctx context.Context, handles []string, errs []error) error {
+	return deleteBatch(ctx, q.jobs, handles, errs)
+}
+
+// deleteBatch deletes messages of a queue by their receipt handles.
+func deleteBatch(ctx context.Context, from *address, handles []string, errs []error) error {
 	entries := make([]types.DeleteMessageBatchRequestEntry, len(handles))
 	for i, handle := range handles {
 		entries[i] = types.DeleteMessageBatchRequestEntry{
 			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(handle),
 		}
 	}
-	return q.jobs.do(ctx, func(url string) error {
-		out, err := q.options.Client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: entries})
+	return from.do(ctx, func(url string) error {
+		out, err := from.options.Client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: entries})
 		if err != nil {
 			return err
 		}

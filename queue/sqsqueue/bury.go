@@ -3,6 +3,7 @@ package sqsqueue
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -13,9 +14,12 @@ import (
 	"cloudmirror/queue"
 )
 
-// ReasonAttribute is the message attribute of a dead letter that holds the
-// reason. A message that the redrive policy moved has none.
-const ReasonAttribute = "Reason"
+// Message attributes of a dead letter. A message that the redrive policy moved
+// has none.
+const (
+	ReasonAttribute   = "Reason"   // why it was buried
+	ReceivesAttribute = "Receives" // how often it had been received then
+)
 
 // maxReasonBytes is how much of a reason is kept.
 const maxReasonBytes = 1 << 10
@@ -27,13 +31,13 @@ func (q *Queue) Bury(ctx context.Context, d queue.Delivery, reason string) error
 	if body == "" {
 		body = string(d.Job.Encode())
 	}
-	if err := q.sendDead(ctx, body, reasonText(reason)); err != nil {
+	if err := q.sendDead(ctx, body, reasonText(reason), d.Receives); err != nil {
 		return fmt.Errorf("sqsqueue: bury in %s: %w", q.dead.name, err)
 	}
 	return q.Ack(ctx, d)
 }
 
-func (q *Queue) sendDead(ctx context.Context, body, reason string) error {
+func (q *Queue) sendDead(ctx context.Context, body, reason string, receives int) error {
 	ctx, cancel := bounded(ctx, requestTimeout)
 	defer cancel()
 	if most := maxBatchBytes - 2*maxReasonBytes; len(body) > most {
@@ -44,7 +48,8 @@ func (q *Queue) sendDead(ctx context.Context, body, reason string) error {
 		_, err := q.options.Client.SendMessage(ctx, &sqs.SendMessageInput{
 			QueueUrl: &url, MessageBody: &body,
 			MessageAttributes: map[string]types.MessageAttributeValue{
-				ReasonAttribute: {DataType: aws.String("String"), StringValue: &reason},
+				ReasonAttribute:   {DataType: aws.String("String"), StringValue: &reason},
+				ReceivesAttribute: {DataType: aws.String("String"), StringValue: aws.String(strconv.Itoa(receives))},
 			},
 		})
 		return err

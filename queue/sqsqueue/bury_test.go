@@ -5,12 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
-
 	"cloudmirror/queue/sqsqueue"
 	"cloudmirror/queue/sqsqueue/sqstest"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 func TestAMessageThatCannotBeBuriedIsNotLost(t *testing.T) {
@@ -46,28 +43,6 @@ func TestABurialThatEndsHalfwayLeavesTheMessageInBothQueues(t *testing.T) {
 	}
 }
 
-func TestAMalformedMessageThatCannotBeBuriedComesAgain(t *testing.T) {
-	core, logs := observer.New(zap.WarnLevel)
-	s := newSetup(t, sqsqueue.Options{Create: true, WaitTime: -1, Logger: zap.New(core)})
-	s.send("good")
-	s.sendRaw("no job")
-	s.server.Inject("SendMessage", 3, sqstest.Fault{Code: "InternalFailure"})
-	if d := s.receive(); d.Job.ID != "good" {
-		t.Errorf("received %q, want the good job beside the bad message", d.Job.ID)
-	}
-	if n := logs.FilterLevelExact(zap.ErrorLevel).Len(); n != 1 {
-		t.Errorf("%d errors in the log, want one", n)
-	}
-	s.server.Advance(time.Minute)
-	if d := s.receive(); d.Job.ID != "good" || d.Receives != 2 {
-		t.Errorf("received %+v, want the good job again", d)
-	}
-	dead := s.deadLetters()
-	if len(dead) != 1 || dead[0].Body != "no job" || dead[0].Reason == "" {
-		t.Errorf("the dead letters are %v, want the bad message with a reason", dead)
-	}
-}
-
 // TestAMessageTooLongForItsReasonIsCut sends as much as SQS takes, which leaves
 // no room for the attribute of the reason.
 func TestAMessageTooLongForItsReasonIsCut(t *testing.T) {
@@ -76,8 +51,9 @@ func TestAMessageTooLongForItsReasonIsCut(t *testing.T) {
 	s.receive()
 	body := strings.Repeat("ü", 1<<19)
 	s.sendRaw(body)
-	if deliveries, err := s.Receive(t.Context(), 10); err != nil || len(deliveries) != 0 {
-		t.Fatalf("received %d messages, error %v", len(deliveries), err)
+	d := s.receive()
+	if err := s.Bury(t.Context(), d, d.Unfit.Error()); err != nil {
+		t.Fatal(err)
 	}
 	dead := s.deadLetters()
 	if len(dead) != 1 || !strings.HasPrefix(body, dead[0].Body) || len(dead[0].Body) < 200<<10 {

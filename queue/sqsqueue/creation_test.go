@@ -21,7 +21,7 @@ func TestMissingQueuesAreCreatedWithTheirAttributes(t *testing.T) {
 	want := map[string]map[string]string{
 		jobsName: {
 			"VisibilityTimeout": "90", "ReceiveMessageWaitTimeSeconds": "20", "MessageRetentionPeriod": "345600",
-			"RedrivePolicy":        `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:` + deadName + `","maxReceiveCount":"7"}`,
+			"RedrivePolicy":        `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:` + deadName + `","maxReceiveCount":"12"}`,
 			"SqsManagedSseEnabled": "true",
 		},
 		deadName: {"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true"},

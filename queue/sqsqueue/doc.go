@@ -13,8 +13,9 @@
 // and leave together. The end of a caller's context ends its wait, not the
 // request of the others.
 //
-// A message that is no valid job, or was received too often, is sent to the dead
-// letters first and then deleted: if the process dies in between it is in both
-// queues, never in none. The redrive policy of the queue does the same for
-// messages that no receiver lives long enough to bury, but without a reason.
+// What is buried is sent to the dead letters first and then deleted, and what is
+// redriven the other way round: if the process dies in between it is in both
+// queues, never in none. The redrive policy of the queue buries messages that no
+// receiver lives long enough to bury, some receives after our limit and without a
+// reason.
 package sqsqueue

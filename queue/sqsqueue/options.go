@@ -31,7 +31,7 @@ type Options struct {
 	Backend     cloudmirror.BackendID // required
 	Prefix      string                // of the queues' names; none
 	Visibility  time.Duration         // how long a receive hides a message, in whole seconds; 60 s
-	MaxReceives int                   // a message received more often is buried; 5
+	MaxReceives int                   // a message received more often is unfit; 5
 	Create      bool                  // create queues that are missing
 	WaitTime    time.Duration         // of a long poll, in whole seconds; 20 s; negative: do not wait
 	Logger      *zap.Logger           // none

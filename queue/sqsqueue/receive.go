@@ -6,18 +6,14 @@ import (
 	"strconv"
 	"time"
 
+	"cloudmirror/queue"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"go.uber.org/zap"
-
-	"cloudmirror/queue"
 )
 
 // Receive implements queue.Queue by long polling. It returns at most 10
-// messages, which is SQS's limit, and none after the wait time. If a message
-// that has to be buried cannot be, that is logged, and the message comes again
-// when its visibility lapses.
+// messages, which is SQS's limit, and none after the wait time.
 func (q *Queue) Receive(ctx context.Context, limit int) ([]queue.Delivery, error) {
 	polling, cancel := bounded(ctx, q.options.WaitTime+requestTimeout)
 	defer cancel()
@@ -28,12 +24,7 @@ func (q *Queue) Receive(ctx context.Context, limit int) ([]queue.Delivery, error
 	}
 	deliveries := make([]queue.Delivery, 0, len(messages))
 	for _, m := range messages {
-		d, err := q.delivery(m, began)
-		if err == nil {
-			deliveries = append(deliveries, d)
-			continue
-		}
-		q.buryReceived(ctx, d, err.Error())
+		deliveries = append(deliveries, q.delivery(m, began))
 	}
 	return deliveries, nil
 }
@@ -55,27 +46,12 @@ func (q *Queue) poll(ctx context.Context, limit int) (messages []types.Message, 
 	return messages, err
 }
 
-// delivery reads a message. An error is the reason to bury the delivery, which
-// then has no job.
-func (q *Queue) delivery(m types.Message, receivedAt time.Time) (queue.Delivery, error) {
+// delivery reads a message.
+func (q *Queue) delivery(m types.Message, receivedAt time.Time) queue.Delivery {
 	d := queue.Delivery{Receives: 1, Receipt: receiptOf(m.ReceiptHandle, receivedAt), Body: aws.ToString(m.Body)}
 	count := m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]
 	if n, err := strconv.Atoi(count); err == nil {
 		d.Receives = n
 	}
-	if d.Receives > q.options.MaxReceives {
-		return d, fmt.Errorf("received %d times, and neither acknowledged nor buried", d.Receives-1)
-	}
-	job, err := queue.DecodeJob([]byte(d.Body))
-	d.Job = job
-	return d, err
-}
-
-func (q *Queue) buryReceived(ctx context.Context, d queue.Delivery, reason string) {
-	log := q.options.Logger.With(zap.String("queue", q.jobs.name), zap.String("reason", reasonText(reason)))
-	if err := q.Bury(ctx, d, reason); err != nil {
-		log.Error("cannot bury a message, it will be received again", zap.Error(err))
-		return
-	}
-	log.Warn("buried a message")
+	return queue.Examine(d, q.options.MaxReceives)
 }

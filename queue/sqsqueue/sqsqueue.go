@@ -51,7 +51,7 @@ func New(o Options) (*Queue, error) {
 	q.dead = newAddress(o, o.name()+deadSuffix, q.deadAttributes)
 	q.jobs = newAddress(o, o.name(), q.jobAttributes)
 	q.sends = newBatcher(q.sendBatch, func(m outgoing) int { return len(m.body) })
-	q.acks = newBatcher(q.deleteBatch, func(string) int { return 0 })
+	q.acks = newBatcher(q.deleteJobs, func(string) int { return 0 })
 	return q, nil
 }
 

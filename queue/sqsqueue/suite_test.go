@@ -62,6 +62,7 @@ func TestQueueOnMoto(t *testing.T) {
 		RealTime:   true,
 		Skip: map[string]string{
 			"extend with an old receipt leaves the newest receive alone":             "moto takes any receipt that a message ever had",
+			"two who redrive everything send each job once":                          "moto gives a message to two receivers at the same moment now and then",
 			"receivers at the same time get different messages":                      "moto gives a message to two receivers at the same moment now and then",
 			"an acknowledgement with an old receipt leaves the newest receive alone": "moto takes any receipt that a message ever had",
 		},

@@ -20,17 +20,19 @@ import (
 
 // An effort is how much is measured.
 type effort struct {
-	rounds      int // of each server that answers hits
-	round       time.Duration
-	coldObjects int
-	largeBytes  int64
-	largeCopies int // of each kind of storage
+	rounds       int // of each server that answers hits
+	round        time.Duration
+	coldObjects  int
+	smallObjects int
+	largeBytes   int64
+	largeCopies  int // of each kind of storage
 }
 
 // sections are measured and written one after the other.
 var sections = []section{
 	{"A present object", measureHits},
 	{"A cold object of 1 KB", measureCold},
+	{"Many small objects", measureSmall},
 	{"A large object", measureLarge},
 }
 
@@ -43,9 +45,9 @@ func main() {
 	note := flag.String("note", "", "add a `SENTENCE` about the machine, such as what else it was doing")
 	quick := flag.Bool("quick", false, "measure little, to try the benchmark itself")
 	flag.Parse()
-	how := effort{rounds: 30, round: 1500 * time.Millisecond, coldObjects: 300, largeBytes: 5 << 30, largeCopies: 1}
+	how := effort{rounds: 30, round: 1500 * time.Millisecond, coldObjects: 300, smallObjects: 20_000, largeBytes: 5 << 30, largeCopies: 1}
 	if *quick {
-		how = effort{rounds: 5, round: 500 * time.Millisecond, coldObjects: 50, largeBytes: 256 << 20, largeCopies: 1}
+		how = effort{rounds: 5, round: 500 * time.Millisecond, coldObjects: 50, smallObjects: 2_000, largeBytes: 256 << 20, largeCopies: 1}
 	}
 	if err := run(ctx, *out, *note, how); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -1,6 +1,9 @@
 package sqstest
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // handleInput names a receive, alone or as the entry of a batch.
 type handleInput struct {
@@ -10,7 +13,7 @@ type handleInput struct {
 	VisibilityTimeout int
 }
 
-type deleteBatchInput struct {
+type handleBatchInput struct {
 	QueueUrl string //nolint:revive // the protocol's spelling
 	Entries  []handleInput
 }
@@ -27,7 +30,16 @@ func (s *Server) deleteMessage(in handleInput) (any, error) {
 	return struct{}{}, nil
 }
 
-func (s *Server) deleteMessageBatch(in deleteBatchInput, fault Fault) (any, error) {
+func (s *Server) deleteMessageBatch(in handleBatchInput, fault Fault) (any, error) {
+	return eachHandle(in, fault, s.deleteMessage)
+}
+
+func (s *Server) changeVisibilityBatch(in handleBatchInput, fault Fault) (any, error) {
+	return eachHandle(in, fault, s.changeVisibility)
+}
+
+// eachHandle does what a batch asks for, entry by entry.
+func eachHandle(in handleBatchInput, fault Fault, do func(handleInput) (any, error)) (any, error) {
 	ids := make([]string, 0, len(in.Entries))
 	for _, e := range in.Entries {
 		ids = append(ids, e.Id)
@@ -45,7 +57,12 @@ func (s *Server) deleteMessageBatch(in deleteBatchInput, fault Fault) (any, erro
 			continue
 		}
 		e.QueueUrl = in.QueueUrl
-		if _, err := s.deleteMessage(e); err != nil {
+		_, err := do(e)
+		if refused, ok := errors.AsType[*apiError](err); ok && refused.code != "QueueDoesNotExist" {
+			out.Failed = append(out.Failed, entryError{Id: e.Id, Code: refused.code, Message: refused.message, SenderFault: true})
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
 		out.Successful = append(out.Successful, map[string]string{"Id": e.Id})

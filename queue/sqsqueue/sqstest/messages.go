@@ -30,6 +30,7 @@ type message struct {
 	attributes map[string]attribute
 	handle     string // of the newest receive; "" before the first one
 	receives   int
+	sentAt     time.Time
 	receivedAt time.Time // the newest receive
 	visibleAt  time.Time // the end of its delay, or of its visibility timeout
 }

@@ -60,7 +60,10 @@ func (s *Server) tryReceive(in receiveInput, end *time.Time) (received []receive
 	for _, m := range s.take(q, max(in.MaxNumberOfMessages, 1), orDefault(in.VisibilityTimeout, q.visibility)) {
 		received = append(received, receivedMessage{
 			MessageId: m.id, ReceiptHandle: m.handle, Body: m.body, MD5OfBody: checksum(m.body),
-			Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(m.receives)}, MessageAttributes: m.attributes,
+			Attributes: map[string]string{
+				"ApproximateReceiveCount": strconv.Itoa(m.receives), "SentTimestamp": strconv.FormatInt(m.sentAt.UnixMilli(), 10),
+			},
+			MessageAttributes: m.attributes,
 		})
 	}
 	left := time.Until(*end)

@@ -142,7 +142,7 @@ func validText(s string) bool {
 
 func (s *Server) add(q *messages, in sendInput) sendOutput {
 	m := &message{
-		id: s.newID("message"), body: in.MessageBody, attributes: in.MessageAttributes,
+		id: s.newID("message"), body: in.MessageBody, attributes: in.MessageAttributes, sentAt: s.now(),
 		visibleAt: s.now().Add(time.Duration(in.DelaySeconds) * time.Second),
 	}
 	q.list = append(q.list, m)

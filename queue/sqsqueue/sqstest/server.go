@@ -171,9 +171,11 @@ func (s *Server) do(ctx context.Context, action string, body []byte, fault Fault
 	case "DeleteMessage":
 		return call(s, body, s.deleteMessage)
 	case "DeleteMessageBatch":
-		return call(s, body, func(in deleteBatchInput) (any, error) { return s.deleteMessageBatch(in, fault) })
+		return call(s, body, func(in handleBatchInput) (any, error) { return s.deleteMessageBatch(in, fault) })
 	case "ChangeMessageVisibility":
 		return call(s, body, s.changeVisibility)
+	case "ChangeMessageVisibilityBatch":
+		return call(s, body, func(in handleBatchInput) (any, error) { return s.changeVisibilityBatch(in, fault) })
 	case "ReceiveMessage":
 		var in receiveInput
 		if err := json.Unmarshal(body, &in); err != nil {

@@ -1,0 +1,4 @@
+package app
+
+// NewHTTPServer is for tests, which reach it through connections of their own.
+var NewHTTPServer = newHTTPServer

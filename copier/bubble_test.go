@@ -1,0 +1,278 @@
+package copier_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/cache/memcache"
+	"cloudmirror/copier"
+	"cloudmirror/mirror"
+	"cloudmirror/origin"
+	"cloudmirror/queue"
+	"cloudmirror/queue/memqueue"
+	"cloudmirror/storage"
+)
+
+// A bubble is a deployment within testing/synctest, where hours take no time: the
+// origin is a function, and storage keeps nothing but what it was told.
+type bubble struct {
+	t        *testing.T
+	origin   *scriptedOrigin
+	queue    *countingQueue
+	mirror   *mirror.Mirror
+	registry *prometheus.Registry
+	stop     func() // the copier, with a grace of a second
+}
+
+// elsewhere are backends that a bubble has beside backendID: of the same service,
+// and of another.
+var elsewhere = []cloudmirror.BackendID{{Service: "s3", Region: "us-east-1"}, {Service: "media", Region: "eu-west-1"}}
+
+// newBubble runs a copier whose options the test may change. Its first backend
+// is backendID, those of elsewhere follow.
+func newBubble(t *testing.T, change func(*copier.Options)) *bubble {
+	t.Helper()
+	memory, err := memcache.New(memcache.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bubble{
+		t: t, registry: prometheus.NewRegistry(),
+		origin: &scriptedOrigin{answer: copiesIn(0), running: map[string]int{}, most: map[string]int{}, calls: map[string]int{}},
+		queue:  &countingQueue{Queue: memqueue.New(memqueue.Options{})},
+	}
+	jobs := []copier.Backend{{ID: backendID, Queue: b.queue}}
+	for _, id := range elsewhere {
+		jobs = append(jobs, copier.Backend{ID: id, Queue: memqueue.New(memqueue.Options{})})
+	}
+	engine := mirror.Options{Cache: memory, Logger: zap.NewNop()}
+	for i := range jobs {
+		jobs[i].Storage = &forgetfulStorage{stored: map[string]storage.Info{}}
+		engine.Backends = append(engine.Backends, mirror.Backend{
+			ID: jobs[i].ID, Storage: jobs[i].Storage, Queue: jobs[i].Queue, TTL: 24 * time.Hour, NegativeTTL: 30 * time.Second,
+		})
+	}
+	b.mirror = mirror.New(engine)
+	o := copier.Options{
+		Mirror: b.mirror, Cache: memory, Origin: b.origin, Logger: zap.NewNop(), Metrics: b.registry, Backends: jobs,
+		Manners: copier.Manners{CopiesPerHost: 8}, Concurrency: 16, Visibility: time.Minute, Grace: time.Second,
+	}
+	if change != nil {
+		change(&o)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); copier.New(o).Run(ctx) }()
+	b.stop = func() { cancel(); <-done }
+	t.Cleanup(func() { b.stop(); b.mirror.Close() })
+	return b
+}
+
+func want(t *testing.T, url string) mirror.Want {
+	t.Helper()
+	o, err := cloudmirror.ParseObject(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mirror.Want{Object: o, Backend: backendID}
+}
+
+// ask asks for a copy, as a client does that does not wait.
+func (b *bubble) ask(url string) {
+	b.t.Helper()
+	if _, err := b.mirror.Ensure(b.t.Context(), want(b.t, url)); err != nil {
+		b.t.Fatalf("ask for %s: %v", url, err)
+	}
+}
+
+func (b *bubble) entry(url string) cache.Entry {
+	b.t.Helper()
+	view, err := b.mirror.Peek(b.t.Context(), want(b.t, url))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return view.Entry
+}
+
+// after returns what the entry is after time has passed.
+func (b *bubble) after(d time.Duration, url string) cache.Entry {
+	b.t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	return b.entry(url)
+}
+
+// wait waits for a copy for as long as a client does.
+func (b *bubble) wait(url string, patience time.Duration) cache.Entry {
+	b.t.Helper()
+	view, err := b.mirror.Wait(b.t.Context(), want(b.t, url), mirror.Patience{Until: time.Now().Add(patience)})
+	if err != nil {
+		b.t.Fatalf("wait for %s: %v", url, err)
+	}
+	return view.Entry
+}
+
+// value returns the sum of a metric over its labels.
+func (b *bubble) value(name string) float64 {
+	b.t.Helper()
+	families, err := b.registry.Gather()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	sum := 0.0
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == name {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// A scriptedOrigin answers as the test says, and counts by host and URL.
+type scriptedOrigin struct {
+	mu      sync.Mutex
+	answer  func(context.Context, cloudmirror.Object) (io.Reader, error)
+	running map[string]int // answers and bodies that are not ended, by host
+	most    map[string]int // at the same time
+	calls   map[string]int // by URL
+	total   int
+}
+
+// copiesIn answers with a small object, after a while.
+func copiesIn(took time.Duration) func(context.Context, cloudmirror.Object) (io.Reader, error) {
+	return func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
+		select {
+		case <-time.After(took):
+			return bytes.NewReader([]byte(o.URL())), nil
+		case <-ctx.Done():
+			return nil, &cloudmirror.Failure{Code: cloudmirror.CodeInternal, Err: ctx.Err()}
+		}
+	}
+}
+
+// fails answers every time with a failure.
+func fails(f cloudmirror.Failure) func(context.Context, cloudmirror.Object) (io.Reader, error) {
+	return func(context.Context, cloudmirror.Object) (io.Reader, error) { return nil, &f }
+}
+
+func (s *scriptedOrigin) script(answer func(context.Context, cloudmirror.Object) (io.Reader, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
+func (s *scriptedOrigin) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.total
+}
+
+func (s *scriptedOrigin) askedFor(url string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[url]
+}
+
+func (s *scriptedOrigin) mostOf(host string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most[host]
+}
+
+func (s *scriptedOrigin) Get(ctx context.Context, _ origin.Rules, o cloudmirror.Object) (*origin.Response, error) {
+	host := o.Host()
+	s.mu.Lock()
+	s.total++
+	s.calls[o.URL()]++
+	s.running[host]++
+	s.most[host] = max(s.most[host], s.running[host])
+	answer := s.answer
+	s.mu.Unlock()
+	end := sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.running[host]--
+	})
+	body, err := answer(ctx, o)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return &origin.Response{SizeBytes: -1, Body: endingBody{Reader: body, end: end}}, nil
+}
+
+type endingBody struct {
+	io.Reader
+	end func()
+}
+
+func (b endingBody) Close() error { b.end(); return nil }
+
+// A forgetfulStorage keeps what is said of copies, and not their bytes.
+type forgetfulStorage struct {
+	storage.Provider // panics: nothing else is asked of it
+
+	mu     sync.Mutex
+	stored map[string]storage.Info
+}
+
+func (s *forgetfulStorage) Stat(_ context.Context, key string) (storage.Info, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if info, found := s.stored[key]; found {
+		return info, nil
+	}
+	return storage.Info{}, storage.ErrNotExist
+}
+
+func (s *forgetfulStorage) Open(context.Context, string) (io.ReadCloser, storage.Info, error) {
+	return nil, storage.Info{}, storage.ErrNotExist // no object was ever purged
+}
+
+func (s *forgetfulStorage) Put(_ context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
+	n, err := io.Copy(io.Discard, body)
+	if err != nil {
+		return storage.Info{}, fmt.Errorf("put: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, found := s.stored[key]; found && !o.Replace {
+		return storage.Info{}, storage.ErrExist
+	}
+	s.stored[key] = storage.Info{SizeBytes: n, StoredAt: time.Now(), ExpiresAt: o.ExpiresAt}
+	return s.stored[key], nil
+}
+
+// A countingQueue counts the messages that are sent.
+type countingQueue struct {
+	*memqueue.Queue
+
+	mu   sync.Mutex
+	sent int
+}
+
+func (q *countingQueue) Send(ctx context.Context, job queue.Job, delay time.Duration) error {
+	q.mu.Lock()
+	q.sent++
+	q.mu.Unlock()
+	return q.Queue.Send(ctx, job, delay)
+}
+
+func (q *countingQueue) sends() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.sent
+}

@@ -1,0 +1,105 @@
+package frontend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"cloudmirror"
+	"cloudmirror/queue"
+)
+
+const (
+	redriveSuffix = "/redrive"
+	dropSuffix    = "/drop"
+)
+
+// maxAuditedIDs is how many letters one line of the log names.
+const maxAuditedIDs = 100
+
+type handleBody struct {
+	IDs []string `json:"ids"`
+	All bool     `json:"all"` // so many as one request handles
+}
+
+// handledBody says what came of a request to redrive or drop.
+type handledBody struct {
+	Service  string          `json:"service"`
+	Region   string          `json:"region"`
+	Done     []string        `json:"done"` // ids
+	Refused  []refusedLetter `json:"refused"`
+	Complete bool            `json:"complete"` // false: the queue failed before the rest
+	Count    *int            `json:"count"`    // of the letters that are left, about; null: not known
+}
+
+type refusedLetter struct {
+	ID      string           `json:"id"`
+	Code    cloudmirror.Code `json:"code"`
+	Message string           `json:"message"`
+}
+
+// A handling does something to letters.
+type handling func(queue.DeadLetters, context.Context, queue.Choice) ([]queue.Handled, error)
+
+// redriveLetters answers POST of /v1/dead-letters/:service/:region/redrive.
+func (f *Frontend) redriveLetters(r *http.Request) answer {
+	return f.handleLetters(r, redriveSuffix, "redrive dead letters", queue.DeadLetters.Redrive)
+}
+
+// dropLetters answers POST of /v1/dead-letters/:service/:region/drop.
+func (f *Frontend) dropLetters(r *http.Request) answer {
+	return f.handleLetters(r, dropSuffix, "drop dead letters", queue.DeadLetters.Drop)
+}
+
+func (f *Frontend) handleLetters(r *http.Request, suffix, did string, do handling) answer {
+	who, b, _, refusal := f.findLetters(r, suffix)
+	if refusal != nil {
+		return *refusal
+	}
+	var asked handleBody
+	if err := readJSON(r, &asked); err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return requestTooLarge()
+		}
+		return invalidRequest(err)
+	}
+	if asked.All == (len(asked.IDs) > 0) || len(asked.IDs) > queue.MaxLetters {
+		return invalidRequest(fmt.Errorf("the body must have either all, or 1 to %d ids", queue.MaxLetters))
+	}
+	handled, err := do(b.letters, r.Context(), queue.Choice{IDs: asked.IDs, All: asked.All})
+	body := f.sortHandled(b, handled)
+	body.Complete = err == nil
+	f.audit(who, did, err, zap.Stringer("backend", b.id), zap.Bool("all", asked.All),
+		zap.Int("done", len(body.Done)), zap.Int("refused", len(body.Refused)),
+		zap.Strings("letters", body.Done[:min(len(body.Done), maxAuditedIDs)]))
+	if err != nil && len(handled) == 0 {
+		return unavailable("The dead letters cannot be reached now; try again later.")
+	}
+	body.Count = b.countLetters(r.Context())
+	return okJSON(body)
+}
+
+// sortHandled tells apart what was done and what was not.
+func (f *Frontend) sortHandled(b *backend, handled []queue.Handled) handledBody {
+	body := handledBody{Service: b.id.Service, Region: b.id.Region, Done: []string{}, Refused: []refusedLetter{}}
+	for _, h := range handled {
+		refused := refusedLetter{ID: h.Letter.ID}
+		switch {
+		case h.Err == nil:
+			body.Done = append(body.Done, h.Letter.ID)
+			continue
+		case errors.Is(h.Err, queue.ErrNoLetter):
+			refused.Code, refused.Message = codeUnknownLetter, "No such letter was found; perhaps somebody else handles it."
+		case errors.Is(h.Err, queue.ErrMalformed):
+			refused.Code, refused.Message = codeMalformedLetter, "The letter is no job; it can only be dropped."
+		default:
+			refused.Code, refused.Message = codeUnavailable, "The queue failed; look again what became of the letter."
+			f.logger.Warn("a dead letter could not be handled", zap.Stringer("backend", b.id), zap.String("letter", h.Letter.ID), zap.Error(h.Err))
+		}
+		body.Refused = append(body.Refused, refused)
+	}
+	return body
+}

@@ -1,0 +1,33 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cloudmirror/cache"
+	"cloudmirror/queue"
+)
+
+// Defer lets a job that was received, but not begun, rest in its queue: a fresh
+// message is sent, to be received after delay, and its claim is kept for as long,
+// so that nobody takes the job for lost. The caller acknowledges the old message
+// if the error is nil, and leaves it to be received again otherwise.
+func (m *Mirror) Defer(ctx context.Context, job queue.Job, delay time.Duration) error {
+	b, err := m.backend(job.Backend)
+	if err != nil {
+		return err
+	}
+	_, _, err = m.update(ctx, cache.KeyOf(job.Object, job.Backend), cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		return e.Defer(now, job.ID, delay+m.timing.QueueLease), nil
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Send)
+	defer cancel()
+	if err := b.Queue.Send(ctx, job, delay); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}

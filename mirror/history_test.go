@@ -1,0 +1,308 @@
+package mirror_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/cache/memcache"
+	"cloudmirror/mirror"
+	"cloudmirror/queue"
+	"cloudmirror/storage"
+)
+
+// histories is how many histories TestPurgesStick tries, each of so many steps.
+const (
+	histories    = 4000
+	historySteps = 200
+)
+
+// TestPurgesStick makes histories of clients, copiers, purges, flushes, faults
+// and jumps of time, on several engines of one deployment, in which every call of
+// the cache, storage and queue waits for its turn, and which is next is chosen by
+// a seed. After a purge has returned, no redirect may be given to a copy whose
+// upload had begun before that purge, nor to one that is not there, whatever else
+// happens. What fails is shrunk before it is shown.
+func TestPurgesStick(t *testing.T) {
+	n := uint64(histories)
+	if testing.Short() {
+		n /= 10
+	}
+	for seed := range n {
+		random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // choices need no secrecy
+		choices := make([]int, historySteps)
+		for i := range choices {
+			choices[i] = random.IntN(1 << 16)
+		}
+		if len(play(t, choices).wrong) == 0 {
+			continue
+		}
+		h := play(t, shrink(t, choices))
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Errorf("%s\n\n%s", strings.Join(h.wrong, "\n"), strings.Join(h.log, "\n"))
+		})
+		return
+	}
+}
+
+func play(t *testing.T, choices []int) *history {
+	h := &history{choices: choices}
+	synctest.Test(t, h.run)
+	return h
+}
+
+// shrink makes choices of a history that goes wrong zero, which is to do nothing,
+// as long as it still goes wrong.
+func shrink(t *testing.T, choices []int) []int {
+	for size := len(choices) / 2; size > 0; size /= 2 {
+		for from := 0; from+size <= len(choices); from += size {
+			tried := slices.Clone(choices)
+			clear(tried[from : from+size])
+			if len(play(t, tried).wrong) > 0 {
+				choices = tried
+			}
+		}
+	}
+	return choices
+}
+
+// A history is one deployment of three engines and all that happens to it.
+type history struct {
+	schedule
+	choices []int
+
+	memory  *memcache.Store
+	bucket  *bucket
+	jobs    *messages
+	engines map[string]*mirror.Mirror
+	want    mirror.Want
+
+	purges []*purge
+	jumped time.Duration // how long time was made to pass, in all
+	wrong  []string
+}
+
+// A purge is when one began and returned without an error, or 0.
+type purge struct{ began, returned int }
+
+const copyTTL = time.Hour
+
+func (h *history) run(t *testing.T) {
+	var err error
+	if h.memory, err = memcache.New(memcache.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	h.bucket, h.jobs, h.engines = newBucket(), new(messages), make(map[string]*mirror.Mirror)
+	h.want = mirror.Want{Object: object(t, "https://origin.test/tool"), Backend: backendID}
+	for _, process := range []string{"one", "two", "copier"} {
+		h.engines[process] = mirror.New(mirror.Options{
+			Cache:  &scheduledCache{Store: h.memory, schedule: &h.schedule, process: process},
+			Logger: zap.NewNop(),
+			Backends: []mirror.Backend{{
+				ID:      backendID,
+				Storage: &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: process},
+				Queue:   &scheduledQueue{messages: h.jobs, schedule: &h.schedule, process: process},
+				TTL:     copyTTL, NegativeTTL: 30 * time.Second,
+			}},
+		})
+	}
+	h.begin(t.Context())
+	for _, c := range h.choices {
+		if c == 0 {
+			continue
+		}
+		synctest.Wait()
+		options := h.options(t.Context())
+		options[c%len(options)]()
+	}
+	if err := h.finish(); err != nil {
+		h.complain("%v", err)
+	}
+	for _, process := range []string{"one", "two"} { // what has settled must be right, too
+		h.ask(t.Context(), process)
+		h.memory.Flush()
+		h.ask(t.Context(), process)
+	}
+	for _, m := range h.engines {
+		m.Close()
+	}
+}
+
+// begin makes a first copy, in peace.
+func (h *history) begin(ctx context.Context) {
+	h.free = true
+	h.ask(ctx, "one")
+	h.copy(ctx, "complete", false)
+	h.free = false
+}
+
+func (h *history) complain(format string, args ...any) {
+	at := h.tick("WRONG: "+format, args...)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wrong = append(h.wrong, fmt.Sprintf("at %d: ", at)+fmt.Sprintf(format, args...))
+}
+
+// options are the things that can happen next. What there are more of is more
+// likely: most often, who came last goes on, so that one does a lot while another
+// stands still.
+func (h *history) options(ctx context.Context) (options []func()) {
+	add := func(times int, f func()) { options = append(options, slices.Repeat([]func(){f}, times)...) }
+	for i, t := range h.waiting() {
+		if i == 0 {
+			add(60, func() { h.release(t, goOn) })
+		}
+		add(3, func() { h.release(t, goOn) })
+		add(1, func() { h.release(t, fail) })
+	}
+	if h.running < 8 {
+		for _, process := range []string{"one", "two"} {
+			add(2, func() { h.start(func() { h.ask(ctx, process) }) })
+			add(1, func() { h.start(func() { h.peek(ctx, process) }) })
+			add(1, func() { h.start(func() { h.purge(ctx, process) }) })
+		}
+	}
+	if h.running < 8 && h.jobs.len() > 0 {
+		for _, end := range []string{"complete", "complete", "complete", "renew", "fail", "hand back", "die"} {
+			add(1, func() { h.start(func() { h.copy(ctx, end, false) }) })
+		}
+		add(1, func() { h.start(func() { h.copy(ctx, "complete", true) }) })
+	}
+	add(4, func() { h.tick("the cache is flushed"); h.memory.Flush() })
+	for _, d := range []time.Duration{time.Second, time.Second, 35 * time.Second, 3 * time.Minute, 50 * time.Minute} {
+		add(1, func() { h.tick("%v pass", d); h.jumped += d; time.Sleep(d) })
+	}
+	return options
+}
+
+// ask is a client who asks a front end and waits for a while. A near cache of
+// front ends belongs between the two: a hit there is a redirect like any other.
+func (h *history) ask(ctx context.Context, process string) {
+	began, jumped := h.tick("%s is asked", process), h.jumped
+	view, err := h.engines[process].Wait(ctx, h.want, mirror.Patience{Until: time.Now().Add(10 * time.Second)})
+	h.judge(process, began, jumped, view, err)
+}
+
+func (h *history) peek(ctx context.Context, process string) {
+	began, jumped := h.tick("%s is asked to look only", process), h.jumped
+	view, err := h.engines[process].Peek(ctx, h.want)
+	h.judge(process, began, jumped, view, err)
+}
+
+// judge checks what a client is told who asked at a time.
+func (h *history) judge(process string, began int, jumped time.Duration, view mirror.View, err error) {
+	if err != nil || view.Entry.State != cache.Present {
+		h.tick("%s tells who asked at %d: %s, %v", process, began, view.Entry.State, err)
+		return
+	}
+	now := h.tick("%s redirects who asked at %d to generation %.4s", process, began, view.Entry.Generation)
+	upload, known, there := h.bucket.lastUpload(h.want.Object.StorageKey(view.Entry.Generation))
+	if !known {
+		h.complain("a redirect to generation %.4s, of which there never was a copy", view.Entry.Generation)
+	}
+	quiet := h.jumped-jumped < time.Minute // else it may have expired meanwhile
+	for _, p := range h.purges {
+		if p.returned != 0 && p.returned < began && upload < p.began {
+			h.complain("who asked at %d is redirected to the copy of %d, although it was purged from %d to %d", began, upload, p.began, p.returned)
+		}
+		if p.began < now && (p.returned == 0 || p.returned > began) {
+			quiet = false // a purge is on its way, or died on it
+		}
+	}
+	if quiet && !there {
+		h.complain("who asked at %d is redirected to generation %.4s, where nothing is", began, view.Entry.Generation)
+	}
+}
+
+func (h *history) purge(ctx context.Context, process string) {
+	p := &purge{began: h.tick("%s begins to purge", process)}
+	h.mu.Lock()
+	h.purges = append(h.purges, p)
+	h.mu.Unlock()
+	err := h.engines[process].Purge(ctx, h.want)
+	returned := h.tick("the purge of %d returns %v", p.began, err)
+	if err == nil {
+		p.returned = returned
+	}
+}
+
+// copy is a copier that takes one message and ends as it is told.
+func (h *history) copy(ctx context.Context, end string, twice bool) {
+	job, ok := h.jobs.take(twice)
+	if !ok {
+		return
+	}
+	h.tick("a copier takes a job of generation %.4s, to %s", job.Generation, end)
+	attempt, outcome, err := h.engines["copier"].Begin(ctx, job)
+	h.tick("the attempt's outcome is %d, %v", outcome, err)
+	switch {
+	case err != nil, outcome == mirror.Held:
+		h.jobs.add(job)
+		return
+	case outcome != mirror.Begun:
+		return
+	}
+	info, err := h.upload(ctx, attempt, attempt.Replace())
+	if errors.Is(err, storage.ErrExist) {
+		info, err = h.find(ctx, attempt)
+	}
+	switch {
+	case end == "die":
+		h.jobs.add(job)
+	case err != nil, end == "hand back":
+		_ = attempt.HandBack(ctx, 0)
+	case end == "fail":
+		_, _ = attempt.Fail(ctx, &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 500})
+	case end == "renew":
+		_ = attempt.Renew(ctx, cache.Progress{DoneBytes: 1})
+		fallthrough
+	default:
+		h.complete(ctx, attempt, info, job)
+	}
+}
+
+func (h *history) upload(ctx context.Context, a *mirror.Attempt, replace bool) (storage.Info, error) {
+	expires := a.ExpiresAt()
+	if err := h.call(ctx, "copier origin get", func() {}); err != nil {
+		return storage.Info{}, err
+	}
+	body := strconv.Itoa(h.tick("the upload begins"))
+	parts := &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: "copier"}
+	return parts.Put(ctx, a.StorageKey(), strings.NewReader(body), storage.PutOptions{
+		SizeBytes: int64(len(body)), ExpiresAt: expires, Replace: replace,
+	})
+}
+
+// find does what copiers do whose place is taken.
+func (h *history) find(ctx context.Context, a *mirror.Attempt) (storage.Info, error) {
+	parts := &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: "copier"}
+	info, err := parts.Stat(ctx, a.StorageKey())
+	if err == nil && !a.IsGood(info) || errors.Is(err, storage.ErrNotExist) {
+		return h.upload(ctx, a, true)
+	}
+	return info, err
+}
+
+func (h *history) complete(ctx context.Context, a *mirror.Attempt, info storage.Info, job queue.Job) {
+	var err error
+	for range 3 {
+		if err = a.Complete(ctx, info); !errors.Is(err, mirror.ErrUnavailable) {
+			break
+		}
+	}
+	h.tick("the attempt ends with %v", err)
+	if err != nil {
+		h.jobs.add(job)
+	}
+}

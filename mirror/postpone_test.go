@@ -1,0 +1,138 @@
+package mirror_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/mirror"
+	"cloudmirror/queue"
+)
+
+func TestAPostponedAttemptCostsNoTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiting := w.wait(t.Context(), w.mirror)
+		paused := &cloudmirror.Failure{Code: cloudmirror.CodeOriginPaused, RetryAfter: 40 * time.Second}
+		for range 2 * mirror.MaxTries {
+			synctest.Wait()
+			job := w.receive()
+			if job.Tries != 0 {
+				t.Fatalf("the job says %d tries before, want none", job.Tries)
+			}
+			if err := w.begin(job).Postpone(t.Context(), paused); err != nil {
+				t.Fatal(err)
+			}
+			sent := w.queue.sent.Load()
+			time.Sleep(39 * time.Second)
+			synctest.Wait()
+			if view := w.peek(); view.Entry.State != cache.Failed || view.Entry.Failure.Permanent || w.queue.sent.Load() != sent {
+				t.Fatalf("before the retry is due the entry is %+v, %d jobs more were sent", view.Entry, w.queue.sent.Load()-sent)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		synctest.Wait()
+		w.copyOne()
+		<-waiting.done
+		if waiting.err != nil || waiting.view.Entry.State != cache.Present {
+			t.Errorf("in the end: %v, error %v, want present", waiting.view.Entry.State, waiting.err)
+		}
+	})
+}
+
+// Whoever would be gone before anything is tried again is answered at once.
+func TestWaitingForALateRetryIsOfNoUse(t *testing.T) {
+	for name, tt := range map[string]struct{ retryAfter, waits time.Duration }{
+		"the retry is due after the wait": {retryAfter: 29 * time.Second, waits: 0},
+		"the retry is due within it":      {retryAfter: 20 * time.Second, waits: 28 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				if _, err := w.mirror.Ensure(t.Context(), w.want); err != nil {
+					t.Fatal(err)
+				}
+				busy := &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 503, RetryAfter: tt.retryAfter}
+				if _, err := w.begin(w.receive()).Fail(t.Context(), busy); err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				_, err := w.mirror.Wait(t.Context(), w.want, mirror.Patience{Until: began.Add(28 * time.Second)})
+				if waited := time.Since(began); err != nil || waited != tt.waits {
+					t.Errorf("waited %v, error %v, want %v", waited, err, tt.waits)
+				}
+			})
+		})
+	}
+}
+
+// Also the last of the tries, which makes the failure stand for the negative TTL
+// of 30 s, does not shorten what the origin asked for.
+func TestNobodyTriesBeforeTheOriginsRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		busy := &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 429, RetryAfter: 10 * time.Minute}
+		for try := range mirror.MaxTries {
+			if _, err := w.mirror.Ensure(t.Context(), w.want); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.begin(w.receive()).Fail(t.Context(), busy); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10*time.Minute - time.Second)
+			for _, m := range []*mirror.Mirror{w.mirror, w.newMirror()} {
+				if view, err := m.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Failed {
+					t.Fatalf("after try %d, too soon: %v, error %v, want the failure", try+1, view.Entry.State, err)
+				}
+			}
+			time.Sleep(2 * time.Second)
+		}
+	})
+}
+
+func TestADeferredJobIsNotTakenForLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiting := w.wait(t.Context(), w.mirror)
+		synctest.Wait()
+		time.Sleep(4 * time.Minute) // of the claim's 5
+		job := w.receive()
+		if err := w.mirror.Defer(t.Context(), job, 5*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5*time.Minute - time.Second)
+		if n, err := w.queue.Queue.(queue.Counter).Count(t.Context()); err != nil || n.Ready != 0 || n.Delayed != 1 || w.queue.sent.Load() != 2 {
+			t.Fatalf("the queue holds %+v after %d sends, error %v, want one delayed job of 2 sends", n, w.queue.sent.Load(), err)
+		}
+		time.Sleep(2 * time.Second)
+		if again := w.receive(); again != job {
+			t.Errorf("received %+v, want %+v", again, job)
+		}
+		a := w.begin(job)
+		if err := a.Complete(t.Context(), w.upload(a)); err != nil {
+			t.Fatal(err)
+		}
+		<-waiting.done
+		if waiting.err != nil {
+			t.Error(waiting.err)
+		}
+	})
+}
+
+func TestAJobThatCannotBeDeferredKeepsItsMessage(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.mirror.Ensure(t.Context(), w.want); err != nil {
+		t.Fatal(err)
+	}
+	job := w.receive()
+	for name, broken := range map[string]interface{ Store(bool) }{"cache": &w.cache.broken, "queue": &w.queue.broken} {
+		broken.Store(true)
+		if err := w.mirror.Defer(t.Context(), job, time.Minute); !errors.Is(err, mirror.ErrUnavailable) {
+			t.Errorf("with a broken %s: error %v, want ErrUnavailable", name, err)
+		}
+		broken.Store(false)
+	}
+}

@@ -1,0 +1,130 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// DeadLetters are the messages of one backend that were buried, for operators to
+// look at, to send again, or to drop. It is the contract that each driver of a
+// Queue fulfils, too, and that queuetest checks, sentence by sentence. It is safe
+// for concurrent use, by operators in other processes as well.
+//
+// With queues over a network looking at a letter hides it for a moment from
+// others who look. So whoever is second may see fewer letters; named letters are
+// waited for. Every call ends within a time of seconds that the driver sets: with
+// very many letters All means those that it got to.
+type DeadLetters interface {
+	// Letters returns the chosen letters and leaves them where they are, whole,
+	// for the next call to find under the same ids. A chosen id that names no
+	// letter is missing from the result. With an error come the letters that
+	// were seen before it.
+	Letters(ctx context.Context, c Choice) ([]Letter, error)
+
+	// Redrive sends the job of each chosen letter to the queue as a fresh
+	// message, as Resend makes it, and then removes the letter. If it cannot be
+	// sent, or the process dies halfway, the letter stays, and the job may be
+	// both sent and a letter. A letter that is no job is refused with
+	// ErrMalformed and stays. A chosen id that names no letter has ErrNoLetter.
+	// With All, what is buried again meanwhile is left. With an error come the
+	// letters that were handled before it.
+	Redrive(ctx context.Context, c Choice) ([]Handled, error)
+
+	// Drop removes each chosen letter for good. A chosen id that names no letter
+	// has ErrNoLetter. With an error come the letters that were handled before it.
+	Drop(ctx context.Context, c Choice) ([]Handled, error)
+}
+
+// MaxLetters is how many letters one call handles at most.
+const MaxLetters = 1_000
+
+// A Choice says which letters a call is about. It is
+// about MaxLetters at most; the zero value chooses none.
+type Choice struct {
+	IDs   []string // the letters of these ids
+	All   bool     // any letters, up to Limit; then IDs do not count
+	Limit int      // with All; 0 or more than MaxLetters: MaxLetters
+}
+
+// Most returns how many letters the choice is about, at most.
+func (c Choice) Most() int {
+	switch {
+	case !c.All:
+		return min(len(c.IDs), MaxLetters)
+	case c.Limit <= 0:
+		return MaxLetters
+	}
+	return min(c.Limit, MaxLetters)
+}
+
+// A Letter is a message that was buried.
+type Letter struct {
+	ID       string    // names it as long as it lies in its queue
+	Body     string    // the message as it was received
+	Job      Job       // what the body asks for; zero if it is Malformed
+	Reason   string    // why it was buried, for people; "" if the queue moved it by itself
+	BuriedAt time.Time // or when it was first sent, if the queue moved it by itself
+	Receives int       // how often it was received before; 0: not known
+	// Malformed is why the body is no job of this version. It wraps ErrMalformed.
+	Malformed error
+}
+
+// NewLetter returns the letter of a body, read.
+func NewLetter(id, body string) Letter {
+	l := Letter{ID: id, Body: body}
+	l.Job, l.Malformed = DecodeJob([]byte(body))
+	return l
+}
+
+// A Handled is what came of one letter.
+type Handled struct {
+	Letter Letter // only its ID, if it was not found
+	Err    error  // nil: it was done
+}
+
+// ErrNoLetter says that no letter of an id was found: it was redriven or dropped,
+// or somebody else looks at it, or there are more letters than the time was
+// enough for.
+var ErrNoLetter = errors.New("queue: there is no such dead letter")
+
+// Resend returns the body of the fresh message by which a letter's job is tried
+// again: with none of its tries, marked as redriven, and with the fields that
+// this version does not know. The error is the letter's Malformed.
+func (l Letter) Resend() (string, error) {
+	if l.Malformed != nil {
+		return "", l.Malformed
+	}
+	fields := make(map[string]json.RawMessage)
+	if err := json.Unmarshal([]byte(l.Body), &fields); err != nil {
+		return "", fmt.Errorf("queue: read the letter: %w", err)
+	}
+	delete(fields, "tries")
+	fields["redriven"] = json.RawMessage("true")
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return "", fmt.Errorf("queue: encode the letter's job: %w", err)
+	}
+	return string(body), nil
+}
+
+// Missing returns, as not found, the chosen ids that are not among done.
+func (c Choice) Missing(done []Handled) []Handled {
+	if c.All {
+		return nil
+	}
+	found := make(map[string]bool, len(done))
+	for _, h := range done {
+		found[h.Letter.ID] = true
+	}
+	var missing []Handled
+	for _, id := range c.IDs {
+		if !found[id] {
+			found[id] = true
+			missing = append(missing, Handled{Letter: Letter{ID: id}, Err: ErrNoLetter})
+		}
+	}
+	return missing
+}
