@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +88,14 @@ func milliseconds(d time.Duration) string {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
 	return fmt.Sprintf("%.0f ms", float64(d.Microseconds())/1000)
+}
+
+// write writes the document to a file, if there is to be one.
+func (d *document) write(file string) error {
+	if file == "" {
+		return nil
+	}
+	return os.WriteFile(file, []byte(d.String()), 0o644)
 }
 
 // String returns the document as Markdown.
