@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -69,6 +70,9 @@ func (d *document) remarks(r result) []string {
 	if most := r.asked(1, fresh); most > 0 {
 		all = append(all, fmt.Sprintf("answers for new objects took %s (median), %s (99 %%), %s at most", milliseconds(r.asked(0.5, fresh)), milliseconds(r.asked(0.99, fresh)), milliseconds(most)))
 	}
+	if r.copies.most > 1 {
+		all = append(all, "copied most often: "+r.copies.worst)
+	}
 	all = append(all, fmt.Sprintf("copies of one object at once: at most %d", r.copies.atOnce))
 	if len(r.results) > 0 {
 		all = append(all, "jobs: "+r.results.String())
@@ -84,6 +88,14 @@ func milliseconds(d time.Duration) string {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
 	return fmt.Sprintf("%.0f ms", float64(d.Microseconds())/1000)
+}
+
+// write writes the document to a file, if there is to be one.
+func (d *document) write(file string) error {
+	if file == "" {
+		return nil
+	}
+	return os.WriteFile(file, []byte(d.String()), 0o644)
 }
 
 // String returns the document as Markdown.
@@ -112,7 +124,7 @@ Two front ends behind nginx, two copiers for both regions, Redis, SQS and an S3 
 - **Wrong answers**: other bytes, a status that is not 302, a redirect to what cannot be fetched, or no answer within the service's wait and 8 s. **5xx** counts broken connections too, if the client's second try fails as well.
 - **Copies started**: requests for a whole object that the origin got from copiers, in the whole scenario, tries that a fault ended included.
 - **Sent to the origin**: of the right answers during the fault. Times are of requests during the fault.
-- **Hits as before after**: from the end of the fault until the last request for a known object that was not a hit from the cache, in under a second. **New objects copied after**: until each region had copied an object that nobody had asked for before.
+- **Hits as before after**: from the end of the fault until the last request for a known object that was not a hit from the cache, in under a second; seconds in which nine of ten were do not count. **New objects copied after**: until each region had copied an object that nobody had asked for before.
 `
 
 // table returns a table in Markdown.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ func TestHitsAgain(t *testing.T) {
 		{"a region that was asked for before the end only", []record{at("eu", -time.Second), at("us", 1)}, 0, false},
 		{"a fallback after the end", []record{at("eu", 1), with(at("eu", time.Second), fallback), at("eu", 2*time.Second), at("us", 1)}, time.Second + 2*time.Millisecond, true},
 		{"still falling back", []record{at("eu", 1), with(at("eu", time.Second), fallback), at("us", 1)}, time.Second + 2*time.Millisecond, false},
+		{"one late answer among many", append(slices.Repeat([]record{at("eu", 1), at("us", 1)}, 10), with(at("eu", 1), func(r *record) { r.asked = 2 * hitLimit })), 0, true},
 		{"a backfill is not as before", []record{with(at("eu", 0), func(r *record) { r.cache += "; detail=backfill" }), at("eu", time.Second), at("us", 1)}, 2 * time.Millisecond, true},
 		{"slow is not as before", []record{with(at("eu", 0), func(r *record) { r.asked = 2 * hitLimit }), at("eu", time.Second), at("us", 1)}, 2 * time.Millisecond, true},
 		{"what ended before the end of the fault does not count", []record{with(at("eu", -time.Second), fallback), at("eu", 1), at("us", 1)}, 0, true},
@@ -73,7 +75,7 @@ func TestCopiesAgain(t *testing.T) {
 }
 
 func TestJudgeBreaksPromises(t *testing.T) {
-	good := []record{at("eu", 1), at("us", 1), with(at("eu", 1), func(r *record) { r.item.kind, r.item.path = fresh, "/1" }), with(at("us", 1), func(r *record) { r.item.kind, r.item.path = fresh, "/2" })}
+	good := []record{at("eu", 1), at("us", 1), at("eu", 2), at("us", 2), with(at("eu", 1), func(r *record) { r.item.kind, r.item.path = fresh, "/1" }), with(at("us", 1), func(r *record) { r.item.kind, r.item.path = fresh, "/2" })}
 	tests := []struct {
 		name string
 		bad  record

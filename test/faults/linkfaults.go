@@ -21,8 +21,8 @@ func linkFaults() []linkFault {
 	return []linkFault{
 		{"refused", "down: connections refused", 10 * time.Second, refuse, false},
 		{"blackhole", "down: nothing comes back", 10 * time.Second, toxics(toxic{Type: "timeout", Stream: "downstream", Attributes: attributes("timeout", 0)}), true},
-		{"slow", "slow: answers 5 s late", 10 * time.Second, toxics(toxic{Type: "latency", Stream: "downstream", Attributes: attributes("latency", 5000)}), false},
-		{"flapping", "flapping: 1 s up, 1 s down", 10 * time.Second, flap, true},
+		{"slow", "slow: answers 5 s late", 8 * time.Second, toxics(toxic{Type: "latency", Stream: "downstream", Attributes: attributes("latency", 5000)}), false},
+		{"flapping", "flapping: 1 s down, 1 s up", 8 * time.Second, flap, true},
 		{"narrow", "bandwidth limited to 64 KB/s each way", 7 * time.Second, toxics(
 			toxic{Type: "bandwidth", Stream: "downstream", Attributes: attributes("rate", 64)},
 			toxic{Type: "bandwidth", Stream: "upstream", Attributes: attributes("rate", 64)}), false},

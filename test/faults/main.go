@@ -117,13 +117,11 @@ func runTable(ctx context.Context, d *deployment, s settings) error {
 		doc.add(c, r)
 		failed = failed || len(r.broken) > 0
 		logf("%2d/%d %-34s %s", i+1, len(chosen), c.name, r.summary())
-	}
-	fmt.Println(doc.String())
-	if s.out != "" {
-		if err := os.WriteFile(s.out, []byte(doc.String()), 0o644); err != nil {
+		if err := doc.write(s.out); err != nil { // each time: who ends the run keeps what it found
 			return err
 		}
 	}
+	fmt.Println(doc.String())
 	if failed {
 		return errRed
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -16,26 +15,47 @@ func isHit(r record) bool {
 		strings.Contains(r.cache, "; hit") && !strings.Contains(r.cache, "detail=")
 }
 
-// hitsAgain returns the first moment after the end of a fault from which on
-// every known object was served as before. It is not known before a request of
-// each region was served so.
+// asBefore is the share of hits in a second from which on it is as before: a
+// busy machine makes some answers late without any fault.
+const asBefore = 0.9
+
+// hitsAgain returns when the last request ended, of those for known objects after
+// a fault, that was not served as before; seconds in which only few were not do
+// not count. It is not known before each region had a hit and the last second
+// with requests was as before.
 func hitsAgain(records []record, faultEnded time.Time) (time.Time, bool) {
-	at, last := faultEnded, make(map[string]bool)
-	for _, r := range byBegin(records) {
+	type second struct {
+		hits, all int
+		lastMiss  time.Time
+	}
+	seconds, regionsSeen := make(map[int]*second), make(map[string]bool)
+	at, newest := faultEnded, -1
+	for _, r := range records {
 		if r.item.kind != hot || r.ended.Before(faultEnded) {
 			continue
 		}
-		last[r.item.region] = isHit(r)
-		if !isHit(r) && r.ended.After(at) {
-			at = r.ended
+		n := int(r.ended.Sub(faultEnded) / time.Second)
+		if seconds[n] == nil {
+			seconds[n] = new(second)
+		}
+		s := seconds[n]
+		s.all++
+		newest = max(newest, n)
+		switch {
+		case isHit(r):
+			s.hits++
+			regionsSeen[r.item.region] = true
+		case r.ended.After(s.lastMiss):
+			s.lastMiss = r.ended
 		}
 	}
-	for _, region := range regions {
-		if !last[region] {
-			return at, false
+	isAsBefore := func(s *second) bool { return float64(s.hits) >= asBefore*float64(s.all) }
+	for _, s := range seconds {
+		if !isAsBefore(s) && s.lastMiss.After(at) {
+			at = s.lastMiss
 		}
 	}
-	return at, true
+	return at, len(regionsSeen) == len(regions) && isAsBefore(seconds[newest])
 }
 
 // copiesAgain returns the first moment after the end of a fault by which each
@@ -66,10 +86,4 @@ func copiesAgain(records []record, faultEnded time.Time) (time.Time, bool) {
 		}
 	}
 	return at, true
-}
-
-func byBegin(records []record) []record {
-	sorted := slices.Clone(records)
-	slices.SortFunc(sorted, func(a, b record) int { return a.begun.Compare(b.begun) })
-	return sorted
 }
