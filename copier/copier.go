@@ -85,6 +85,7 @@ func New(o Options) *Copier {
 	}
 	for _, b := range o.Backends {
 		probe := func(ctx context.Context) error { return storage.Probe(ctx, b.Storage) }
+		c.metrics.expect(b.ID)
 		c.backends = append(c.backends, &backend{Backend: b, storage: gate{probe: probe}})
 	}
 	return c
