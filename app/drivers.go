@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.uber.org/zap"
 
+	"cloudmirror"
 	"cloudmirror/config"
 	"cloudmirror/queue"
 	"cloudmirror/queue/memqueue"
@@ -78,7 +79,7 @@ func (o *opener) openStorage(ctx context.Context, p *parts, b config.Backend) (s
 	switch b.Storage.Type {
 	case config.StorageFile:
 		files, err := filestore.New(filestore.Options{ //nolint:contextcheck // it opens a directory, at once
-			Dir:       filepath.Join(o.config.DataDir, "objects", b.ID.Service, b.ID.Region),
+			Dir:       o.filesOf(b.ID),
 			PublicURL: o.config.ServerURL() + "/objects/" + b.ID.String(),
 			Logger:    o.logger,
 		})
@@ -93,6 +94,11 @@ func (o *opener) openStorage(ctx context.Context, p *parts, b config.Backend) (s
 		return o.openS3(ctx, b.Storage)
 	}
 	return nil, fmt.Errorf("storage type %q is unknown", b.Storage.Type)
+}
+
+// filesOf returns the directory of a backend whose copies are files.
+func (o *opener) filesOf(id cloudmirror.BackendID) string {
+	return filepath.Join(o.config.DataDir, "objects", id.Service, id.Region)
 }
 
 func (o *opener) openS3(ctx context.Context, c config.Storage) (storage.Provider, error) {

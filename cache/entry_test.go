@@ -282,7 +282,8 @@ func TestEntryForgive(t *testing.T) {
 		{"an error of another generation stands", failed, failed, oldGeneration},
 		{
 			"an error after a purge leaves its tombstone", purged(failed, later),
-			cache.Entry{State: cache.Tombstone, Generation: generation, Until: later, PurgedUntil: later}, generation,
+			cache.Entry{State: cache.Tombstone, Generation: generation, Until: later, PurgedUntil: later},
+			generation,
 		},
 		{"what is queued is left alone", queuedRetry, queuedRetry, generation},
 		{"a running copy is left alone", copying, copying, generation},

@@ -98,6 +98,7 @@ func New(o Options) *Copier {
 			bandwidths[b.ID.Service] = newBandwidth(b.BandwidthBytes)
 		}
 		probe := func(ctx context.Context) error { return storage.Probe(ctx, b.Storage) }
+		c.metrics.expect(b.ID)
 		c.backends = append(c.backends, &backend{Backend: b, storage: gate{probe: probe}, bandwidth: bandwidths[b.ID.Service]})
 	}
 	return c

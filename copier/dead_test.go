@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/origin/origintest"
@@ -44,6 +46,9 @@ func TestAPoisonMessageIsBuriedAndItsObjectFails(t *testing.T) {
 		}
 	}
 	w.start(time.Second)
+	if n, err := testutil.GatherAndCount(w.registry, "cloudmirror_dead_letters_total"); err != nil || n != 4 {
+		t.Errorf("%d series of dead letters at the start, error %v, want one of each reason", n, err)
+	}
 	e := w.wait("/x")
 	if e.State != cache.Failed || e.Failure.Code != cloudmirror.CodeCopierLost || !strings.Contains(e.Failure.Cause, "received too often: 5 times") {
 		t.Errorf("the entry is %+v: %+v, want an error that says why", e, e.Failure)

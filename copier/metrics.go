@@ -96,6 +96,14 @@ func (m *metrics) ended(b cloudmirror.BackendID, r result) {
 	m.copies.WithLabelValues(b.Service, b.Region, string(r)).Inc()
 }
 
+// expect shows the counters of a backend's dead letters from the start: alerts on
+// their growth would miss the first one otherwise.
+func (m *metrics) expect(b cloudmirror.BackendID) {
+	for _, r := range []deadReason{deadMalformed, deadMisrouted, deadFailed, deadExhausted} {
+		m.dead.WithLabelValues(b.Service, b.Region, string(r))
+	}
+}
+
 func (m *metrics) buried(b cloudmirror.BackendID, r deadReason) {
 	m.dead.WithLabelValues(b.Service, b.Region, string(r)).Inc()
 }

@@ -100,7 +100,7 @@ func (c *cli) printLetters(t *target, list *letterList) error {
 			}
 			continue
 		}
-		l, err := raw.read()
+		l, err := readLetter(raw)
 		if err != nil {
 			return err
 		}

@@ -13,20 +13,8 @@ import (
 
 // A letterList is the server's answer about dead letters.
 type letterList struct {
-	Letters []rawLetter `json:"dead_letters"`
-	Count   *int        `json:"count"` // nil: the server does not know
-}
-
-// A rawLetter is a letter as the server sent it.
-type rawLetter json.RawMessage
-
-// MarshalJSON returns the letter as it is.
-func (l rawLetter) MarshalJSON() ([]byte, error) { return l, nil }
-
-// UnmarshalJSON keeps the letter as it is.
-func (l *rawLetter) UnmarshalJSON(text []byte) error {
-	*l = append((*l)[:0], text...)
-	return nil
+	Letters []json.RawMessage `json:"dead_letters"`
+	Count   *int              `json:"count"` // nil: the server does not know
 }
 
 // A letter is what a list shows.
@@ -40,8 +28,8 @@ type letter struct {
 	} `json:"job"`
 }
 
-func (l rawLetter) read() (parsed letter, err error) {
-	if err := json.Unmarshal(l, &parsed); err != nil {
+func readLetter(raw json.RawMessage) (parsed letter, err error) {
+	if err := json.Unmarshal(raw, &parsed); err != nil {
 		return parsed, fmt.Errorf("read the answer: %w", err)
 	}
 	return parsed, nil

@@ -39,7 +39,7 @@ configuration is wrong.`,
 	root.PersistentFlags().StringVar(&c.configFile, "config", "", "read the configuration from `FILE`")
 	root.AddCommand(
 		c.serveCommand(), c.frontendCommand(), c.copierCommand(),
-		c.rewriteCommand(), c.purgeCommand(), c.statusCommand(), c.dlqCommand(),
+		c.rewriteCommand(), c.purgeCommand(), c.statusCommand(), c.verifyCommand(), c.dlqCommand(),
 		c.configCommand(), c.versionCommand(),
 	)
 	return root

@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"cloudmirror/queue/sqsqueue"
 	"cloudmirror/queue/sqsqueue/sqstest"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 func TestAMessageThatCannotBeBuriedIsNotLost(t *testing.T) {

@@ -6,10 +6,11 @@ import (
 	"strconv"
 	"time"
 
-	"cloudmirror/queue"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"cloudmirror/queue"
 )
 
 // Receive implements queue.Queue by long polling. It returns at most 10
