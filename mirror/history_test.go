@@ -24,7 +24,7 @@ import (
 
 // histories is how many histories TestPurgesStick tries, each of so many steps.
 const (
-	histories    = 4000
+	histories    = 6000
 	historySteps = 200
 )
 
