@@ -15,5 +15,8 @@
 //     flight) looks, claims and waits for all of them, and ends with the last.
 //   - A broken cache, queue or storage is an error ([ErrUnavailable]), never
 //     "there is no copy".
-//   - Every step has a deadline of its own.
+//   - Who asks after a purge has returned is never told of a copy whose upload
+//     had begun before it, whatever is flushed, lost or late.
+//   - Every step has a deadline of its own, and a dependency that keeps failing is
+//     not waited for by everybody.
 package mirror

@@ -24,7 +24,7 @@ import (
 
 // histories is how many histories TestPurgesStick tries, each of so many steps.
 const (
-	histories    = 4000
+	histories    = 6000
 	historySteps = 200
 )
 
@@ -88,7 +88,7 @@ type history struct {
 	engines map[string]*mirror.Mirror
 	want    mirror.Want
 
-	purges []*purge
+	purges []purge
 	jumped time.Duration // how long time was made to pass, in all
 	wrong  []string
 }
@@ -141,10 +141,10 @@ func (h *history) run(t *testing.T) {
 
 // begin makes a first copy, in peace.
 func (h *history) begin(ctx context.Context) {
-	h.free = true
+	h.letEverybodyGo(true)
 	h.ask(ctx, "one")
 	h.copy(ctx, "complete", false)
-	h.free = false
+	h.letEverybodyGo(false)
 }
 
 func (h *history) complain(format string, args ...any) {
@@ -166,14 +166,15 @@ func (h *history) options(ctx context.Context) (options []func()) {
 		add(3, func() { h.release(t, goOn) })
 		add(1, func() { h.release(t, fail) })
 	}
-	if h.running < 8 {
+	roomy := h.actors() < 8
+	if roomy {
 		for _, process := range []string{"one", "two"} {
 			add(2, func() { h.start(func() { h.ask(ctx, process) }) })
 			add(1, func() { h.start(func() { h.peek(ctx, process) }) })
 			add(1, func() { h.start(func() { h.purge(ctx, process) }) })
 		}
 	}
-	if h.running < 8 && h.jobs.len() > 0 {
+	if roomy && h.jobs.len() > 0 {
 		for _, end := range []string{"complete", "complete", "complete", "renew", "fail", "hand back", "die"} {
 			add(1, func() { h.start(func() { h.copy(ctx, end, false) }) })
 		}
@@ -181,7 +182,7 @@ func (h *history) options(ctx context.Context) (options []func()) {
 	}
 	add(4, func() { h.tick("the cache is flushed"); h.memory.Flush() })
 	for _, d := range []time.Duration{time.Second, time.Second, 35 * time.Second, 3 * time.Minute, 50 * time.Minute} {
-		add(1, func() { h.tick("%v pass", d); h.jumped += d; time.Sleep(d) })
+		add(1, func() { h.jump(d) })
 	}
 	return options
 }
@@ -189,13 +190,13 @@ func (h *history) options(ctx context.Context) (options []func()) {
 // ask is a client who asks a front end and waits for a while. A near cache of
 // front ends belongs between the two: a hit there is a redirect like any other.
 func (h *history) ask(ctx context.Context, process string) {
-	began, jumped := h.tick("%s is asked", process), h.jumped
+	began, jumped := h.tick("%s is asked", process), h.jumpedSoFar()
 	view, err := h.engines[process].Wait(ctx, h.want, mirror.Patience{Until: time.Now().Add(10 * time.Second)})
 	h.judge(process, began, jumped, view, err)
 }
 
 func (h *history) peek(ctx context.Context, process string) {
-	began, jumped := h.tick("%s is asked to look only", process), h.jumped
+	began, jumped := h.tick("%s is asked to look only", process), h.jumpedSoFar()
 	view, err := h.engines[process].Peek(ctx, h.want)
 	h.judge(process, began, jumped, view, err)
 }
@@ -211,8 +212,8 @@ func (h *history) judge(process string, began int, jumped time.Duration, view mi
 	if !known {
 		h.complain("a redirect to generation %.4s, of which there never was a copy", view.Entry.Generation)
 	}
-	quiet := h.jumped-jumped < time.Minute // else it may have expired meanwhile
-	for _, p := range h.purges {
+	quiet := h.jumpedSoFar()-jumped < time.Minute // else it may have expired meanwhile
+	for _, p := range h.purgesSoFar() {
 		if p.returned != 0 && p.returned < began && upload < p.began {
 			h.complain("who asked at %d is redirected to the copy of %d, although it was purged from %d to %d", began, upload, p.began, p.returned)
 		}
@@ -226,15 +227,39 @@ func (h *history) judge(process string, began int, jumped time.Duration, view mi
 }
 
 func (h *history) purge(ctx context.Context, process string) {
-	p := &purge{began: h.tick("%s begins to purge", process)}
+	began := h.tick("%s begins to purge", process)
 	h.mu.Lock()
-	h.purges = append(h.purges, p)
+	number := len(h.purges)
+	h.purges = append(h.purges, purge{began: began})
 	h.mu.Unlock()
 	err := h.engines[process].Purge(ctx, h.want)
-	returned := h.tick("the purge of %d returns %v", p.began, err)
+	returned := h.tick("the purge of %d returns %v", began, err)
 	if err == nil {
-		p.returned = returned
+		h.mu.Lock()
+		h.purges[number].returned = returned
+		h.mu.Unlock()
 	}
+}
+
+func (h *history) purgesSoFar() []purge {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.purges)
+}
+
+func (h *history) jumpedSoFar() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.jumped
+}
+
+// jump lets time pass.
+func (h *history) jump(d time.Duration) {
+	h.tick("%v pass", d)
+	h.mu.Lock()
+	h.jumped += d
+	h.mu.Unlock()
+	time.Sleep(d)
 }
 
 // copy is a copier that takes one message and ends as it is told.

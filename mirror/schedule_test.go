@@ -135,13 +135,24 @@ func (s *schedule) finish() error {
 	}
 	for range 1000 {
 		synctest.Wait()
-		s.mu.Lock()
-		running := s.running
-		s.mu.Unlock()
-		if running == 0 {
+		if s.actors() == 0 {
 			return nil
 		}
 		time.Sleep(time.Second)
 	}
-	return fmt.Errorf("%d actors never end", s.running)
+	return fmt.Errorf("%d actors never end", s.actors())
+}
+
+// actors returns how many are not done.
+func (s *schedule) actors() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running
+}
+
+// letEverybodyGo ends or begins the order.
+func (s *schedule) letEverybodyGo(free bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = free
 }
