@@ -44,6 +44,7 @@ func TestAFailingObjectCostsABoundedNumberOfRequests(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.origin.Set("/failing", tt.behaviour)
+			w.mirror = w.newMirror(frontTiming()) // with the usual lease: an attempt that is taken over asks once more
 			w.start(time.Second)
 			fronts := []*mirror.Mirror{w.newMirror(frontTiming()), w.newMirror(frontTiming())}
 			for round := 1; round <= 2; round++ {
@@ -70,7 +71,7 @@ func frontTiming() mirror.Timing { return mirror.Timing{Poll: 20 * time.Millisec
 // then twice more. Waits between tries are skipped by the cache's clock.
 func (w *world) crowd(fronts []*mirror.Mirror) []cache.Entry {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 2*waitLimit)
 	defer cancel()
 	var clients, clock sync.WaitGroup
 	answers := make([]cache.Entry, 300)

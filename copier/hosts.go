@@ -13,11 +13,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Bounds of what is kept of hosts.
-const (
-	maxIdleHosts = 1024 // of which no job is in hand
-	maxWaiting   = 1024 // jobs that wait for the turns of their hosts
-)
+// maxWaiting bounds the jobs that wait for the turns of their hosts.
+const maxWaiting = 1024
 
 // Manners say how a copier treats origin hosts. The zero value of a field is the
 // default that stands behind it.
@@ -25,6 +22,7 @@ type Manners struct {
 	CopiesPerHost int           // copies of one host at a time; 0: not bounded
 	Failures      int           // objects of a host that fail in a row until it is left alone; 5
 	OpenFor       time.Duration // how long it is then left alone before it is tried again; 30 s
+	Remembered    int           // hosts that are kept although no job of theirs is in hand; 1024
 }
 
 func (m Manners) withDefaults() Manners {
@@ -33,6 +31,9 @@ func (m Manners) withDefaults() Manners {
 	}
 	if m.OpenFor == 0 {
 		m.OpenFor = 30 * time.Second
+	}
+	if m.Remembered == 0 {
+		m.Remembered = 1024
 	}
 	return m
 }
@@ -50,12 +51,13 @@ type hosts struct {
 }
 
 func newHosts(m Manners, logger *zap.Logger) *hosts {
-	idle, err := simplelru.NewLRU[string, *host](maxIdleHosts, nil)
+	m = m.withDefaults()
+	idle, err := simplelru.NewLRU[string, *host](m.Remembered, nil)
 	if err != nil { // only a size that is not positive is refused
 		panic(err)
 	}
 	return &hosts{
-		manners: m.withDefaults(), logger: logger, room: room{limit: maxWaiting},
+		manners: m, logger: logger, room: room{limit: maxWaiting},
 		used: make(map[string]*host), idle: idle,
 	}
 }
