@@ -47,8 +47,16 @@ func FuzzParse(f *testing.F) {
 // nor in the error about it.
 func FuzzSecretURL(f *testing.F) {
 	forms := []struct{ before, behind string }{
-		{"redis://user:", "@h:6379/0"}, {"rediss://:", "@h"}, {"redis://h/0?password=", ""}, {"redis://h/x?sentinel_password=", "&a=b"},
-		{"http://u:", "@h:3128"}, {"https://", "@h/"}, {"socks5://u:", "@h:x"}, {"ftp://u:", "@h"}, {"http://u:", "@"}, {"", ""},
+		{"redis://user:", "@h:6379/0"},
+		{"rediss://:", "@h"},
+		{"redis://h/0?password=", ""},
+		{"redis://h/x?sentinel_password=", "&a=b"},
+		{"http://u:", "@h:3128"},
+		{"https://", "@h/"},
+		{"socks5://u:", "@h:x"},
+		{"ftp://u:", "@h"},
+		{"http://u:", "@"},
+		{"", ""},
 	}
 	for i := range forms {
 		for _, password := range []string{"hunter2hunter3", "hunter2@hunter3", "hunter2/hunter3", "hunter2?hunter3", "hunter2#hunter3", "hunter2:hunter3", "%zzhunter2", "a://hunter2"} {

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ const (
 
 func cutParameter(text string) (name, value, rest string, ok bool) {
 	end := len(text) - len(strings.TrimLeft(text, sfLower+sfDigits+"_-.*"))
-	if end == 0 || !strings.Contains(sfLower+"*", text[:1]) {
+	if end == 0 || strings.IndexByte(sfLower+"*", text[0]) < 0 {
 		return "", "", "", false
 	}
 	name, rest = text[:end], text[end:]
@@ -69,7 +70,7 @@ func cutParameter(text string) (name, value, rest string, ok bool) {
 
 func cutToken(text string) (token, rest string, ok bool) {
 	letters := sfLower + strings.ToUpper(sfLower)
-	if text == "" || !strings.Contains(letters+"*", text[:1]) {
+	if text == "" || strings.IndexByte(letters+"*", text[0]) < 0 {
 		return "", "", false
 	}
 	end := len(text) - len(strings.TrimLeft(text, letters+sfDigits+"!#$%&'*+-.^_`|~:/"))
@@ -104,7 +105,7 @@ func checkCacheStatus(t *testing.T, c cacheStatus) {
 		t.Errorf("%+v is written as %q", c, text)
 	}
 	for name := range p {
-		if !strings.Contains(" hit ttl fwd fwd-status stored detail ", " "+name+" ") {
+		if !slices.Contains([]string{"hit", "ttl", "fwd", "fwd-status", "stored", "detail"}, name) {
 			t.Errorf("%q has the parameter %s", text, name)
 		}
 	}

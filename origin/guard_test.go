@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"text/tabwriter"
 
@@ -175,9 +176,9 @@ func checkURL(t *testing.T, cells []string, out *tabwriter.Writer) {
 // name without an answer is not asked.
 func ask(t *testing.T, rules origin.Rules, o cloudmirror.Object, answer string) string {
 	t.Helper()
-	asked := false
+	var asked atomic.Bool
 	c := origin.New(origin.Options{Resolver: origintest.Resolver(func(string) []netip.Addr {
-		asked = true
+		asked.Store(true)
 		return []netip.Addr{netip.MustParseAddr(answer)}
 	})})
 	defer c.Close()
@@ -190,7 +191,7 @@ func ask(t *testing.T, rules origin.Rules, o cloudmirror.Object, answer string) 
 	}
 	_, err = c.Get(t.Context(), rules, o)
 	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeURLNotAllowed, Permanent: true})
-	if asked && answer == "" {
+	if asked.Load() && answer == "" {
 		t.Errorf("%s is an address, and was looked up", o.URL())
 	}
 	return refused

@@ -137,12 +137,12 @@ func TestASilentProxyTimesOut(t *testing.T) {
 			Proxy: silent, ConnectTimeout: 20 * time.Millisecond, TLSTimeout: 20 * time.Millisecond, FirstByteTimeout: 20 * time.Millisecond,
 		})
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Second, errors.New("the test's patience ended"))
-		defer cancel()
 		_, err := c.Get(ctx, origin.Rules{Allow: patterns(t, "^https?://")}, object(t, "https://name.test/"))
 		wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginTimeout})
 		if ctx.Err() != nil || strings.Contains(err.Error(), "patience") {
 			t.Errorf("%s: only the test's deadline ended it: %v", scheme, err)
 		}
+		cancel()
 	}
 }
 

@@ -163,7 +163,7 @@ func (p *Proxy) serveSOCKS(listener net.Listener) {
 				return
 			}
 			p.note("CONNECT " + host)
-			upstream, err := (&net.Dialer{}).Dial("tcp", p.to) //nolint:noctx // until the proxy is closed
+			upstream, err := (&net.Dialer{}).Dial("tcp", p.to)
 			if err != nil {
 				return
 			}
