@@ -37,7 +37,7 @@ func attributes(name string, value int) map[string]int { return map[string]int{n
 
 // linkScenarios are all faults of each dependency.
 func linkScenarios() []scenario {
-	inShort := map[string]bool{"redis-refused": true, "s3-blackhole": true, "origin-reset": true}
+	inShort := map[string]bool{"redis-refused": true, "s3-blackhole": true, "origin-cut": true}
 	var all []scenario
 	for _, dependency := range []struct {
 		name, what string
