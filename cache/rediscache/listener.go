@@ -109,7 +109,7 @@ func (l *listener) run(ctx context.Context) {
 				if _, ok := trackers[n.name]; !ok {
 					ctx, cancel := context.WithCancel(ctx)
 					trackers[n.name] = running{node: n, cancel: cancel}
-					tracking.Go(func() { (&tracker{listener: l, node: n, heard: make(chan struct{}, 1)}).run(ctx) })
+					tracking.Go(func() { newTracker(l, n).run(ctx) })
 				}
 			}
 		}

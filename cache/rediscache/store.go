@@ -174,6 +174,12 @@ func (s *Store) Ping(ctx context.Context) error {
 // why they are not, and callers live from their slow poll.
 func (s *Store) Watching() error { return s.listener.status() }
 
+// note is called when the entry under key has changed.
+func (s *Store) note(key cache.Key) { s.watchers.Notify(key) }
+
+// noteAll is called when any entry may have changed.
+func (s *Store) noteAll() { s.watchers.NotifyAll() }
+
 func (s *Store) name(key cache.Key) string { return s.prefix + string(key) }
 
 // snapshot shows a stored value, of which "" is none. The value is its own

@@ -2,7 +2,6 @@ package rediscache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -18,7 +17,7 @@ const (
 	// canaryPatience is how long a canary may take until it is heard.
 	canaryPatience = time.Second
 	// canaryLife is the time to live of a canary's key.
-	canaryLife = 10 * time.Second
+	canaryLife = 2 * time.Second
 )
 
 // A tracker listens to the changes of one node, on a connection of its own that
@@ -29,8 +28,11 @@ const (
 type tracker struct {
 	*listener
 	node
+	canaries canaries
+}
 
-	heard chan struct{} // holds a value when the canary was heard
+func newTracker(l *listener, n node) *tracker {
+	return &tracker{listener: l, node: n, canaries: canaries{prefix: l.store.prefix + "canary:{" + n.tag + "}:" + l.id + ":"}}
 }
 
 // run listens until ctx ends.
@@ -80,7 +82,7 @@ func (t *tracker) listen(ctx context.Context) (proven bool, err error) {
 		}
 		if _, ok := message.(*redis.Subscription); ok {
 			// What changed before tracking was on went unheard.
-			t.store.watchers.NotifyAll()
+			t.store.noteAll()
 			attending.Go(func() { cancel(t.prove(ctx, &proven)) })
 		}
 	}
@@ -94,7 +96,10 @@ func (t *tracker) clientOptions() *redis.Options {
 	o.PushNotificationProcessor = nil
 	o.MaxRetries, o.PoolSize, o.MinIdleConns = -1, 1, 0
 	o.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
-		if err := conn.Do(ctx, "client", "tracking", "on", "bcast", "prefix", t.store.prefix).Err(); err != nil {
+		// The keys of entries begin with a hash tag. Canaries of others would be
+		// noise that grows with the square of the processes.
+		err := conn.Do(ctx, "client", "tracking", "on", "bcast", "prefix", t.store.prefix+"{", "prefix", t.canaries.prefix).Err()
+		if err != nil {
 			return fmt.Errorf("turn on tracking: %w", err)
 		}
 		return nil
@@ -102,33 +107,28 @@ func (t *tracker) clientOptions() *redis.Options {
 	return &o
 }
 
-// HandlePushNotification wakes the watchers of the keys that Redis calls
-// invalid; no keys at all means a flush.
+// HandlePushNotification tells the store which keys Redis calls invalid; no keys
+// at all means a flush. What cannot be read may have been about any key.
 func (t *tracker) HandlePushNotification(_ context.Context, _ push.NotificationHandlerContext, notification []any) error {
-	if len(notification) < 2 {
-		return errors.New("rediscache: an invalidation without keys")
+	var names []any
+	understood := len(notification) > 1
+	if understood {
+		names, understood = notification[1].([]any)
 	}
-	names, ok := notification[1].([]any)
-	if !ok {
-		t.store.watchers.NotifyAll()
+	if !understood {
+		t.store.noteAll()
 		return nil
 	}
 	for _, n := range names {
 		name, _ := n.(string)
-		if name == t.canaryName() {
-			select {
-			case t.heard <- struct{}{}:
-			default:
-			}
-		} else if key, ok := strings.CutPrefix(name, t.store.prefix); ok {
-			t.store.watchers.Notify(cache.Key(key))
+		if t.canaries.hear(name) {
+			continue
+		}
+		if key, ok := strings.CutPrefix(name, t.store.prefix); ok {
+			t.store.note(cache.Key(key))
 		}
 	}
 	return nil
-}
-
-func (t *tracker) canaryName() string {
-	return t.store.prefix + "canary:{" + t.tag + "}:" + t.id
 }
 
 // prove writes canaries through the data client and waits to hear of them, and
@@ -153,20 +153,18 @@ func (t *tracker) prove(ctx context.Context, proven *bool) error {
 }
 
 func (t *tracker) sendCanary(ctx context.Context) error {
-	select {
-	case <-t.heard: // an earlier one, late
-	default:
-	}
+	name, heard, forget := t.canaries.next()
+	defer forget()
 	ctx, cancel := context.WithTimeout(ctx, canaryPatience)
 	defer cancel()
 	asked := time.Now()
-	answer, err := parseReply(t.canary.Run(ctx, t.store.client, []string{t.canaryName()}, canaryLife.Milliseconds()))
+	answer, err := parseReply(t.canary.Run(ctx, t.store.client, []string{name}, canaryLife.Milliseconds()))
 	if err != nil {
 		return fmt.Errorf("rediscache: write a canary for %s: %w", t.name, err)
 	}
 	t.store.clock.learn(asked, answer.microseconds)
 	select {
-	case <-t.heard:
+	case <-heard:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("rediscache: %s does not tell of changes: a canary was not heard in %v", t.name, canaryPatience)
