@@ -83,7 +83,12 @@ func (t *tracker) listen(ctx context.Context) (proven bool, err error) {
 		if _, ok := message.(*redis.Subscription); ok {
 			// What changed before tracking was on went unheard.
 			t.store.noteAll()
-			attending.Go(func() { cancel(t.prove(ctx, &proven)) })
+			if t.store.near != nil && t.tag != "" {
+				reader := t.newReader()
+				t.setReader(t.name, reader)
+				attending.Go(func() { <-ctx.Done(); t.dropReader(t.name, reader); _ = reader.Close() })
+			}
+			attending.Go(func() { cancel(t.sendCanaries(ctx, &proven)) })
 		}
 	}
 }
@@ -131,9 +136,9 @@ func (t *tracker) HandlePushNotification(_ context.Context, _ push.NotificationH
 	return nil
 }
 
-// prove writes canaries through the data client and waits to hear of them, and
-// returns the first failure.
-func (t *tracker) prove(ctx context.Context, proven *bool) error {
+// sendCanaries writes canaries through the data client and waits to hear of
+// them, and returns the first failure.
+func (t *tracker) sendCanaries(ctx context.Context, proven *bool) error {
 	if t.tag == "" { // there is no key to prove it with
 		*proven = true
 		t.report(t.name, nil)
@@ -141,12 +146,13 @@ func (t *tracker) prove(ctx context.Context, proven *bool) error {
 		return ctx.Err()
 	}
 	for {
+		began := time.Now()
 		if err := t.sendCanary(ctx); err != nil {
 			return err
 		}
 		*proven = true
 		t.report(t.name, nil)
-		if !pause(ctx, t.canaryInterval, nil) {
+		if !pause(ctx, t.canaryInterval-time.Since(began), nil) {
 			return ctx.Err()
 		}
 	}
@@ -165,6 +171,9 @@ func (t *tracker) sendCanary(ctx context.Context) error {
 	t.store.clock.learn(asked, answer.microseconds)
 	select {
 	case <-heard:
+		// Redis sends what a command makes invalid before it answers the command.
+		// So whatever was answered before the canary was sent has been heard.
+		t.listener.prove(t.name, asked)
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("rediscache: %s does not tell of changes: a canary was not heard in %v", t.name, canaryPatience)
