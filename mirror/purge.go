@@ -20,13 +20,14 @@ const MaxCopyDuration = 11 * time.Hour
 const markerSlack = 24 * time.Hour
 
 // Purge forgets an object in a backend: its entry and its copy. When it returns
-// nil, no copy that was made, begun or looked at before can be handed out again.
-// On ErrUnavailable the object may be purged or not: purge again.
+// nil, no copy that was made, begun or looked at before can be handed out again,
+// by any process of the deployment. On ErrUnavailable the object may be purged or not: purge again.
 //
 // Its steps are ordered so that dying between any two of them is safe: first
 // the durable marker makes a new generation current, so that whoever looks at
 // storage passes over older copies; then the tombstone fences the entry against
-// everything begun before; then the bytes go.
+// everything begun before; then the bytes go, while what other processes
+// remember comes to its end.
 func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	b, err := m.backend(w.Backend)
 	if err != nil {
@@ -44,6 +45,7 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	if err != nil {
 		return err
 	}
+	settled := time.After(m.settle)
 	// The first generation too: it may be left from a purge that died here.
 	generations := []cloudmirror.Generation{old, entry.Generation, cloudmirror.FirstGeneration}
 	slices.Sort(generations)
@@ -55,7 +57,12 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 			return err
 		}
 	}
-	return nil
+	select {
+	case <-settled:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: wait for other processes to forget the copy: %w", ErrUnavailable, ctx.Err())
+	}
 }
 
 // bury writes the tombstone for the generation that the marker names, and returns
