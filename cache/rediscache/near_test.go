@@ -19,7 +19,7 @@ const delta = 500 * time.Millisecond
 // openNear returns a store that keeps present entries in memory.
 func openNear(t testing.TB, url string) *rediscache.Store {
 	t.Helper()
-	store := open(t, rediscache.Options{URL: url, NearBytes: 1 << 20, NearDelta: delta})
+	store := open(t, rediscache.Options{URL: url, NearBytes: 1 << 20, NearDelta: delta, Timeout: 2 * time.Second})
 	await(t, "the store watches", store.Watching)
 	return store
 }
@@ -112,6 +112,37 @@ func TestChangesEndWhatIsInMemory(t *testing.T) {
 				t.Error("the old entry came back")
 			}
 		})
+	}
+}
+
+// A name or a balancer leads to another server than before, for new connections
+// only: the old ones go on, and canaries are heard on them. What the other
+// server holds is no concern of theirs.
+func TestWhatAnotherServerHoldsIsNotKept(t *testing.T) {
+	here, there := servers.StartRedis(t), servers.StartRedis(t)
+	wire := startWire(t, here.Addr())
+	store := openNear(t, "redis://"+wire.addr()+"/0")
+	key := newKey(t)
+	for _, server := range []*servers.Redis{here, there} {
+		if err := change(t.Context(), openWatching(t, singleURL(server)), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := openWatching(t, singleURL(here)).Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire.lead(there.Addr())
+	for range 3 {
+		if _, err := store.Get(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		if at, ok := store.Recall(key); ok && at.Entry.Generation != want.Entry.Generation {
+			t.Fatal("what the other server holds is shown")
+		}
+	}
+	if err := store.Watching(); err != nil {
+		t.Errorf("the old connections were lost, so that nothing was tested: %v", err)
 	}
 }
 

@@ -173,7 +173,7 @@ func (t *tracker) sendCanary(ctx context.Context) error {
 	case <-heard:
 		// Redis sends what a command makes invalid before it answers the command.
 		// So whatever was answered before the canary was sent has been heard.
-		t.listener.prove(t.name, asked)
+		t.prove(t.name, asked)
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("rediscache: %s does not tell of changes: a canary was not heard in %v", t.name, canaryPatience)

@@ -14,6 +14,7 @@ type wire struct {
 	listener net.Listener
 
 	mu     sync.Mutex
+	server string        // where new connections lead
 	frozen chan struct{} // closed when it thaws; nil: nothing is held back
 }
 
@@ -23,7 +24,7 @@ func startWire(t *testing.T, server string) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{listener: listener}
+	w := &wire{listener: listener, server: server}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -31,7 +32,7 @@ func startWire(t *testing.T, server string) *wire {
 			if err != nil {
 				return
 			}
-			running.Go(func() { w.join(client, server) })
+			running.Go(func() { w.join(client) })
 		}
 	})
 	t.Cleanup(func() { listener.Close(); w.thaw(); running.Wait() })
@@ -39,6 +40,13 @@ func startWire(t *testing.T, server string) *wire {
 }
 
 func (w *wire) addr() string { return w.listener.Addr().String() }
+
+// lead makes new connections lead to another server.
+func (w *wire) lead(server string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.server = server
+}
 
 func (w *wire) freeze() {
 	w.mu.Lock()
@@ -67,9 +75,12 @@ func (w *wire) hold() {
 	}
 }
 
-func (w *wire) join(client net.Conn, address string) {
+func (w *wire) join(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", address) //nolint:noctx // it lives as long as the client's connection
+	w.mu.Lock()
+	address := w.server
+	w.mu.Unlock()
+	server, err := net.Dial("tcp", address)
 	if err != nil {
 		return
 	}
