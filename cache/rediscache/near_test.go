@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/cache/rediscache"
@@ -112,6 +114,48 @@ func TestChangesEndWhatIsInMemory(t *testing.T) {
 				t.Error("the old entry came back")
 			}
 		})
+	}
+}
+
+func TestMemoryIsMeasured(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	server := servers.StartRedis(t)
+	store := open(t, rediscache.Options{URL: singleURL(server), NearBytes: 1 << 20, NearDelta: delta, Registerer: registry})
+	await(t, "the store watches", store.Watching)
+	remembered(t, store, store)
+	store.Recall(newKey(t))
+	metrics := func() map[string]float64 {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := make(map[string]float64)
+		for _, f := range families {
+			m := f.GetMetric()[0]
+			values[f.GetName()] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+		return values
+	}
+	before := metrics()
+	if got := before["cloudmirror_near_cache_entries"]; got != 1 {
+		t.Errorf("%v entries are in memory, want 1", got)
+	}
+	for _, name := range []string{"bytes", "hits_total", "misses_total"} {
+		if before["cloudmirror_near_cache_"+name] < 1 {
+			t.Errorf("%s is %v", name, before["cloudmirror_near_cache_"+name])
+		}
+	}
+	server.Kill()
+	await(t, "the store knows that it hears nothing", func() error {
+		if store.Watching() == nil {
+			return errors.New("it says that it watches")
+		}
+		return nil
+	})
+	bypasses := metrics()["cloudmirror_near_cache_bypasses_total"]
+	store.Recall(newKey(t))
+	if got := metrics()["cloudmirror_near_cache_bypasses_total"]; got != bypasses+1 {
+		t.Errorf("%v look-ups went past memory, want %v", got, bypasses+1)
 	}
 }
 
