@@ -63,7 +63,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if a.parts, err = a.newParts(ctx); err != nil {
 		return nil, err
 	}
-	a.mirror = mirror.New(mirror.Options{Cache: a.parts.cache, Backends: a.parts.engine, Logger: o.Logger, Metrics: a.registry})
+	a.mirror = mirror.New(mirror.Options{
+		Cache: a.parts.cache, Near: a.parts.near, Settle: a.parts.settle, Backends: a.parts.engine, Logger: o.Logger, Metrics: a.registry,
+	})
 	a.health = newHealth(o.Logger, a.parts.dependencies)
 	if err := a.newRoles(ctx, o.Version); err != nil {
 		return nil, errors.Join(err, a.close())

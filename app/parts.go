@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"cloudmirror"
 	"cloudmirror/cache"
@@ -25,6 +26,8 @@ import (
 // them.
 type parts struct {
 	cache    cache.Store
+	near     mirror.Near   // nil: nothing is remembered
+	settle   time.Duration // how long others may remember what was purged
 	engine   []mirror.Backend
 	jobs     []copier.Backend // those that this process copies
 	counters map[cloudmirror.BackendID]queue.Counter
@@ -132,14 +135,21 @@ func (a *App) openCache(p *parts) error {
 		p.cache = store
 		return err
 	case config.CacheRedis:
-		store, err := rediscache.New(rediscache.Options{
-			URL: a.config.Cache.Redis.URL, Prefix: a.config.Cache.Redis.Prefix,
-			Logger: a.logger, Registerer: a.registry,
-		})
+		settings := a.config.Cache.Redis
+		options := rediscache.Options{
+			URL: settings.URL, Prefix: settings.Prefix, Logger: a.logger, Registerer: a.registry,
+		}
+		if a.role != config.RoleCopier { // copiers answer no clients
+			options.NearBytes, options.NearDelta = settings.Near.MemoryBytes, settings.Near.Delta
+		}
+		store, err := rediscache.New(options)
 		if err != nil {
 			return err
 		}
-		p.cache = store
+		p.cache, p.settle = store, settings.Near.Delta
+		if options.NearBytes > 0 {
+			p.near = store
+		}
 		p.onClose(store.Close)
 		p.depend("cache", store.Ping)
 		return nil

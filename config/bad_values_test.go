@@ -99,6 +99,14 @@ func TestBadValues(t *testing.T) {
 			minimal + "cache: {redis: {prefix: '{x}'}}\n",
 			`7: cache.redis.prefix: "{x}" must be 1 to 100 visible ASCII characters without { and }, which mark the part of a key that a Redis Cluster hashes`,
 		},
+		"too little memory to remember anything": {
+			minimal + "cache: {redis: {near: {memory: 1KiB}}}\n",
+			`7: cache.redis.near.memory: "1KiB" must be at least 1MiB, or 0 to remember nothing`,
+		},
+		"memory without a time for which it is good": {
+			minimal + "cache: {redis: {near: {delta: 0}}}\n",
+			`7: cache.redis.near.delta: "0s" must be at least 100ms, or cache.redis.near.memory 0`,
+		},
 		"tokens that are short, numbers or no hashes": {
 			minimal + "admin_tokens: [hunter2, 12345678901234567890, sha256:hunter2]\n",
 			`7: admin_tokens[0]: *** must be at least 16 visible ASCII characters, or sha256: and the 64 hexadecimal digits of a token's hash` + "\n" +

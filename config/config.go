@@ -57,6 +57,13 @@ type Cache struct {
 type Redis struct {
 	URL    string // redis://, rediss:// or unix://; it may hold a password
 	Prefix string // of every key, verbatim
+	Near   Near
+}
+
+// Near says what front ends remember of the entries that Redis holds.
+type Near struct {
+	MemoryBytes int64         // bound in this process; 0: nothing is remembered
+	Delta       time.Duration // of the deployment: how old what any process remembers may be
 }
 
 // Queue says where jobs wait.

@@ -40,8 +40,11 @@ func newConfig() *Config {
 		DataDir: "./data",
 		Log:     Log{Level: LogInfo, Format: LogJSON},
 		Cache: Cache{
-			Type:  CacheMemory,
-			Redis: Redis{URL: "redis://127.0.0.1:6379/0", Prefix: "cloudmirror:"},
+			Type: CacheMemory,
+			Redis: Redis{
+				URL: "redis://127.0.0.1:6379/0", Prefix: "cloudmirror:",
+				Near: Near{MemoryBytes: 64 * mebibyte, Delta: 500 * time.Millisecond},
+			},
 		},
 		Queue: Queue{
 			Type: QueueMemory,

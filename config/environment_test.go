@@ -16,6 +16,8 @@ func environment() map[string]string {
 	return map[string]string{
 		"CLOUDMIRROR_ADMIN_LISTEN":              "10.0.0.1:9100",
 		"CLOUDMIRROR_ADMIN_TOKENS_FILE":         "/dev/null",
+		"CLOUDMIRROR_CACHE_REDIS_NEAR_DELTA":    "1s",
+		"CLOUDMIRROR_CACHE_REDIS_NEAR_MEMORY":   "2MiB",
 		"CLOUDMIRROR_CACHE_REDIS_PREFIX":        "m:",
 		"CLOUDMIRROR_CACHE_REDIS_URL":           "redis://redis.example.com:6379/7",
 		"CLOUDMIRROR_CACHE_TYPE":                "redis",

@@ -27,6 +27,10 @@ func (c *Config) keys() section {
 			{name: "redis", value: section{
 				{name: "url", value: one(&c.Cache.Redis.URL, redisURL())},
 				{name: "prefix", value: one(&c.Cache.Redis.Prefix, redisPrefix())},
+				{name: "near", value: section{
+					{name: "memory", value: one(&c.Cache.Redis.Near.MemoryBytes, size(0, tebibyte))},
+					{name: "delta", value: one(&c.Cache.Redis.Near.Delta, duration(0, 10*time.Second))},
+				}},
 			}},
 		}},
 		{name: "queue", value: section{

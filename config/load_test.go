@@ -25,7 +25,7 @@ admin_tokens: [0123456789abcdef]
 shutdown_delay: 5s
 trusted_proxies: [10.0.0.0/8]
 log: {level: debug, format: console}
-cache: {type: redis, redis: {url: "rediss://user:pw@redis.example.com:6380/3", prefix: "m:"}}
+cache: {type: redis, redis: {url: "rediss://user:pw@redis.example.com:6380/3", prefix: "m:", near: {memory: 2MiB, delta: 1s}}}
 queue:
   type: sqs
   sqs: {endpoint: "http://127.0.0.1:5000", region: eu-central-1, prefix: m_, visibility: 12h, max_receives: 9, create: false}
@@ -63,7 +63,7 @@ services:
 		"listen": "[::1]:9000", "admin_listen": "10.0.0.1:9100", "public_url": "https://mirror.example.com/base",
 		"data_dir": "/var/lib/cloudmirror", "tokens": []config.TokenHash{config.HashToken("0123456789abcdef")},
 		"shutdown_delay": 5 * time.Second, "log": config.Log{Level: config.LogDebug, Format: config.LogConsole},
-		"cache": config.Cache{Type: config.CacheRedis, Redis: config.Redis{URL: "rediss://user:pw@redis.example.com:6380/3", Prefix: "m:"}},
+		"cache": config.Cache{Type: config.CacheRedis, Redis: config.Redis{URL: "rediss://user:pw@redis.example.com:6380/3", Prefix: "m:", Near: config.Near{MemoryBytes: 2 << 20, Delta: time.Second}}},
 		"queue": config.Queue{Type: config.QueueSQS, SQS: config.SQS{
 			Endpoint: "http://127.0.0.1:5000", Region: "eu-central-1", Prefix: "m_", Visibility: 12 * time.Hour, MaxReceives: 9,
 		}},

@@ -108,6 +108,9 @@ cache:
   redis:
     url: redis://127.0.0.1:6379/0
     prefix: 'cloudmirror:'
+    near:
+      memory: 64MiB
+      delta: 500ms
 queue:
   type: memory
   sqs:

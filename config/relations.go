@@ -5,12 +5,20 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"cloudmirror"
 )
 
 // maxQueueName is the limit of SQS (CreateQueue, QueueName).
 const maxQueueName = 80
+
+// Below these, front ends would hardly ever find what they remember, or have to
+// ask Redis all the time whether it is still true.
+const (
+	minNearMemory = mebibyte
+	minNearDelta  = 100 * time.Millisecond
+)
 
 // problem is an error about a key, at the place where it, or the section that
 // lacks it, was set.
@@ -42,6 +50,11 @@ func (c *Config) relations() []error {
 	}
 	if c.Health.Interval > 0 && c.Health.Timeout > c.Health.Interval {
 		report("health.timeout", "%q must be at most health.interval, which is %v", c.Health.Timeout, c.Health.Interval)
+	}
+	if near := c.Cache.Redis.Near; near.MemoryBytes > 0 && near.MemoryBytes < minNearMemory {
+		report("cache.redis.near.memory", "%q must be at least %s, or 0 to remember nothing", formatSize(near.MemoryBytes), formatSize(minNearMemory))
+	} else if near.MemoryBytes > 0 && near.Delta < minNearDelta {
+		report("cache.redis.near.delta", "%q must be at least %s, or cache.redis.near.memory 0", formatDuration(near.Delta), formatDuration(minNearDelta))
 	}
 	if len(c.Services) == 0 {
 		report("services", "must name at least one service")

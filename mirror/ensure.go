@@ -72,6 +72,11 @@ func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 		return View{}, err
 	}
 	key := cache.KeyOf(w.Object, w.Backend)
+	if m.near != nil {
+		if at, ok := m.near.Recall(key); ok {
+			return View{Entry: at.Entry, Now: at.Now()}, nil
+		}
+	}
 	at, err := m.get(ctx, key)
 	if err != nil {
 		return m.seek(ctx, b, w, key, at, err)

@@ -64,18 +64,32 @@ func (t Timing) withDefaults() Timing {
 // One more waits for its turn within its deadline.
 const maxLooks = 256
 
+// Near is what a process remembers of entries that are present.
+type Near interface {
+	// Recall returns an entry that was present at some time of the last
+	// Options.Settle, without asking anybody. The snapshot is no base for changes.
+	Recall(key cache.Key) (cache.Snapshot, bool)
+}
+
 // Options are what a Mirror is made of.
 type Options struct {
 	Cache    cache.Store // bounds the time of its calls itself
+	Near     Near        // nil: there is none
 	Backends []Backend
 	Logger   *zap.Logger
 	Metrics  prometheus.Registerer // nil: metrics are not exported
 	Timing   Timing
+
+	// Settle is how long after a change the Near of any process of the deployment
+	// may show what was before. Purges wait for it. 0: no process has one.
+	Settle time.Duration
 }
 
 // A Mirror is the engine of one process. It is safe for concurrent use.
 type Mirror struct {
 	cache    *guardedCache
+	near     Near
+	settle   time.Duration
 	backends map[cloudmirror.BackendID]*Backend
 	breakers *prometheus.GaugeVec
 	logger   *zap.Logger
@@ -96,6 +110,8 @@ type Mirror struct {
 // New returns a Mirror. Close it when done.
 func New(o Options) *Mirror {
 	m := &Mirror{
+		near:      o.Near,
+		settle:    o.Settle,
 		backends:  make(map[cloudmirror.BackendID]*Backend, len(o.Backends)),
 		logger:    o.Logger,
 		timing:    o.Timing.withDefaults(),

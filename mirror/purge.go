@@ -20,13 +20,15 @@ const MaxCopyDuration = 11 * time.Hour
 const markerSlack = 24 * time.Hour
 
 // Purge forgets an object in a backend: its entry and its copy. When it returns
-// nil, no copy that was made, begun or looked at before can be handed out again.
-// On ErrUnavailable the object may be purged or not: purge again.
+// nil, no copy that was made, begun or looked at before can be handed out again,
+// by any process of the deployment. On ErrUnavailable the object may be purged or
+// not: purge again.
 //
 // Its steps are ordered so that dying between any two of them is safe: first
 // the durable marker makes a new generation current, so that whoever looks at
 // storage passes over older copies; then the tombstone fences the entry against
-// everything begun before; then the bytes go.
+// everything begun before; then what other processes remember comes to its end;
+// then the bytes go, to which nobody is sent any more.
 func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	b, err := m.backend(w.Backend)
 	if err != nil {
@@ -42,6 +44,9 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	entry, err := m.bury(ctx, b, w)
 	if err != nil {
 		return err
+	}
+	if await(ctx, nil, m.settle) != nil {
+		return fmt.Errorf("%w: wait for other processes to forget the copy: %w", ErrUnavailable, ctx.Err())
 	}
 	// The first generation too: it may be left from a purge that died here.
 	generations := []cloudmirror.Generation{old, entry.Generation, cloudmirror.FirstGeneration}

@@ -20,7 +20,10 @@ type clock struct {
 }
 
 // now returns the server's time as far as it is known.
-func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *clock) now() time.Time { return c.at(time.Now()) }
+
+// at returns the server's time at a local one.
+func (c *clock) at(local time.Time) time.Time { return local.Add(time.Duration(c.offset.Load())) }
 
 // learn takes note of the time that the server told, in microseconds since 1970,
 // when it was asked at a local time, and returns the server's time now.

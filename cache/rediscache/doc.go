@@ -15,6 +15,13 @@
 // back on it. Otherwise a listener would stay with a master that Sentinel has
 // replaced.
 //
+// With Options.NearBytes, present entries that Get has read are kept in memory,
+// for Recall. What is kept is dropped when Redis tells that it changed, and is
+// shown only while a canary that was sent within Options.NearDelta has been
+// heard of every master. So whoever waits for that long after a change knows that
+// no process shows what was before it, however paused, cut off or left behind by
+// a failover. Get itself never answers from memory.
+//
 // For waking, Redis must be of version 6 or later; with another, watchers hear
 // nothing, and callers live from their slow poll. A user with an ACL needs
 // `~<prefix>* &<prefix>* +get +set +del +time +eval +evalsha +ping +subscribe

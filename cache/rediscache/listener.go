@@ -41,15 +41,18 @@ type listener struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
-	mu   sync.Mutex
-	errs map[string]error // by node: nil while its changes are heard
-	err  error            // of listing the nodes, or the sum of errs
+	mu      sync.Mutex
+	errs    map[string]error         // by node: nil while its changes are heard
+	err     error                    // of listing the nodes, or the sum of errs
+	proofs  map[string]time.Time     // by node: all changes made before then have been heard
+	readers map[string]*redis.Client // by node, whose changes are heard
 }
 
 func newListener(s *Store, nodes nodesFunc, o Options) *listener {
 	return &listener{
 		store: s, nodes: nodes, id: cloudmirror.NewID(), canaryInterval: o.CanaryInterval, logger: o.Logger,
 		canary: redis.NewScript(canarySource), look: make(chan struct{}, 1), errs: make(map[string]error), err: errStarting,
+		proofs: make(map[string]time.Time), readers: make(map[string]*redis.Client),
 		interruptions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cloudmirror_cache_watch_interruptions_total",
 			Help: "How often a connection that tells of the cache's changes was lost or could not be made.",
@@ -109,7 +112,7 @@ func (l *listener) run(ctx context.Context) {
 				if _, ok := trackers[n.name]; !ok {
 					ctx, cancel := context.WithCancel(ctx)
 					trackers[n.name] = running{node: n, cancel: cancel}
-					tracking.Go(func() { (&tracker{listener: l, node: n, heard: make(chan struct{}, 1)}).run(ctx) })
+					tracking.Go(func() { newTracker(l, n).run(ctx) })
 				}
 			}
 		}
@@ -145,12 +148,68 @@ func (l *listener) keep(nodes []node, trackers map[string]running) {
 			t.cancel()
 			delete(trackers, name)
 			delete(l.errs, name)
+			delete(l.proofs, name)
 		}
 	}
 	for _, n := range nodes {
 		if _, ok := l.errs[n.name]; !ok {
 			l.errs[n.name] = errStarting
 		}
+	}
+	l.proveAll()
+}
+
+// prove notes that all changes of a node made before a time have been heard.
+func (l *listener) prove(name string, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.errs[name]; ok {
+		l.proofs[name] = at
+		l.proveAll()
+	}
+}
+
+// proveAll tells what is kept in memory up to when the changes of all nodes have
+// been heard. One node without a proof is enough for nothing to be trusted: keys
+// move from node to node. The caller holds the lock.
+func (l *listener) proveAll() {
+	if l.store.near == nil {
+		return
+	}
+	var oldest time.Time
+	for name := range l.errs {
+		at, ok := l.proofs[name]
+		if !ok {
+			oldest = time.Time{}
+			break
+		}
+		if oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	l.store.near.prove(oldest)
+}
+
+// reader returns the client for reading what is to be kept in memory from a
+// node; nil while there is none.
+func (l *listener) reader(name string) *redis.Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.readers[name]
+}
+
+func (l *listener) setReader(name string, c *redis.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.readers[name] = c
+}
+
+// dropReader forgets a client, unless there is another already.
+func (l *listener) dropReader(name string, c *redis.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.readers[name] == c {
+		delete(l.readers, name)
 	}
 }
 
@@ -163,6 +222,10 @@ func (l *listener) report(name string, err error) {
 		l.err = err
 	} else if _, ok := l.errs[name]; ok {
 		l.errs[name] = err
+		if err != nil {
+			delete(l.proofs, name)
+			l.proveAll()
+		}
 		l.err = nil
 		for _, e := range l.errs {
 			l.err = errors.Join(l.err, e)

@@ -30,8 +30,14 @@ type Options struct {
 	Prefix string
 	// CanaryInterval is how often each listening connection is proven to hear
 	// of changes. A connection that does not is replaced; until then, at most
-	// this long and a second, watchers may wait in vain. 0: a second.
+	// this long and a second, watchers may wait in vain. 0: a second, or a
+	// quarter of NearDelta.
 	CanaryInterval time.Duration
+	// NearBytes bounds the present entries that are kept in memory for Recall.
+	// 0: none are.
+	NearBytes int64
+	// NearDelta is how old what Recall shows may be, with NearBytes.
+	NearDelta time.Duration
 	// Timeout bounds each call, beside the caller's context: nobody is to wait
 	// long for what is only a cache. 0: DefaultTimeout.
 	Timeout    time.Duration
@@ -48,6 +54,7 @@ type Store struct {
 	swap    *redis.Script
 
 	watchers cache.Watchers
+	near     *near // nil: nothing is kept in memory
 	listener *listener
 }
 
@@ -69,6 +76,9 @@ func New(o Options) (*Store, error) {
 	}
 	if o.CanaryInterval == 0 {
 		o.CanaryInterval = time.Second
+		if o.NearBytes > 0 {
+			o.CanaryInterval = min(o.CanaryInterval, o.NearDelta/4)
+		}
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
@@ -89,14 +99,26 @@ func New(o Options) (*Store, error) {
 		client := redis.NewClient(d.single)
 		s.client, nodes = client, oneNode(client)
 	}
+	if o.NearBytes > 0 {
+		s.near = newNear(o.NearBytes, o.NearDelta)
+	}
 	s.listener = newListener(s, nodes, o)
 	if o.Registerer != nil {
-		if err := s.listener.register(o.Registerer); err != nil {
+		if err := s.register(o.Registerer); err != nil {
 			return nil, errors.Join(fmt.Errorf("rediscache: register metrics: %w", err), s.client.Close())
 		}
 	}
 	s.listener.start()
 	return s, nil
+}
+
+func (s *Store) register(r prometheus.Registerer) error {
+	if s.near != nil {
+		if err := s.near.register(r); err != nil {
+			return err
+		}
+	}
+	return s.listener.register(r)
 }
 
 // Close stops listening and closes the connections. Calls that run fail.
@@ -112,6 +134,9 @@ func (s *Store) Close() error {
 func (s *Store) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
+	if at, ok := s.getTracked(ctx, key); ok {
+		return at, nil
+	}
 	raw, err := s.client.Get(ctx, s.name(key)).Result()
 	switch {
 	case err == nil:
@@ -140,6 +165,9 @@ func (s *Store) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, nex
 	asked := time.Now()
 	answer, err := parseReply(s.swap.Run(ctx, s.client, []string{s.name(key)},
 		old.Version(), raw, gone.UnixMilli(), seen.UnixMilli(), cache.MaxClockError.Milliseconds(), foreign))
+	if s.near != nil {
+		s.near.forget(key) // whatever came of it: who swapped is not shown the old entry
+	}
 	if err != nil {
 		return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, err)
 	}
@@ -173,6 +201,22 @@ func (s *Store) Ping(ctx context.Context) error {
 // Watching returns nil while watchers are woken by every change, and otherwise
 // why they are not, and callers live from their slow poll.
 func (s *Store) Watching() error { return s.listener.status() }
+
+// note is called when the entry under key has changed.
+func (s *Store) note(key cache.Key) {
+	if s.near != nil {
+		s.near.forget(key)
+	}
+	s.watchers.Notify(key)
+}
+
+// noteAll is called when any entry may have changed.
+func (s *Store) noteAll() {
+	if s.near != nil {
+		s.near.forgetAll()
+	}
+	s.watchers.NotifyAll()
+}
 
 func (s *Store) name(key cache.Key) string { return s.prefix + string(key) }
 

@@ -83,12 +83,12 @@ func raw(t testing.TB, r *servers.Redis) *redis.Client {
 
 // conform runs the suite on two stores of one deployment; of its masters, one
 // holds any key.
-func conform(t *testing.T, url string, plain redis.UniversalClient, flush func(context.Context) error) {
+func conform(t *testing.T, open func(testing.TB, string) *rediscache.Store, url string, plain redis.UniversalClient, flush func(context.Context) error) {
 	t.Helper()
 	cachetest.Run(t, func(t *testing.T) cachetest.Harness {
 		return cachetest.Harness{
-			Store: openWatching(t, url),
-			Peer:  openWatching(t, url),
+			Store: open(t, url),
+			Peer:  open(t, url),
 			Advance: func(t *testing.T, d time.Duration) {
 				if d > time.Second {
 					t.Skipf("Redis' clock cannot be moved by %v: the keys' time to live is tested instead", d)
@@ -112,24 +112,34 @@ func conform(t *testing.T, url string, plain redis.UniversalClient, flush func(c
 func TestStoreOnOneServer(t *testing.T) {
 	server := servers.StartRedis(t)
 	client := raw(t, server)
-	conform(t, singleURL(server), client, func(ctx context.Context) error { return client.FlushDB(ctx).Err() })
+	conform(t, openWatching, singleURL(server), client, func(ctx context.Context) error { return client.FlushDB(ctx).Err() })
 }
 
 func TestStoreOnCluster(t *testing.T) {
 	cluster := servers.StartRedisCluster(t)
+	client := clusterClient(t, cluster)
+	conform(t, openWatching, clusterURL(cluster), client, flushMasters(client))
+}
+
+func clusterClient(t *testing.T, cluster *servers.RedisCluster) *redis.ClusterClient {
+	t.Helper()
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs()})
 	t.Cleanup(func() { _ = client.Close() })
-	conform(t, clusterURL(cluster), client, func(ctx context.Context) error {
+	return client
+}
+
+func flushMasters(client *redis.ClusterClient) func(context.Context) error {
+	return func(ctx context.Context) error {
 		return client.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
 			return master.FlushDB(ctx).Err()
 		})
-	})
+	}
 }
 
 func TestStoreBehindSentinel(t *testing.T) {
 	sentinel := servers.StartRedisSentinel(t)
 	client := raw(t, sentinel.Servers[0])
-	conform(t, sentinelURL(sentinel), client, func(ctx context.Context) error { return client.FlushDB(ctx).Err() })
+	conform(t, openWatching, sentinelURL(sentinel), client, func(ctx context.Context) error { return client.FlushDB(ctx).Err() })
 }
 
 func newKey(t testing.TB) cache.Key {

@@ -2,7 +2,6 @@ package rediscache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -18,7 +17,7 @@ const (
 	// canaryPatience is how long a canary may take until it is heard.
 	canaryPatience = time.Second
 	// canaryLife is the time to live of a canary's key.
-	canaryLife = 10 * time.Second
+	canaryLife = 2 * time.Second
 )
 
 // A tracker listens to the changes of one node, on a connection of its own that
@@ -29,8 +28,11 @@ const (
 type tracker struct {
 	*listener
 	node
+	canaries canaries
+}
 
-	heard chan struct{} // holds a value when the canary was heard
+func newTracker(l *listener, n node) *tracker {
+	return &tracker{listener: l, node: n, canaries: canaries{prefix: l.store.prefix + "canary:{" + n.tag + "}:" + l.id + ":"}}
 }
 
 // run listens until ctx ends.
@@ -80,8 +82,13 @@ func (t *tracker) listen(ctx context.Context) (proven bool, err error) {
 		}
 		if _, ok := message.(*redis.Subscription); ok {
 			// What changed before tracking was on went unheard.
-			t.store.watchers.NotifyAll()
-			attending.Go(func() { cancel(t.prove(ctx, &proven)) })
+			t.store.noteAll()
+			if t.store.near != nil && t.tag != "" {
+				reader := t.newReader()
+				t.setReader(t.name, reader)
+				attending.Go(func() { <-ctx.Done(); t.dropReader(t.name, reader); _ = reader.Close() })
+			}
+			attending.Go(func() { cancel(t.sendCanaries(ctx, &proven)) })
 		}
 	}
 }
@@ -94,7 +101,10 @@ func (t *tracker) clientOptions() *redis.Options {
 	o.PushNotificationProcessor = nil
 	o.MaxRetries, o.PoolSize, o.MinIdleConns = -1, 1, 0
 	o.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
-		if err := conn.Do(ctx, "client", "tracking", "on", "bcast", "prefix", t.store.prefix).Err(); err != nil {
+		// The keys of entries begin with a hash tag. Canaries of others would be
+		// noise that grows with the square of the processes.
+		err := conn.Do(ctx, "client", "tracking", "on", "bcast", "prefix", t.store.prefix+"{", "prefix", t.canaries.prefix).Err()
+		if err != nil {
 			return fmt.Errorf("turn on tracking: %w", err)
 		}
 		return nil
@@ -102,38 +112,33 @@ func (t *tracker) clientOptions() *redis.Options {
 	return &o
 }
 
-// HandlePushNotification wakes the watchers of the keys that Redis calls
-// invalid; no keys at all means a flush.
+// HandlePushNotification tells the store which keys Redis calls invalid; no keys
+// at all means a flush. What cannot be read may have been about any key.
 func (t *tracker) HandlePushNotification(_ context.Context, _ push.NotificationHandlerContext, notification []any) error {
-	if len(notification) < 2 {
-		return errors.New("rediscache: an invalidation without keys")
+	var names []any
+	understood := len(notification) > 1
+	if understood {
+		names, understood = notification[1].([]any)
 	}
-	names, ok := notification[1].([]any)
-	if !ok {
-		t.store.watchers.NotifyAll()
+	if !understood {
+		t.store.noteAll()
 		return nil
 	}
 	for _, n := range names {
 		name, _ := n.(string)
-		if name == t.canaryName() {
-			select {
-			case t.heard <- struct{}{}:
-			default:
-			}
-		} else if key, ok := strings.CutPrefix(name, t.store.prefix); ok {
-			t.store.watchers.Notify(cache.Key(key))
+		if t.canaries.hear(name) {
+			continue
+		}
+		if key, ok := strings.CutPrefix(name, t.store.prefix); ok {
+			t.store.note(cache.Key(key))
 		}
 	}
 	return nil
 }
 
-func (t *tracker) canaryName() string {
-	return t.store.prefix + "canary:{" + t.tag + "}:" + t.id
-}
-
-// prove writes canaries through the data client and waits to hear of them, and
-// returns the first failure.
-func (t *tracker) prove(ctx context.Context, proven *bool) error {
+// sendCanaries writes canaries through the data client and waits to hear of
+// them, and returns the first failure.
+func (t *tracker) sendCanaries(ctx context.Context, proven *bool) error {
 	if t.tag == "" { // there is no key to prove it with
 		*proven = true
 		t.report(t.name, nil)
@@ -141,32 +146,34 @@ func (t *tracker) prove(ctx context.Context, proven *bool) error {
 		return ctx.Err()
 	}
 	for {
+		began := time.Now()
 		if err := t.sendCanary(ctx); err != nil {
 			return err
 		}
 		*proven = true
 		t.report(t.name, nil)
-		if !pause(ctx, t.canaryInterval, nil) {
+		if !pause(ctx, t.canaryInterval-time.Since(began), nil) {
 			return ctx.Err()
 		}
 	}
 }
 
 func (t *tracker) sendCanary(ctx context.Context) error {
-	select {
-	case <-t.heard: // an earlier one, late
-	default:
-	}
+	name, heard, forget := t.canaries.next()
+	defer forget()
 	ctx, cancel := context.WithTimeout(ctx, canaryPatience)
 	defer cancel()
 	asked := time.Now()
-	answer, err := parseReply(t.canary.Run(ctx, t.store.client, []string{t.canaryName()}, canaryLife.Milliseconds()))
+	answer, err := parseReply(t.canary.Run(ctx, t.store.client, []string{name}, canaryLife.Milliseconds()))
 	if err != nil {
 		return fmt.Errorf("rediscache: write a canary for %s: %w", t.name, err)
 	}
 	t.store.clock.learn(asked, answer.microseconds)
 	select {
-	case <-t.heard:
+	case <-heard:
+		// Redis sends what a command makes invalid before it answers the command.
+		// So whatever was answered before the canary was sent has been heard.
+		t.prove(t.name, asked)
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("rediscache: %s does not tell of changes: a canary was not heard in %v", t.name, canaryPatience)
