@@ -21,6 +21,7 @@ import (
 type scheduledCache struct {
 	*memcache.Store
 	*schedule
+	near    *nearCache
 	process string
 }
 
@@ -33,10 +34,52 @@ func (c *scheduledCache) Get(ctx context.Context, key cache.Key) (at cache.Snaps
 
 func (c *scheduledCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (at cache.Snapshot, swapped bool, err error) {
 	name := fmt.Sprintf("%s cache swap %s %.4s for %s %.4s", c.process, old.Entry.State, old.Entry.Generation, next.State, next.Generation)
-	if failed := c.call(ctx, name, func() { at, swapped, err = c.Store.Swap(ctx, key, old, next) }); failed != nil {
+	swap := func() {
+		at, swapped, err = c.Store.Swap(ctx, key, old, next)
+		c.near.note(ctx)
+	}
+	if failed := c.call(ctx, name, swap); failed != nil {
 		return cache.Snapshot{}, false, failed
 	}
 	return at, swapped, err
+}
+
+// A nearCache is the worst that a front end's own memory may do: it shows a
+// present entry for as long after it is gone as is allowed, and learns of nothing
+// before that.
+type nearCache struct {
+	memory *memcache.Store
+	key    cache.Key
+	delta  time.Duration // 0: it shows nothing
+
+	mu            sync.Mutex
+	current, last cache.Snapshot // the entry, and the last one that was present and no more is
+	gone          time.Time      // when that ended
+}
+
+// note looks at what is stored, after each change of it.
+func (n *nearCache) note(ctx context.Context) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now, err := n.memory.Get(ctx, n.key)
+	if err == nil && n.current.Entry.State == cache.Present && now.Version() != n.current.Version() {
+		n.last, n.gone = n.current, time.Now()
+	}
+	n.current = now
+}
+
+// Recall implements mirror.Near.
+func (n *nearCache) Recall(cache.Key) (cache.Snapshot, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := time.Now()
+	for _, at := range []cache.Snapshot{n.last, n.current} {
+		shown := n.delta > 0 && at.Entry.At(now).State == cache.Present
+		if shown && (at.Version() == n.current.Version() || now.Sub(n.gone) < n.delta) {
+			return cache.NewSnapshot(at.Entry, at.Version(), now), true
+		}
+	}
+	return cache.Snapshot{}, false
 }
 
 // A bucket is what is stored.
