@@ -47,7 +47,7 @@ func (g *gatherer) get(ctx context.Context, name string) (string, error) {
 		g.underWay++
 		g.mu.Unlock()
 		raw, err := g.client.Get(ctx, name).Result() // alone
-		g.next() //nolint:contextcheck // a pipeline is of many callers, and outlives each
+		g.next()                                     //nolint:contextcheck // a pipeline is of many callers, and outlives each
 		return raw, err
 	}
 	read := &gathered{ctx: ctx, name: name, done: make(chan struct{})}
