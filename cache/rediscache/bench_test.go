@@ -16,6 +16,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 	ctx := b.Context()
 	b.ReportAllocs()
+	b.SetParallelism(32) // clients of a busy front end
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, err := store.Get(ctx, key); err != nil {

@@ -1,11 +1,11 @@
 // Package rediscache keeps the cache in Redis: one server, one behind Sentinel,
 // or a Redis Cluster. It is the store of a deployment of many processes.
 //
-// It promises what cache.Store says. A Get is one plain GET, a Swap one script on
-// one key, so both work in a Cluster, and what is stored is the entry's JSON
-// under the prefix, with a time to live. Times are the clock of the server that
-// runs the script. Any loss of Redis, of its data, or of the connection costs
-// time only.
+// It promises what cache.Store says. A Get is one plain GET, sent together with
+// those that others ask for at the same time, a Swap one script on one key, so
+// both work in a Cluster, and what is stored is the entry's JSON under the
+// prefix, with a time to live. Times are the clock of the server that runs the
+// script. Any loss of Redis, of its data, or of the connection costs time only.
 //
 // Watchers are woken by Redis' own broadcast of invalidated keys (CLIENT
 // TRACKING … BCAST, https://redis.io/docs/latest/develop/reference/client-side-caching/),

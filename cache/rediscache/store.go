@@ -50,6 +50,7 @@ type Store struct {
 	prefix  string
 	timeout time.Duration
 	client  redis.UniversalClient
+	reads   *gatherer
 	clock   clock
 	swap    *redis.Script
 
@@ -99,6 +100,7 @@ func New(o Options) (*Store, error) {
 		client := redis.NewClient(d.single)
 		s.client, nodes = client, oneNode(client)
 	}
+	s.reads = newGatherer(s.client, o.Timeout)
 	if o.NearBytes > 0 {
 		s.near = newNear(o.NearBytes, o.NearDelta)
 	}
@@ -127,6 +129,7 @@ func (s *Store) Close() error {
 	if err := s.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
 		return fmt.Errorf("rediscache: close: %w", err)
 	}
+	s.reads.running.Wait() // they fail at once
 	return nil
 }
 
@@ -137,7 +140,7 @@ func (s *Store) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) 
 	if at, ok := s.getTracked(ctx, key); ok {
 		return at, nil
 	}
-	raw, err := s.client.Get(ctx, s.name(key)).Result()
+	raw, err := s.reads.get(ctx, s.name(key))
 	switch {
 	case err == nil:
 	case errors.Is(err, redis.Nil):

@@ -1,0 +1,104 @@
+package rediscache
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// maxGathered bounds the reads of one pipeline.
+const maxGathered = 128
+
+// A gatherer sends reads that are asked for at the same time in one pipeline:
+// while as many pipelines are under way as there are processors, reads wait and
+// go together with the next one. A caller waits as long as its context lets it,
+// whatever becomes of the pipeline.
+type gatherer struct {
+	client  redis.UniversalClient
+	timeout time.Duration // of a pipeline
+	limit   int           // of pipelines under way
+	running sync.WaitGroup
+
+	mu       sync.Mutex
+	underWay int
+	waiting  []*gathered
+}
+
+// A gathered is one read. Its result is there when done is closed.
+type gathered struct {
+	ctx    context.Context //nolint:containedctx // says whether the caller still waits
+	name   string
+	result string
+	err    error
+	done   chan struct{}
+}
+
+func newGatherer(client redis.UniversalClient, timeout time.Duration) *gatherer {
+	return &gatherer{client: client, timeout: timeout, limit: max(2, runtime.GOMAXPROCS(0))}
+}
+
+// get is a GET.
+func (g *gatherer) get(ctx context.Context, name string) (string, error) {
+	g.mu.Lock()
+	if g.underWay < g.limit && len(g.waiting) == 0 {
+		g.underWay++
+		g.mu.Unlock()
+		raw, err := g.client.Get(ctx, name).Result() // alone
+		g.next()                                     //nolint:contextcheck // a pipeline is of many callers, and outlives each
+		return raw, err
+	}
+	read := &gathered{ctx: ctx, name: name, done: make(chan struct{})}
+	g.waiting = append(g.waiting, read)
+	g.mu.Unlock()
+	select {
+	case <-read.done:
+		return read.result, read.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// next ends what was under way, and begins what has waited for it. Reads whose
+// callers have left are dropped, so that those of a frozen server do not pile up.
+func (g *gatherer) next() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var reads []*gathered
+	taken := 0
+	for ; taken < len(g.waiting) && len(reads) < maxGathered; taken++ {
+		if read := g.waiting[taken]; read.ctx.Err() == nil {
+			reads = append(reads, read)
+		}
+	}
+	clear(g.waiting[:taken])
+	g.waiting = g.waiting[taken:]
+	if len(reads) == 0 {
+		g.underWay--
+		return
+	}
+	g.running.Go(func() { // not in the caller, who has its answer
+		g.run(reads)
+		g.next()
+	})
+}
+
+// run sends one pipeline. It is bounded by a time of its own: its callers leave
+// when they like.
+func (g *gatherer) run(reads []*gathered) {
+	ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
+	defer cancel()
+	commands := make([]*redis.StringCmd, len(reads))
+	_, _ = g.client.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
+		for i, read := range reads {
+			commands[i] = p.Get(ctx, read.name)
+		}
+		return nil
+	})
+	for i, read := range reads {
+		read.result, read.err = commands[i].Result()
+		close(read.done)
+	}
+}
