@@ -59,7 +59,7 @@ func newConfig() *Config {
 		},
 		Origin:  Origin{MaxRedirects: 5},
 		Limits:  Limits{Waiters: 20_000, CopiesPerHost: 8},
-		Health:  Health{Interval: time.Second, Timeout: time.Second, Failures: 2},
+		Health:  Health{Interval: 2 * time.Second, Timeout: 2 * time.Second, Failures: 2},
 		sources: make(map[string]string),
 	}
 }

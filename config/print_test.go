@@ -134,8 +134,8 @@ limits:
   waiters_per_client: 0
   copies_per_host: 8
 health:
-  interval: 1s
-  timeout: 1s
+  interval: 2s
+  timeout: 2s
   failures: 2
 services:
   s3:

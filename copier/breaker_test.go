@@ -359,3 +359,46 @@ func (s refusingStorage) Put(ctx context.Context, key string, body io.Reader, o 
 	}
 	return s.forgetfulStorage.Put(ctx, key, body, o)
 }
+
+// Anybody may find an object that redirects to a host of his own.
+func TestAFailureOfAnotherHostIsNotCharged(t *testing.T) {
+	busy := cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 429, RetryAfter: time.Hour}
+	for name, failure := range map[string]cloudmirror.Failure{"unreachable": unreachable(), "busy": busy} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBubble(t, nil)
+				failure.Host = "elsewhere.test"
+				b.fail("host.test", 10, failure)
+				if n := b.value("cloudmirror_origin_hosts_paused"); n != 0 || b.origin.asked() != 10 {
+					t.Errorf("%v hosts are paused after %d requests, want none after 10", n, b.origin.asked())
+				}
+				failure.Host = "own.test"
+				b.fail("own.test", 5, failure)
+				if n := b.value("cloudmirror_origin_hosts_paused"); n != 1 {
+					t.Errorf("%v hosts are paused after failures of their own, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// The letter of a redriven job is gone: it must not end without a try.
+func TestARedrivenJobOutlastsAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		b.fail("host.test", 5, unreachable())
+		b.origin.script(copiesIn(time.Second))
+		const url = "https://host.test/letter"
+		w := want(t, url)
+		job := queue.Job{ID: cloudmirror.NewID(), Object: w.Object, Backend: w.Backend, Generation: cloudmirror.FirstGeneration, Redriven: true, SentAt: time.Now()}
+		if err := b.queue.Send(t.Context(), job, 0); err != nil {
+			t.Fatal(err)
+		}
+		if e := b.after(time.Second, url); e.State == cache.Present || b.origin.askedFor(url) != 0 {
+			t.Fatalf("while the host is left alone: %+v, asked for %d times", e, b.origin.askedFor(url))
+		}
+		if e := b.after(time.Minute, url); e.State != cache.Present {
+			t.Errorf("after the pause: %+v", e)
+		}
+	})
+}

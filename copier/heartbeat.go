@@ -11,8 +11,8 @@ import (
 	"cloudmirror/mirror"
 )
 
-// startHeartbeat keeps the message hidden and, once there is an attempt, its
-// entry held, until the returned function is called. If the attempt is lost it
+// startHeartbeat keeps the message hidden, the claim of a job that waits for its
+// turn and, once there is an attempt, its entry held, until the returned function is called. If the attempt is lost it
 // cancels the copy with ErrLost.
 func (t *task) startHeartbeat(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
 	ctx, end := context.WithCancel(ctx)
@@ -47,6 +47,7 @@ func (t *task) beat(ctx context.Context) error {
 	}
 	attempt := t.attempt.Load()
 	if attempt == nil {
+		t.keep(ctx)
 		return nil
 	}
 	err := attempt.Renew(ctx, cache.Progress{DoneBytes: t.read.Load(), TotalBytes: t.total.Load()})
@@ -55,4 +56,18 @@ func (t *task) beat(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// keep keeps the claim of a job that waits, now and then.
+func (t *task) keep(ctx context.Context) {
+	if t.kept.IsZero() {
+		t.kept = time.Now() // it was claimed or deferred for longer than this takes
+	}
+	if time.Since(t.kept) < t.mirror.KeepEvery() {
+		return
+	}
+	t.kept = time.Now()
+	if err := t.mirror.Keep(ctx, t.delivery.Job); err != nil && ctx.Err() == nil {
+		t.logger.Warn("the claim could not be kept", zap.Error(err))
+	}
 }

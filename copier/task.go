@@ -19,6 +19,7 @@ const (
 	closingTimeout = 30 * time.Second // for telling the entry and the queue how it ended
 	heldDelay      = time.Minute      // how long a second message of a running attempt's job rests
 	downDelay      = 5 * time.Second  // how long a job rests that a part of ours being down gave back
+	buryTries      = 3                // how often a letter is tried to be written: nobody else will
 )
 
 // A task is one delivery being worked on.
@@ -29,6 +30,7 @@ type task struct {
 	logger   *zap.Logger
 	try      *try // nil until the host admitted one
 
+	kept    time.Time                      // when the claim of a job that waits was kept last; the heartbeat's own
 	attempt atomic.Pointer[mirror.Attempt] // nil until begun
 	read    atomic.Int64                   // bytes of the body so far
 	total   atomic.Int64                   // bytes of the body, -1 if not known
@@ -93,6 +95,9 @@ func (t *task) begin(ctx context.Context, host *host) (result, error) {
 	case mirror.Busy:
 		return resultDuplicate, t.acknowledge(ctx)
 	case mirror.Held:
+		if t.delivery.Unfit != nil {
+			return t.leave(t.delivery.Unfit) // a fresh message would forget how often it was received
+		}
 		return t.putBack(ctx, heldDelay, nil)
 	case mirror.Begun, mirror.Exhausted, mirror.None:
 	}
@@ -118,6 +123,10 @@ func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.
 	failure := &cloudmirror.Failure{
 		Code: cloudmirror.CodeOriginPaused, RetryAfter: rest,
 		Message: "the origin's host is left alone for a while: it is busy or in trouble, or asked for it",
+	}
+	if t.delivery.Job.Redriven {
+		// An operator was told that it is tried, and its letter is gone.
+		return t.handBack(closing, attempt, min(rest, queue.MaxDelay), failure)
 	}
 	if err := t.persist(closing, func() error { return attempt.Postpone(closing, failure) }); err != nil {
 		return t.leave(err)
@@ -188,7 +197,7 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 			return t.handBack(closing, attempt, downDelay, err)
 		}
 	}
-	if asksForRest(failure) {
+	if asksForRest(failure) && t.try.host.did(failure) {
 		t.try.host.leaveAlone(failure.RetryAfter)
 	}
 	dead := false
@@ -266,6 +275,9 @@ func (t *task) putBack(ctx context.Context, delay time.Duration, why error) (res
 // deferJob gives back a job that found no room to wait for its host, until its
 // turn may come.
 func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error) {
+	if t.delivery.Unfit != nil {
+		return t.leave(t.delivery.Unfit) // a fresh message would forget how often it was received
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
 	if err := t.mirror.Defer(ctx, t.delivery.Job, delay); err != nil {
@@ -275,7 +287,16 @@ func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error
 }
 
 func (t *task) bury(ctx context.Context, reason deadReason, why error) (result, error) {
-	if err := t.backend.Queue.Bury(ctx, t.delivery, why.Error()); err != nil {
+	var err error
+	for failures := range buryTries {
+		if failures > 0 {
+			pause(ctx, backOff(failures))
+		}
+		if err = t.backend.Queue.Bury(ctx, t.delivery, why.Error()); err == nil {
+			break
+		}
+	}
+	if err != nil {
 		return t.leave(errors.Join(why, err))
 	}
 	t.metrics.buried(t.backend.ID, reason)

@@ -38,7 +38,7 @@ func (h *host) verdict(o cloudmirror.Object, err error) error {
 	if err != nil {
 		f, ok := errors.AsType[*cloudmirror.Failure](err)
 		switch {
-		case !ok || saysNothing(f):
+		case !ok || saysNothing(f) || !h.did(f):
 			return errNeutral
 		case isTrouble(f):
 			return h.failed(o, f)
@@ -62,6 +62,11 @@ func (h *host) failed(o cloudmirror.Object, f *cloudmirror.Failure) error {
 	}
 	return f
 }
+
+// did reports whether a failure is of the host itself, and not of one that it
+// redirects to: anybody who finds an open redirect could otherwise have a host
+// left alone.
+func (h *host) did(f *cloudmirror.Failure) bool { return f.Host == "" || f.Host == h.name }
 
 // saysNothing reports whether a failure came about without the host's doing. A
 // copy that took too long in all may have had too little of our own bandwidth.

@@ -157,3 +157,20 @@ func TestAStopHandsBackWhatWaitsForItsHost(t *testing.T) {
 		}
 	})
 }
+
+// A job that waits for hours in a copier is not taken for lost, whoever waits for
+// it.
+func TestAJobThatWaitsForItsHostKeepsItsClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost = 1 })
+		b.origin.script(copiesIn(2 * time.Hour))
+		b.ask("https://slow.test/first")
+		synctest.Wait()
+		if e := b.wait("https://slow.test/second", 5*time.Hour); e.State != cache.Present {
+			t.Errorf("the second copy is %+v", e)
+		}
+		if n := b.queue.sends(); n != 2 {
+			t.Errorf("%d messages were sent for two jobs", n)
+		}
+	})
+}

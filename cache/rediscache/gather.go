@@ -12,9 +12,16 @@ import (
 // maxGathered bounds the reads of one pipeline.
 const maxGathered = 128
 
+// From farTrip on, a round trip is longer than processors explain; then so many
+// pipelines may be under way.
+const (
+	farTrip  = 5 * time.Millisecond
+	farLimit = 64
+)
+
 // A gatherer sends reads that are asked for at the same time in one pipeline:
-// while as many pipelines are under way as there are processors, reads wait and
-// go together with the next one. A caller waits as long as its context lets it,
+// while as many pipelines are under way as there are processors (many more, if
+// Redis is far), reads wait and go together with the next one. A caller waits as long as its context lets it,
 // whatever becomes of the pipeline.
 type gatherer struct {
 	client  redis.UniversalClient
@@ -24,6 +31,7 @@ type gatherer struct {
 
 	mu       sync.Mutex
 	underWay int
+	trip     time.Duration // of the last few
 	waiting  []*gathered
 }
 
@@ -43,11 +51,12 @@ func newGatherer(client redis.UniversalClient, timeout time.Duration) *gatherer 
 // get is a GET.
 func (g *gatherer) get(ctx context.Context, name string) (string, error) {
 	g.mu.Lock()
-	if g.underWay < g.limit && len(g.waiting) == 0 {
+	if g.underWay < g.room() {
 		g.underWay++
 		g.mu.Unlock()
+		began := time.Now()
 		raw, err := g.client.Get(ctx, name).Result() // alone
-		g.next()                                     //nolint:contextcheck // a pipeline is of many callers, and outlives each
+		g.next(time.Since(began))                    //nolint:contextcheck // a pipeline is of many callers, and outlives each
 		return raw, err
 	}
 	read := &gathered{ctx: ctx, name: name, done: make(chan struct{})}
@@ -61,11 +70,22 @@ func (g *gatherer) get(ctx context.Context, name string) (string, error) {
 	}
 }
 
-// next ends what was under way, and begins what has waited for it. Reads whose
+// room returns how many pipelines may be under way: more if the server is far,
+// so that nobody waits for most of a round trip before his own begins.
+func (g *gatherer) room() int {
+	if g.trip > farTrip {
+		return farLimit
+	}
+	return g.limit
+}
+
+// next ends what was under way and took so long, and begins what has waited for
+// it. Reads whose
 // callers have left are dropped, so that those of a frozen server do not pile up.
-func (g *gatherer) next() {
+func (g *gatherer) next(took time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.trip += (took - g.trip) / 8
 	var reads []*gathered
 	taken := 0
 	for ; taken < len(g.waiting) && len(reads) < maxGathered; taken++ {
@@ -80,8 +100,9 @@ func (g *gatherer) next() {
 		return
 	}
 	g.running.Go(func() { // not in the caller, who has its answer
+		began := time.Now()
 		g.run(reads)
-		g.next()
+		g.next(time.Since(began))
 	})
 }
 

@@ -53,6 +53,7 @@ func measureHits(ctx context.Context, l *lab) (result, error) {
 		{"`cloudmirror serve`, cache in memory", startEmbedded, true},
 		{"bare Echo", startBareEcho, true},
 		{"`cloudmirror frontend`, cache in Redis (for information)", startFrontend, false},
+		{"the same without its near cache: a read of Redis each", startWithoutNear, false},
 		{"nginx `return 302` (for information)", startNginx, false},
 	} {
 		p, err := c.start(ctx, l, &h)
@@ -123,9 +124,17 @@ func startBareEcho(ctx context.Context, l *lab, h *hit) (*process, error) {
 	return l.start(ctx, server{program: l.path("bareecho"), args: []string{"ADDRESS", "CONFIG"}, config: string(answer)})
 }
 
-// startFrontend has the copy made by a server that shares the front end's Redis.
+func startFrontend(ctx context.Context, l *lab, h *hit) (*process, error) {
+	return startOnRedis(ctx, l, h, "")
+}
+
+func startWithoutNear(ctx context.Context, l *lab, h *hit) (*process, error) {
+	return startOnRedis(ctx, l, h, ", near: {memory: 0}")
+}
+
+// startOnRedis has the copy made by a server that shares the front end's Redis.
 // The front end reaches nothing but Redis, which is all that a hit needs.
-func startFrontend(ctx context.Context, l *lab, h *hit) (p *process, err error) {
+func startOnRedis(ctx context.Context, l *lab, h *hit, near string) (p *process, err error) {
 	program, err := find("redis-server", "apt-get install redis-server")
 	if err != nil {
 		return nil, err
@@ -139,7 +148,7 @@ func startFrontend(ctx context.Context, l *lab, h *hit) (p *process, err error) 
 			redis.stop()
 		}
 	}()
-	cache := "cache: {type: redis, redis: {url: 'redis://" + redis.address + "/0'}}\n"
+	cache := "cache: {type: redis, redis: {url: 'redis://" + redis.address + "/0'" + near + "}}\n"
 	maker, err := l.startConfigured(ctx, "serve", cache, "{type: file}")
 	if err != nil {
 		return nil, err
@@ -148,7 +157,7 @@ func startFrontend(ctx context.Context, l *lab, h *hit) (p *process, err error) 
 	if err := h.learn(ctx, l, maker); err != nil {
 		return nil, err
 	}
-	p, err = l.startConfigured(ctx, "frontend", cache+"queue: {type: sqs, sqs: {endpoint: 'http://127.0.0.1:9'}}\n",
+	p, err = l.startConfigured(ctx, "frontend", cache+"queue: {type: sqs, sqs: {endpoint: 'http://127.0.0.1:9'}}\nhealth: {interval: 0s}\n",
 		"{type: s3, bucket: copies, endpoint: 'http://127.0.0.1:9', path_style: true}")
 	if err != nil {
 		return nil, err
