@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// metric reads one metric of a process of cloudmirror, by its name with labels.
+func (l *lab) metric(ctx context.Context, p *process, name string) (float64, error) {
+	response, err := l.get(ctx, "http://"+p.address+"/metrics")
+	if err != nil {
+		return 0, err
+	}
+	text, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("%s has no metric %s", p.address, name)
+}
+
+// echoCount reads one of the numbers that bare Echo counts.
+func (l *lab) echoCount(ctx context.Context, echo *process, name string) (float64, error) {
+	response, err := l.get(ctx, "http://"+echo.address+"/count")
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	var counts map[string]float64
+	if err := json.NewDecoder(response.Body).Decode(&counts); err != nil {
+		return 0, err
+	}
+	return counts[name], nil
+}
