@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -114,12 +113,7 @@ func fetchAllWays(ctx context.Context, l *lab, origin *process, ways []*way, i i
 // fetch gets a URL, or what it redirects to, and says where the body came from.
 func fetch(ctx context.Context, l *lab, url string) (body []byte, from string, err error) {
 	for range 2 {
-		response, err := l.get(ctx, url)
-		if err != nil {
-			return nil, "", err
-		}
-		body, err = io.ReadAll(response.Body)
-		response.Body.Close()
+		response, body, err := l.read(ctx, url)
 		switch {
 		case err != nil:
 			return nil, "", err

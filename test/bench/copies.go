@@ -32,7 +32,7 @@ func measureMemory(ctx context.Context, l *lab) (result, error) {
 	}
 	return result{goals: goals, text: fmt.Sprintf(`%d objects of %.0f MiB, whose lengths the origin states, are asked for at the same time of a `+"`cloudmirror serve`"+` that makes as many copies at once. One run each.
 
-%s`, manyCopies, mebibytes(l.manyBytes), table([]string{"to", "MiB resident at most", "seconds"}, rows))}, nil
+%s%s`, manyCopies, mebibytes(l.manyBytes), table([]string{"to", "MiB resident at most", "seconds"}, rows), l.takeRefusals())}, nil
 }
 
 func (l *lab) copyMany(ctx context.Context, storage string) (peakBytes int64, took time.Duration, err error) {

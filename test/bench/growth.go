@@ -97,7 +97,7 @@ func (f *fullRedis) stop() {
 	}
 }
 
-func entryURL(i int) string { return fmt.Sprintf("https://releases.example.com/%d/tool.tar.gz", i) }
+func entryURL(i int) string { return fmt.Sprintf("http://127.0.0.1:9/releases/%d/tool.tar.gz", i) }
 
 // writeEntries writes entries of copies as cloudmirror writes them.
 func writeEntries(ctx context.Context, client *redis.Client, entries int) error {

@@ -37,17 +37,20 @@ func (l *lab) copyLarge(ctx context.Context, u *usage, serve *process, url strin
 // the copy; before, each request waits for it as long as servers let it.
 func (l *lab) awaitCopy(ctx context.Context, url string) (location string, err error) {
 	for {
-		response, err := l.get(ctx, url)
-		if err != nil {
+		response, body, err := l.read(ctx, url)
+		switch {
+		case err != nil:
 			return "", err
-		}
-		response.Body.Close()
-		switch response.StatusCode {
-		case http.StatusFound:
+		case response.StatusCode == http.StatusFound:
 			return response.Header.Get("Location"), nil
-		case http.StatusGatewayTimeout:
+		case response.StatusCode == http.StatusGatewayTimeout:
+		case response.StatusCode == http.StatusServiceUnavailable: // something is too busy to answer in time
+			l.refusals.Add(1)
+			if err := pause(ctx, time.Second); err != nil {
+				return "", err
+			}
 		default:
-			return "", fmt.Errorf("cloudmirror answered %s", response.Status)
+			return "", fmt.Errorf("cloudmirror answered %s: %s", response.Status, body)
 		}
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -20,6 +22,7 @@ type lab struct {
 	dir      string
 	commands []string
 	client   *http.Client // keeps its connections and follows no redirects
+	refusals atomic.Int64 // answers 503 to clients that came again, since takeRefusals
 }
 
 // maxOpenFiles is enough for the connections of the waiting clients.
@@ -95,6 +98,26 @@ func (l *lab) get(ctx context.Context, url string) (*http.Response, error) {
 		return nil, err
 	}
 	return l.client.Do(r)
+}
+
+// read sends a GET and reads the whole answer.
+func (l *lab) read(ctx context.Context, url string) (*http.Response, []byte, error) {
+	response, err := l.get(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response, body, err
+}
+
+// takeRefusals returns a sentence about the clients that had to come again.
+func (l *lab) takeRefusals() string {
+	n := l.refusals.Swap(0)
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\n\n%d times a client was answered 503 and came again: on these processors something did not answer cloudmirror in time.", n)
 }
 
 // find returns the path of a program of others: one that was put into .tools, one

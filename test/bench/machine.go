@@ -16,7 +16,7 @@ import (
 func describeMachine(ctx context.Context, l *lab) string {
 	return table([]string{"", ""}, [][]string{
 		{"date", time.Now().UTC().Format("2006-01-02 15:04 UTC")},
-		{"command", "`" + commandLine("go run ./test/bench", os.Args[1:]) + "`"},
+		{"command", "`" + strings.ReplaceAll(commandLine("go run ./test/bench", os.Args[1:]), "|", `\|`) + "`"},
 		{"commit", output(ctx, "git", "describe", "--always", "--dirty")},
 		{"processor", fmt.Sprintf("%s, %d of it", lineOf("/proc/cpuinfo", "model name"), runtime.NumCPU())},
 		{"memory", lineOf("/proc/meminfo", "MemTotal")},

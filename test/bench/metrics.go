@@ -4,19 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 )
 
 // metric reads one metric of a process of cloudmirror, by its name with labels.
 func (l *lab) metric(ctx context.Context, p *process, name string) (float64, error) {
-	response, err := l.get(ctx, "http://"+p.address+"/metrics")
-	if err != nil {
-		return 0, err
-	}
-	text, err := io.ReadAll(response.Body)
-	response.Body.Close()
+	_, text, err := l.read(ctx, "http://"+p.address+"/metrics")
 	if err != nil {
 		return 0, err
 	}
@@ -30,14 +24,11 @@ func (l *lab) metric(ctx context.Context, p *process, name string) (float64, err
 
 // echoCount reads one of the numbers that bare Echo counts.
 func (l *lab) echoCount(ctx context.Context, echo *process, name string) (float64, error) {
-	response, err := l.get(ctx, "http://"+echo.address+"/count")
+	_, text, err := l.read(ctx, "http://"+echo.address+"/count")
 	if err != nil {
 		return 0, err
 	}
-	defer response.Body.Close()
 	var counts map[string]float64
-	if err := json.NewDecoder(response.Body).Decode(&counts); err != nil {
-		return 0, err
-	}
-	return counts[name], nil
+	err = json.Unmarshal(text, &counts)
+	return counts[name], err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 )
@@ -19,12 +18,7 @@ type hit struct {
 // learn has the object copied and keeps the answer to the next request.
 func (h *hit) learn(ctx context.Context, l *lab, p *process) error {
 	for range 2 {
-		response, err := l.get(ctx, "http://"+p.address+redirectPath(h.url))
-		if err != nil {
-			return err
-		}
-		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
+		response, body, err := l.read(ctx, "http://"+p.address+redirectPath(h.url))
 		if err != nil {
 			return err
 		}

@@ -72,7 +72,7 @@ func (l *lab) launch(ctx context.Context, s server) (*process, error) {
 	for _, argument := range s.args {
 		p.command.Args = append(p.command.Args, fill.Replace(argument))
 	}
-	p.command.Env = append(os.Environ(), s.env...)
+	p.command.Env = environment(s.env)
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
 	p.command.Cancel = func() error { return p.command.Process.Signal(syscall.SIGTERM) }
 	p.command.WaitDelay = 40 * time.Second
@@ -152,6 +152,21 @@ func (p *process) memory(field string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no %s", p.proc("status"), field)
+}
+
+// environment returns ours with more in it, and without what would change how
+// programs do what is measured.
+func environment(more []string) []string {
+	ours := slices.DeleteFunc(os.Environ(), func(setting string) bool {
+		name, _, _ := strings.Cut(strings.ToUpper(setting), "=")
+		for _, prefix := range []string{"AWS_", "CLOUDMIRROR_", "RCLONE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG"} {
+			if strings.HasPrefix(name, prefix) {
+				return true
+			}
+		}
+		return false
+	})
+	return append(ours, more...)
 }
 
 func (p *process) proc(file string) string {

@@ -89,7 +89,7 @@ type toolRun struct {
 func (t tool) start(ctx context.Context, input, output *os.File) (*toolRun, error) {
 	watching, stop := context.WithCancel(ctx)
 	r := &toolRun{command: exec.CommandContext(ctx, t.program, t.args...), watched: make(chan struct{}), stop: stop}
-	r.command.Env = append(os.Environ(), t.env...)
+	r.command.Env = environment(t.env)
 	if input != nil {
 		r.command.Stdin = input
 	}

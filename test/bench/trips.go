@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ const (
 	goalS3Requests   = 3 // a small copy
 	goalSQSRequests  = 0.3
 
-	tripClients = 256
+	tripClients = 128
 	hitsOfEach  = 5
 )
 
@@ -64,7 +63,9 @@ func measureTrips(ctx context.Context, l *lab) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	return reportTrips(quiet, busy, near, plain), nil
+	r := reportTrips(quiet, busy, near, plain)
+	r.text += l.takeRefusals()
+	return r, nil
 }
 
 func (t *trips) start(ctx context.Context) (err error) {
@@ -152,15 +153,8 @@ func (t *trips) ask(ctx context.Context, front *process, name string, objects, c
 	for i := range objects {
 		group.Go(func() error {
 			url := fmt.Sprintf("http://%s/%s/%d.bin?size=%d", t.origin.address, name, i, smallBytes)
-			response, err := t.lab.get(ctx, "http://"+front.address+redirectPath(url))
-			if err != nil {
-				return err
-			}
-			response.Body.Close()
-			if response.StatusCode != http.StatusFound {
-				return fmt.Errorf("%s: %s", url, response.Status)
-			}
-			return nil
+			_, err := t.lab.awaitCopy(ctx, "http://"+front.address+redirectPath(url))
+			return err
 		})
 	}
 	return group.Wait()
