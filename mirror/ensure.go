@@ -77,38 +77,31 @@ func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 			return View{Entry: at.Entry, Now: at.Now()}, nil
 		}
 	}
-	at, err := m.get(ctx, key)
-	if err != nil {
-		return m.seek(ctx, b, w, key, at, err)
-	}
-	if stageOf(at.Entry) == final {
-		return View{Entry: at.Entry, Now: at.Now()}, nil
-	}
-	asked := m.moment()
+	// A crowd that wants one object joins the first who came, and reads nothing.
+	f, asked := m.joinRunning(key)
 	for {
-		view, err := m.fly(ctx, b, w, key, at, p)
+		if f == nil {
+			at, err := m.get(ctx, key)
+			if err != nil {
+				return m.seek(ctx, b, w, key, at, err)
+			}
+			if stageOf(at.Entry) == final {
+				return View{Entry: at.Entry, Now: at.Now()}, nil
+			}
+			if asked == 0 {
+				asked = m.moment()
+			}
+			if f, err = m.join(b, w, key, at); err != nil { //nolint:contextcheck // a flight outlives the client who began it
+				return View{}, err
+			}
+		}
+		view, err := f.follow(ctx, p)
+		m.leave(f)
 		if err != nil || view.Entry.State != cache.Present || view.began > asked {
 			return view, err
 		}
-		// The flight may have found the copy before it was purged, and we have
-		// asked after that. Ask again.
-		if at, err = m.get(ctx, key); err != nil {
-			return m.seek(ctx, b, w, key, at, err)
-		}
-		if stageOf(at.Entry) == final {
-			return View{Entry: at.Entry, Now: at.Now()}, nil
-		}
+		f = nil // it may have found the copy before it was purged, and we have asked after that
 	}
-}
-
-// fly takes part in the flight of a key.
-func (m *Mirror) fly(ctx context.Context, b *Backend, w Want, key cache.Key, seen cache.Snapshot, p Patience) (View, error) {
-	f, err := m.join(b, w, key, seen) //nolint:contextcheck // a flight outlives the client who began it
-	if err != nil {
-		return View{}, err
-	}
-	defer m.leave(f)
-	return f.follow(ctx, p)
 }
 
 // follow waits for news of the flight that is enough for who is that patient.

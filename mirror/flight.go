@@ -48,6 +48,23 @@ type news struct {
 	changed chan struct{} // closed when there is other news
 }
 
+// joinRunning returns the flight of a key, which the caller must leave, and a
+// moment before that; nil if there is none. Most often there is no flight at all,
+// and then this costs next to nothing.
+func (m *Mirror) joinRunning(key cache.Key) (*flight, moment) {
+	if m.flying.Load() == 0 {
+		return nil, 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.flights[key]
+	if f == nil {
+		return nil, 0
+	}
+	f.waiters++
+	return f, m.moment()
+}
+
 // join returns the flight of a key, which the caller must leave. A new flight
 // begins with what the caller has just seen of the entry.
 func (m *Mirror) join(b *Backend, w Want, key cache.Key, seen cache.Snapshot) (*flight, error) {
@@ -60,6 +77,7 @@ func (m *Mirror) join(b *Backend, w Want, key cache.Key, seen cache.Snapshot) (*
 	if !ok {
 		f = &flight{mirror: m, backend: b, want: w, key: key, latest: news{changed: make(chan struct{})}}
 		m.flights[key] = f
+		m.flying.Add(1)
 		var ctx context.Context
 		ctx, f.cancel = context.WithCancel(m.life)
 		m.running.Go(func() {
@@ -78,9 +96,7 @@ func (m *Mirror) leave(f *flight) {
 	defer m.mu.Unlock()
 	if f.waiters--; f.waiters == 0 {
 		f.cancel()
-		if m.flights[f.key] == f {
-			delete(m.flights, f.key)
-		}
+		m.strike(f)
 	}
 }
 
@@ -88,8 +104,14 @@ func (m *Mirror) leave(f *flight) {
 func (m *Mirror) forget(f *flight) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.strike(f)
+}
+
+// strike takes a flight off the list. The caller holds the lock.
+func (m *Mirror) strike(f *flight) {
 	if m.flights[f.key] == f {
 		delete(m.flights, f.key)
+		m.flying.Add(-1)
 	}
 }
 

@@ -162,6 +162,32 @@ func TestAMissTakesSixCommands(t *testing.T) {
 	})
 }
 
+// A crowd that wants one object costs the cache nothing beside the first who came.
+func TestWhoJoinsAFlightReadsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		waiters := []*waiter{w.wait(t.Context(), w.mirror)}
+		synctest.Wait()
+		before := w.cache.commands.Load()
+		for range 1000 {
+			waiters = append(waiters, w.wait(t.Context(), w.mirror))
+		}
+		synctest.Wait()
+		if n := w.cache.commands.Load() - before; n != 0 {
+			t.Errorf("1000 who joined took %d commands, want none", n)
+		}
+		w.copyOne()
+		for _, waiting := range waiters {
+			if <-waiting.done; waiting.err != nil || waiting.view.Entry.State != cache.Present {
+				t.Fatalf("got %v, error %v", waiting.view.Entry.State, waiting.err)
+			}
+		}
+		if n := w.cache.commands.Load(); n != 6 {
+			t.Errorf("%d commands in all, want 6", n)
+		}
+	})
+}
+
 // Copiers may be done before the queue has answered that it has the job: then the
 // end of the copy is told of together with changes that are not looked at.
 func TestACopyIsSeenAtOnceThoughItEndedWhileItsJobWasSent(t *testing.T) {
