@@ -37,10 +37,10 @@ type flight struct {
 	foreseen int
 
 	mu     sync.Mutex
-	latest news
+	latest *news
 }
 
-// News is what a flight tells its waiters.
+// News is what a flight tells its waiters. It is not changed once it was told.
 type news struct {
 	stage   stage
 	view    View
@@ -75,7 +75,7 @@ func (m *Mirror) join(b *Backend, w Want, key cache.Key, seen cache.Snapshot) (*
 	}
 	f, ok := m.flights[key]
 	if !ok {
-		f = &flight{mirror: m, backend: b, want: w, key: key, latest: news{changed: make(chan struct{})}}
+		f = &flight{mirror: m, backend: b, want: w, key: key, latest: &news{changed: make(chan struct{})}}
 		m.flights[key] = f
 		m.flying.Add(1)
 		var ctx context.Context
@@ -115,7 +115,7 @@ func (m *Mirror) strike(f *flight) {
 	}
 }
 
-func (f *flight) news() news {
+func (f *flight) news() *news {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.latest
@@ -130,7 +130,7 @@ func (f *flight) tell(s stage, v View, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	close(f.latest.changed)
-	f.latest = news{stage: s, view: v, err: err, changed: make(chan struct{})}
+	f.latest = &news{stage: s, view: v, err: err, changed: make(chan struct{})}
 }
 
 // run is the life of a flight. It registers for changes first, so that none is
