@@ -106,6 +106,13 @@ func (b *bubble) ask(url string) {
 	}
 }
 
+// settle lets everything happen that is under way. It takes a little time: with
+// less room than for a full receive, a copier waits a moment for more.
+func (b *bubble) settle() {
+	time.Sleep(time.Second)
+	synctest.Wait()
+}
+
 func (b *bubble) entry(url string) cache.Entry {
 	b.t.Helper()
 	view, err := b.mirror.Peek(b.t.Context(), want(b.t, url))
