@@ -155,6 +155,21 @@ func (a *Attempt) Renew(ctx context.Context, p cache.Progress) error {
 	return err
 }
 
+// Prove makes sure that the object was not purged since its job was sent. Complete
+// does it if nobody has; called while the copy runs, it costs no time. ErrLost says
+// to stop copying; ErrUnavailable that it is not known, which is no reason to stop.
+func (a *Attempt) Prove(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.ended:
+		return ErrLost
+	case a.unproven:
+		return a.prove(ctx)
+	}
+	return nil
+}
+
 // Complete ends the attempt with the copy that storage describes, which becomes
 // visible to clients. With ErrLost, what was uploaded is removed unless it is in
 // the place of the current generation. With ErrUnavailable it may be called

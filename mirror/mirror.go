@@ -102,6 +102,8 @@ type Mirror struct {
 	end     context.CancelFunc
 	running sync.WaitGroup // flights and looks
 
+	flying atomic.Int64 // how many flights there are
+
 	mu      sync.Mutex
 	flights map[cache.Key]*flight
 	looks   map[cache.Key]*look // that begin next, by objects that are being looked at; nil: none

@@ -45,7 +45,7 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	if err != nil {
 		return err
 	}
-	if await(ctx, nil, m.settle) != nil {
+	if rest(ctx, m.settle) != nil {
 		return fmt.Errorf("%w: wait for other processes to forget the copy: %w", ErrUnavailable, ctx.Err())
 	}
 	// The first generation too: it may be left from a purge that died here.
@@ -119,4 +119,16 @@ func (m *Mirror) remove(ctx context.Context, b *Backend, o cloudmirror.Object, g
 		return fmt.Errorf("%w: delete the copy: %w", ErrUnavailable, err)
 	}
 	return nil
+}
+
+// rest waits for d. The error is that of ctx, if it ends first.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
