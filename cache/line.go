@@ -30,7 +30,7 @@ func (e Entry) appendLine(to []byte) ([]byte, bool) {
 	rest := e
 	rest.State, rest.Generation, rest.Until, rest.Copy = Absent, "", time.Time{}, Copy{}
 	digest, isDigest := packDigest(e.Copy.SHA256)
-	if e.State != Present || rest != (Entry{State: Absent}) || !isDigest || strings.Contains(string(e.Generation), " ") {
+	if e.State != Present || rest != (Entry{State: Absent}) || !isDigest {
 		return to, false
 	}
 	to = append(to, linePrefix...)
