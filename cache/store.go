@@ -78,6 +78,9 @@ func NewSnapshot(e Entry, version string, storeTime time.Time) Snapshot {
 // Version returns what NewSnapshot was given.
 func (s Snapshot) Version() string { return s.version }
 
+// TakenAt returns the store's clock when the snapshot was taken.
+func (s Snapshot) TakenAt() time.Time { return s.time }
+
 // Now returns the store's clock as it stands now, by the time that has passed
 // here since the snapshot was taken.
 func (s Snapshot) Now() time.Time { return s.time.Add(time.Since(s.taken)) }

@@ -73,6 +73,10 @@ func (f *Frontend) serve(w http.ResponseWriter, r *http.Request) {
 		f.serveObject(w, r)
 		return
 	}
+	if k, ok := f.recall(r); ok { // there is nothing left to route
+		f.redirectKnown(w, r, time.Now(), k)
+		return
+	}
 	f.echo.ServeHTTP(w, r)
 }
 

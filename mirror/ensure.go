@@ -15,7 +15,7 @@ func (m *Mirror) Peek(ctx context.Context, w Want) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	key := cache.KeyOf(w.Object, w.Backend)
+	key := w.entryKey()
 	at, err := m.get(ctx, key)
 	if err == nil && known(at.Entry) {
 		return View{Entry: at.Entry, Now: at.Now()}, nil
@@ -68,15 +68,15 @@ type Patience struct {
 // bounded time: nobody else may ever ask. While it waits, transient failures are
 // tried again when they are due; if that is after the patience, it does not wait. It returns ctx's error if that ends.
 func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
+	key := w.entryKey()
+	if m.near != nil {
+		if at, ok := m.near.Recall(key); ok {
+			return View{Entry: at.Entry, Now: at.TakenAt()}, nil
+		}
+	}
 	b, err := m.backend(w.Backend)
 	if err != nil {
 		return View{}, err
-	}
-	key := cache.KeyOf(w.Object, w.Backend)
-	if m.near != nil {
-		if at, ok := m.near.Recall(key); ok {
-			return View{Entry: at.Entry, Now: at.Now()}, nil
-		}
 	}
 	// A crowd that wants one object joins the first who came, and reads nothing.
 	f, asked := m.joinRunning(key)

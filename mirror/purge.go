@@ -67,7 +67,7 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 // purges at once, one's marker stands; whichever is the last to write its
 // tombstone reads that marker afterwards, and so the two end up agreeing.
 func (m *Mirror) bury(ctx context.Context, b *Backend, w Want) (replaced cache.Entry, err error) {
-	key := cache.KeyOf(w.Object, w.Backend)
+	key := w.entryKey()
 	current, err := m.marker(ctx, b, w.Object)
 	for err == nil {
 		g := current

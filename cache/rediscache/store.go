@@ -158,8 +158,8 @@ func (s *Store) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, nex
 	seen := old.Now()
 	raw, gone := "", seen
 	if next.State != cache.Absent {
-		raw, gone = string(next.Encode()), seen.Add(next.KeepFor(seen))
-		if _, err := cache.Decode([]byte(raw)); err != nil {
+		raw, gone = next.Encode(), seen.Add(next.KeepFor(seen))
+		if _, err := cache.Decode(raw); err != nil {
 			return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, err)
 		}
 	}
@@ -228,7 +228,7 @@ func (s *Store) name(key cache.Key) string { return s.prefix + string(key) }
 func snapshot(raw string, now time.Time) cache.Snapshot {
 	entry := cache.Entry{State: cache.Absent}
 	if raw != "" {
-		if read, err := cache.Decode([]byte(raw)); err == nil {
+		if read, err := cache.Decode(raw); err == nil {
 			entry = read
 		}
 	}
