@@ -47,7 +47,7 @@ demo: build ## shows a miss and a hit, with a small origin of its own
 
 .PHONY: deps
 deps: ## installs what the tests need; quick when it is there
-	@scripts/deps redis moto '$(MOTO)'
+	@scripts/deps redis nginx haproxy moto '$(MOTO)'
 	@scripts/tool '$(VERSITYGW)' '$(GOTESTSUM)'
 
 .PHONY: test
@@ -72,6 +72,11 @@ kubernetes-test: ## holds deploy/kubernetes against schemas and configuration (5
 		'$(KEDA)/config/crd/bases/keda.sh_triggerauthentications.yaml' \
 		'$(PROMETHEUS_OPERATOR)/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml'
 	@CLOUDMIRROR_KUBERNETES=1 go test -count=1 ./test/kubernetes
+
+.PHONY: systemd-test
+systemd-test: ## verifies and scores the units of deploy/systemd
+	@scripts/deps systemd
+	@CLOUDMIRROR_SYSTEMD=1 go test -count=1 ./test/systemd
 
 .PHONY: lint
 lint: ## runs golangci-lint (2 minutes to build it once)
