@@ -77,10 +77,10 @@ func newPlaces(t *testing.T, upstreams [2]string) places {
 }
 
 // fill replaces the old parts of a delivered file, each of which must be there,
-// by the new ones: old, new, old, new …
+// by the new ones. They alternate: old, new.
 func fill(t *testing.T, file string, oldNew ...string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("../../deploy", file))
+	data, err := os.ReadFile(filepath.Join("..", "..", "deploy", file))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,7 +123,7 @@ func TestBalancersHaveMorePatienceThanClients(t *testing.T) {
 	for file, pattern := range map[string]string{
 		"nginx.conf": `proxy_read_timeout (\d+)s`, "haproxy.cfg": `timeout (?:server|client) (\d+)s`,
 	} {
-		data, err := os.ReadFile(filepath.Join("../../deploy", file))
+		data, err := os.ReadFile(filepath.Join("..", "..", "deploy", file))
 		if err != nil {
 			t.Fatal(err)
 		}
