@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"cloudmirror/test/servers"
 )
 
 const (
@@ -30,25 +32,10 @@ var overlays = []string{"base", "example/us-east-1", "example/eu-west-1"}
 var binary string
 
 func TestMain(m *testing.M) {
-	os.Exit(buildAndRun(m))
-}
-
-func buildAndRun(m *testing.M) int {
 	if os.Getenv("CLOUDMIRROR_KUBERNETES") != "1" {
-		return m.Run()
+		os.Exit(m.Run())
 	}
-	dir, err := os.MkdirTemp("", "cloudmirror-kubernetes-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "cloudmirror")
-	if output, err := exec.Command("go", "build", "-o", binary, "cloudmirror/cmd/cloudmirror").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, output)
-		return 1
-	}
-	return m.Run()
+	os.Exit(servers.RunWithProgram(m, &binary))
 }
 
 // build returns what kustomize makes of an overlay.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cloudmirror/config"
+	"cloudmirror/test/servers"
 )
 
 const (
@@ -37,25 +38,10 @@ var units = map[string]config.Role{
 var binary string
 
 func TestMain(m *testing.M) {
-	os.Exit(buildAndRun(m))
-}
-
-func buildAndRun(m *testing.M) int {
 	if os.Getenv("CLOUDMIRROR_SYSTEMD") != "1" {
-		return m.Run()
+		os.Exit(m.Run())
 	}
-	dir, err := os.MkdirTemp("", "cloudmirror-systemd-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "cloudmirror")
-	if output, err := exec.Command("go", "build", "-o", binary, "cloudmirror/cmd/cloudmirror").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, output)
-		return 1
-	}
-	return m.Run()
+	os.Exit(servers.RunWithProgram(m, &binary))
 }
 
 // read returns a unit as it is delivered.
