@@ -30,10 +30,13 @@ func BenchmarkHit(b *testing.B) {
 	for _, server := range []struct {
 		name    string
 		handler http.Handler
+		near    bool
 	}{
-		{"bare echo", bareEcho(recorder.Header(), recorder.Body.String())},
-		{"frontend", w.frontend.Handler()},
+		{"bare echo", bareEcho(recorder.Header(), recorder.Body.String()), false},
+		{"frontend", w.frontend.Handler(), false},
+		{"frontend near", w.frontend.Handler(), true},
 	} {
+		w.near.isOn.Store(server.near)
 		b.Run(server.name+"/handler", func(b *testing.B) { benchmarkHandler(b, server.handler) })
 		b.Run(server.name+"/http", func(b *testing.B) { benchmarkHTTP(b, server.handler) })
 	}
