@@ -5,6 +5,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # The tools, pinned here and nowhere else. They are installed into .tools; a
 # changed version is installed anew. None of them is in go.mod.
+BENCHSTAT        := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOTESTSUM        := gotest.tools/gotestsum@v1.13.0
 KUBECTL_VALIDATE := sigs.k8s.io/kubectl-validate@v0.0.4
@@ -98,6 +99,20 @@ guard: ## prints what the origin guard refuses: every special range, hundreds of
 .PHONY: bench
 bench: ## measures speed and memory, side by side with their yardsticks
 	@go run ./test/bench
+
+.PHONY: bench-micro
+bench-micro: ## measures what hits are made of, and compares with docs/bench-micro.txt
+	@scripts/tool '$(BENCHSTAT)'
+	@scripts/bench-micro compare
+
+.PHONY: bench-micro-save
+bench-micro-save: ## writes docs/bench-micro.txt, to compare with from then on
+	@scripts/bench-micro save
+
+.PHONY: pgo
+pgo: deps ## writes the profile of a busy front end by which the binary is compiled
+	go test -run '^$$' -bench '^BenchmarkRedirect$$' -benchtime 20s -o .tools/pgo.test \
+		-cpuprofile cmd/cloudmirror/default.pgo ./app
 
 .PHONY: faults-deps
 faults-deps: deps

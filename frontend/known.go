@@ -29,7 +29,7 @@ type known struct {
 // An address is from where the copy of a generation is fetched, by any method.
 type address struct {
 	generation cloudmirror.Generation
-	location   string
+	redirect   *redirect
 }
 
 // newKnownTargets returns an empty memory of targets.
@@ -64,18 +64,19 @@ func (f *Frontend) learn(r *http.Request) (k *known, refusal *answer) {
 	return k, nil
 }
 
-// locate returns from where a client fetches a present copy. Signed addresses are
+// locate returns the redirect to a present copy. Those to signed addresses are
 // made for each client, all others once for each generation.
-func (f *Frontend) locate(r *http.Request, k *known, g cloudmirror.Generation) (string, error) {
+func (f *Frontend) locate(r *http.Request, k *known, g cloudmirror.Generation) (*redirect, error) {
 	if at := k.address.Load(); at != nil && at.generation == g {
-		return at.location, nil
+		return at.redirect, nil
 	}
 	link, err := f.engine.Link(r.Context(), k.want, g, r.Method)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	to := newRedirect("present", link.URL)
 	if !link.Private {
-		k.address.Store(&address{generation: g, location: link.URL})
+		k.address.Store(&address{generation: g, redirect: to})
 	}
-	return link.URL, nil
+	return to, nil
 }

@@ -103,9 +103,9 @@ func (f *Frontend) conclude(r *http.Request, k *known, t terms, view mirror.View
 		return gone(notYet(t, k.object, codeWaitTimeout))
 	}
 	if err == nil && view.Entry.State == cache.Present {
-		location, linkErr := f.locate(r, k, view.Entry.Generation)
+		to, linkErr := f.locate(r, k, view.Entry.Generation)
 		if linkErr == nil {
-			return toCopy(location, view)
+			return toCopy(to, view)
 		}
 		err = linkErr
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 //go:embed openapi.json
-var openAPI []byte
+var openAPI string
 
 const objectsPrefix = "/objects/"
 
