@@ -19,7 +19,7 @@ const module = "cloudmirror"
 // kept for what comes.
 var layers = [][]string{
 	0: {module},
-	1: {"cache", "queue", "storage", "origin", "config", "region", "geo", "catalog", "cdn", "scan"},
+	1: {"cache", "queue", "storage", "origin", "config", "provision", "region", "geo", "catalog", "cdn", "scan"},
 	2: {
 		"cache/memcache", "cache/rediscache", "cache/cachetest",
 		"queue/memqueue", "queue/sqsqueue", "queue/sqsqueue/sqstest", "queue/queuetest",
