@@ -58,6 +58,7 @@ race: deps ## runs the tests, but for the largest objects, with the race detecto
 minio-test: deps ## runs the S3 tests on minio (5 minutes to build it once)
 	@scripts/tool '$(MINIO)'
 	@CLOUDMIRROR_MINIO=1 scripts/test ./storage/s3store/...
+	@CLOUDMIRROR_MINIO=1 scripts/test -run 'OnMinIO|RolesNeed' ./app ./test/e2e
 
 .PHONY: lint
 lint: ## runs golangci-lint (2 minutes to build it once)

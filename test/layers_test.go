@@ -28,7 +28,7 @@ var layers = [][]string{
 	},
 	3: {"mirror"},
 	4: {"router", "replicator", "monitor"},
-	5: {"frontend", "copier"},
+	5: {"frontend", "copier", "doctor"},
 	6: {"app"},
 	7: {"cmd/cloudmirror"},
 }
