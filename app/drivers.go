@@ -111,7 +111,7 @@ func (o *opener) filesOf(id cloudmirror.BackendID) string {
 	return filepath.Join(o.config.DataDir, "objects", id.Service, id.Region)
 }
 
-func (o *opener) openS3(ctx context.Context, c config.Storage) (storage.Provider, error) {
+func (o *opener) openS3(ctx context.Context, c config.Storage) (*s3store.Store, error) {
 	client, err := o.s3Client(ctx, c)
 	if err != nil {
 		return nil, err
