@@ -46,12 +46,12 @@ type ward struct {
 }
 
 // newWard returns a deployment in good health, once it is provisioned.
-func newWard(t *testing.T, s3 *servers.S3) *ward {
+func newWard(t *testing.T, server *servers.S3) *ward {
 	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", s3.AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", s3.SecretKey)
+	t.Setenv("AWS_ACCESS_KEY_ID", server.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", server.SecretKey)
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	w := &ward{T: t, redis: servers.StartRedis(t), s3: s3, bucket: "doctor-" + cloudmirror.NewID(), now: time.Now}
+	w := &ward{T: t, redis: servers.StartRedis(t), s3: server, bucket: "doctor-" + cloudmirror.NewID(), now: time.Now}
 	var endpoint string
 	w.queues, endpoint = sqstest.Start(t, sqstest.Options{})
 	w.sqs = sqs.New(sqs.Options{BaseEndpoint: &endpoint, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("k", "s", "")})
@@ -60,7 +60,7 @@ func newWard(t *testing.T, s3 *servers.S3) *ward {
 	w.cache = fmt.Sprintf("url: 'redis://%s/0', near: {memory: 0}", w.redis.Addr())
 	w.queue = fmt.Sprintf("endpoint: '%s'", endpoint)
 	w.service = `allow: ['^https://releases\.example\.com/']`
-	w.storage = fmt.Sprintf("type: s3, bucket: %s, endpoint: '%s', path_style: true", w.bucket, s3.Endpoint)
+	w.storage = fmt.Sprintf("type: s3, bucket: %s, endpoint: '%s', path_style: true", w.bucket, server.Endpoint)
 	return w
 }
 

@@ -31,9 +31,9 @@ type Backend struct {
 	ID      cloudmirror.BackendID
 	Queue   JobQueue // nil: in the memory of a server
 	Storage Bucket   // nil: files of a server
-	Name    string // of the bucket
-	Prefix  string // of its keys
-	Private bool   // clients need signed addresses
+	Name    string   // of the bucket
+	Prefix  string   // of its keys
+	Private bool     // clients need signed addresses
 }
 
 // A JobQueue is what is asked of a queue.

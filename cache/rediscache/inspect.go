@@ -77,10 +77,7 @@ func inspect(ctx context.Context, c *redis.Client, prefix string, now func() tim
 	}
 	r.Tracking = tryTracking(ctx, c, prefix)
 	text, err := c.Info(ctx).Result()
-	if err != nil {
-		r.Info = err
-		return r, nil
-	}
+	r.Info = err
 	values := parseInfo(text)
 	r.Version, r.EvictionPolicy = values["redis_version"], values["maxmemory_policy"]
 	r.Replica = values["role"] == "slave"

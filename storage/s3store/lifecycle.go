@@ -65,7 +65,7 @@ func (b *bucket) planLifecycle(ctx context.Context) (provision.Step, error) {
 	return provision.Step{Action: action, Details: append(details, hasty...), Apply: func(ctx context.Context) error {
 		_, err := b.Client.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
 			Bucket: &b.Bucket, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
-			TransitionDefaultMinimumObjectSize: types.TransitionDefaultMinimumObjectSize(is.TransitionDefaultMinimumObjectSize),
+			TransitionDefaultMinimumObjectSize: is.TransitionDefaultMinimumObjectSize,
 		})
 		return err
 	}}, nil

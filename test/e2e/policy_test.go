@@ -123,9 +123,9 @@ func (d *deployment) doEverything(r *recorder, root *s3.Client, queues, bucket s
 	gate := make(chan struct{})
 	var urls []string
 	for i := range 12 {
-		path := fmt.Sprintf("/slow%d", i)
-		d.origin.Set(path, origintest.Behaviour{SizeBytes: 10, Gate: gate})
-		urls = append(urls, d.origin.URL+path)
+		slow := fmt.Sprintf("/slow%d", i)
+		d.origin.Set(slow, origintest.Behaviour{SizeBytes: 10, Gate: gate})
+		urls = append(urls, d.origin.URL+slow)
 	}
 	d.post("/v1/warm", map[string]any{"service": "e2e", "regions": []string{region}, "urls": urls})
 	d.eventually("a copier hides its messages, and defers some", func() bool {
@@ -154,13 +154,13 @@ func (d *deployment) letters(endpoint string) {
 	d.run("dlq", "drop", "--all", "--config", d.config, "--server", d.frontends[0], "--token", token, "--service", "e2e", "--region", region)
 }
 
-func (d *deployment) post(path string, body any) {
+func (d *deployment) post(endpoint string, body any) {
 	d.t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.frontends[0]+path, bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.frontends[0]+endpoint, bytes.NewReader(text))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func (d *deployment) post(path string, body any) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusAccepted {
-		d.t.Fatalf("POST %s: %s", path, response.Status)
+		d.t.Fatalf("POST %s: %s", endpoint, response.Status)
 	}
 }
 
