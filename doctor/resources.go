@@ -46,7 +46,7 @@ func (e *examination) judge(r provision.Resource, step provision.Step, err error
 	case step.Action == provision.Change:
 		return Finding{ID: ID(kind + endDiffers), Severity: Warning, Problem: "it differs from what the configuration needs: " + details, Remedy: run}, true
 	case step.Action == provision.Manual:
-		return Finding{ID: ID(kind + endManual), Severity: Warning, Problem: details, Remedy: "do that by hand, then read on"}, true
+		return Finding{ID: ID(kind + endManual), Severity: Warning, Problem: details, Remedy: "do what it says by hand; where the server cannot be asked, this stays"}, true
 	}
 	return Finding{}, false
 }
