@@ -65,6 +65,7 @@ race: deps ## runs the tests, but for the largest objects, with the race detecto
 minio-test: deps ## runs the S3 tests on minio (5 minutes to build it once)
 	@scripts/tool '$(MINIO)'
 	@CLOUDMIRROR_MINIO=1 scripts/test ./storage/s3store/...
+	@CLOUDMIRROR_MINIO=1 scripts/test -run 'OnMinIO|RolesNeed' ./app ./test/e2e
 
 .PHONY: kubernetes-test
 kubernetes-test: ## holds deploy/kubernetes against schemas and configuration (5 minutes to build once)

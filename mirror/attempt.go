@@ -136,7 +136,7 @@ func (a *Attempt) IsGood(info storage.Info) bool {
 
 // MaxDuration returns how long the attempt may take, at most: of a copy that took
 // longer than half of its life to make, clients would have nothing.
-func (a *Attempt) MaxDuration() time.Duration { return min(MaxCopyDuration, a.backend.TTL/2) }
+func (a *Attempt) MaxDuration() time.Duration { return LongestCopy(a.backend.TTL) }
 
 // ExpiresAt returns until when a copy whose upload begins now is kept.
 func (a *Attempt) ExpiresAt() time.Time { return time.Now().Add(a.backend.TTL) }

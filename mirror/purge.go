@@ -15,6 +15,10 @@ import (
 // MaxCopyDuration bounds one attempt. SQS hides a message for at most 12 hours.
 const MaxCopyDuration = 11 * time.Hour
 
+// LongestCopy returns how long the making of a copy that is kept for ttl may
+// take. One that took longer would be about to expire when it is done.
+func LongestCopy(ttl time.Duration) time.Duration { return min(MaxCopyDuration, ttl/2) }
+
 // markerSlack is how much longer than any older copy a generation marker is
 // kept, at least.
 const markerSlack = 24 * time.Hour

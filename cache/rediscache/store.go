@@ -87,18 +87,13 @@ func New(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	s := &Store{prefix: o.Prefix, timeout: o.Timeout, swap: redis.NewScript(swapSource)}
+	s := &Store{prefix: o.Prefix, timeout: o.Timeout, client: d.open(), swap: redis.NewScript(swapSource)}
 	var nodes nodesFunc
-	switch {
-	case d.cluster != nil:
-		client := redis.NewClusterClient(d.cluster)
-		s.client, nodes = client, clusterNodes(client)
-	case d.sentinel != nil:
-		client := redis.NewFailoverClient(d.sentinel)
-		s.client, nodes = client, oneNode(client)
-	default:
-		client := redis.NewClient(d.single)
-		s.client, nodes = client, oneNode(client)
+	switch client := s.client.(type) {
+	case *redis.ClusterClient:
+		nodes = clusterNodes(client)
+	case *redis.Client:
+		nodes = oneNode(client)
 	}
 	s.reads = newGatherer(s.client, o.Timeout)
 	if o.NearBytes > 0 {
