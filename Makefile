@@ -5,12 +5,19 @@ MAKEFLAGS += --no-builtin-rules
 
 # The tools, pinned here and nowhere else. They are installed into .tools; a
 # changed version is installed anew. None of them is in go.mod.
-GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-GOTESTSUM     := gotest.tools/gotestsum@v1.13.0
-MINIO         := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
-MOTO          := moto[server]==5.2.1
-TOXIPROXY     := github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
-VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+BENCHSTAT        := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+GOLANGCI_LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOTESTSUM        := gotest.tools/gotestsum@v1.13.0
+KUBECTL_VALIDATE := sigs.k8s.io/kubectl-validate@v0.0.4
+KUSTOMIZE        := sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
+MINIO            := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+MOTO             := moto[server]==5.2.1
+TOXIPROXY        := github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
+VERSITYGW        := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+# Where the definitions of custom resources come from that deploy/kubernetes uses.
+KEDA                := github.com/kedacore/keda/v2@v2.20.2
+PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
 
 # How long `make fuzz` runs each target: a time, or a number of inputs (1000x).
 FUZZTIME ?= 10s
@@ -29,7 +36,7 @@ endif
 
 .PHONY: help
 help: ## lists these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: ## builds bin/cloudmirror, one static binary
@@ -41,7 +48,7 @@ demo: build ## shows a miss and a hit, with a small origin of its own
 
 .PHONY: deps
 deps: ## installs what the tests need; quick when it is there
-	@scripts/deps redis moto '$(MOTO)'
+	@scripts/deps redis nginx haproxy moto '$(MOTO)'
 	@scripts/tool '$(VERSITYGW)' '$(GOTESTSUM)'
 
 .PHONY: test
@@ -58,6 +65,20 @@ race: deps ## runs the tests, but for the largest objects, with the race detecto
 minio-test: deps ## runs the S3 tests on minio (5 minutes to build it once)
 	@scripts/tool '$(MINIO)'
 	@CLOUDMIRROR_MINIO=1 scripts/test ./storage/s3store/...
+	@CLOUDMIRROR_MINIO=1 scripts/test -run 'OnMinIO|RolesNeed' ./app ./test/e2e
+
+.PHONY: kubernetes-test
+kubernetes-test: ## holds deploy/kubernetes against schemas and configuration (5 minutes to build once)
+	@scripts/tool '$(KUSTOMIZE)' '$(KUBECTL_VALIDATE)'
+	@scripts/crds '$(KEDA)/config/crd/bases/keda.sh_scaledobjects.yaml' \
+		'$(KEDA)/config/crd/bases/keda.sh_triggerauthentications.yaml' \
+		'$(PROMETHEUS_OPERATOR)/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml'
+	@CLOUDMIRROR_KUBERNETES=1 go test -count=1 ./test/kubernetes
+
+.PHONY: systemd-test
+systemd-test: ## verifies and scores the units of deploy/systemd
+	@scripts/deps systemd
+	@CLOUDMIRROR_SYSTEMD=1 go test -count=1 ./test/systemd
 
 .PHONY: lint
 lint: ## runs golangci-lint (2 minutes to build it once)
@@ -79,6 +100,20 @@ guard: ## prints what the origin guard refuses: every special range, hundreds of
 .PHONY: bench
 bench: ## measures speed and memory, side by side with their yardsticks
 	@go run ./test/bench
+
+.PHONY: bench-micro
+bench-micro: ## measures what hits are made of, and compares with docs/bench-micro.txt
+	@scripts/tool '$(BENCHSTAT)'
+	@scripts/bench-micro compare
+
+.PHONY: bench-micro-save
+bench-micro-save: ## writes docs/bench-micro.txt, to compare with from then on
+	@scripts/bench-micro save
+
+.PHONY: pgo
+pgo: deps ## writes the profile of a busy front end by which the binary is compiled
+	go test -run '^$$' -bench '^BenchmarkRedirect$$' -benchtime 20s -o .tools/pgo.test \
+		-cpuprofile cmd/cloudmirror/default.pgo ./app
 
 .PHONY: faults-deps
 faults-deps: deps

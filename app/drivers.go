@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -38,13 +37,19 @@ func (a *App) newOpener(ctx context.Context) (*opener, error) {
 		return nil, err
 	}
 	if a.config.Queue.Type == config.QueueSQS {
-		var cfg aws.Config
-		if cfg, err = awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(a.config.Queue.SQS.Region)); err != nil {
-			return nil, fmt.Errorf("configure the AWS SDK for SQS: %w", err)
+		if o.sqs, err = newSQSClient(ctx, a.config.Queue.SQS); err != nil {
+			return nil, err
 		}
-		o.sqs = sqsqueue.NewClient(cfg, a.config.Queue.SQS.Endpoint)
 	}
 	return o, nil
+}
+
+func newSQSClient(ctx context.Context, c config.SQS) (*sqs.Client, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region))
+	if err != nil {
+		return nil, fmt.Errorf("configure the AWS SDK for SQS: %w", err)
+	}
+	return sqsqueue.NewClient(cfg, c.Endpoint), nil
 }
 
 // countedQueue is what every queue driver is.
@@ -62,10 +67,7 @@ func (o *opener) openQueue(p *parts, b config.Backend) (countedQueue, error) {
 			Visibility: settings.Visibility, MaxReceives: settings.MaxReceives, Logger: o.logger,
 		}), nil
 	case config.QueueSQS:
-		jobs, err := sqsqueue.New(sqsqueue.Options{
-			Client: o.sqs, Backend: b.ID, Prefix: settings.Prefix, Visibility: settings.Visibility,
-			MaxReceives: settings.MaxReceives, Create: settings.Create, Logger: o.logger,
-		})
+		jobs, err := sqsqueue.New(o.sqsOptions(b.ID))
 		if err != nil {
 			return nil, err
 		}
@@ -73,6 +75,14 @@ func (o *opener) openQueue(p *parts, b config.Backend) (countedQueue, error) {
 		return jobs, nil
 	}
 	return nil, fmt.Errorf("queue type %q is unknown", o.config.Queue.Type)
+}
+
+func (o *opener) sqsOptions(id cloudmirror.BackendID) sqsqueue.Options {
+	c := o.config.Queue.SQS
+	return sqsqueue.Options{
+		Client: o.sqs, Backend: id, Prefix: c.Prefix, Visibility: c.Visibility,
+		MaxReceives: c.MaxReceives, Create: c.Create, Logger: o.logger,
+	}
 }
 
 func (o *opener) openStorage(ctx context.Context, p *parts, b config.Backend) (storage.Provider, error) {
@@ -101,17 +111,25 @@ func (o *opener) filesOf(id cloudmirror.BackendID) string {
 	return filepath.Join(o.config.DataDir, "objects", id.Service, id.Region)
 }
 
-func (o *opener) openS3(ctx context.Context, c config.Storage) (storage.Provider, error) {
-	reach := s3store.ClientOptions{Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle}
-	client, found := o.s3[reach]
-	if !found {
-		var err error
-		if client, err = s3store.NewClient(ctx, reach); err != nil {
-			return nil, err
-		}
-		o.s3[reach] = client
+func (o *opener) openS3(ctx context.Context, c config.Storage) (*s3store.Store, error) {
+	client, err := o.s3Client(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	return s3store.New(s3store.Options{ //nolint:contextcheck // it asks nobody
 		Client: client, Bucket: c.Bucket, Prefix: c.Prefix, PublicURL: c.PublicURL, Presign: c.Presign, Buffers: o.buffers,
 	})
+}
+
+// s3Client returns the one client for all buckets that are reached alike.
+func (o *opener) s3Client(ctx context.Context, c config.Storage) (*s3.Client, error) {
+	reach := s3store.ClientOptions{Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle}
+	if client, found := o.s3[reach]; found {
+		return client, nil
+	}
+	client, err := s3store.NewClient(ctx, reach)
+	if err == nil {
+		o.s3[reach] = client
+	}
+	return client, err
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"cloudmirror"
@@ -16,8 +17,9 @@ const codecVersion = 1
 // stored, so that whoever takes it over finds its job and tries.
 const KeepAfterLapse = time.Hour
 
-// wire is an entry as drivers store it: JSON, which an operator can read with
-// redis-cli. Times are milliseconds since 1970.
+// wire is an entry as drivers store it, unless it is one for which a line will do
+// (line.go): JSON, which an operator can read with redis-cli. Times are
+// milliseconds since 1970.
 type wire struct {
 	Version    int          `json:"v"`
 	State      State        `json:"state"`
@@ -45,7 +47,15 @@ type wireFailure struct {
 }
 
 // Encode returns the stored form of e. Times lose what is below a millisecond.
-func (e Entry) Encode() []byte {
+func (e Entry) Encode() string {
+	var stack [128]byte
+	if line, ok := e.appendLine(stack[:0]); ok {
+		return string(line)
+	}
+	return e.encodeJSON()
+}
+
+func (e Entry) encodeJSON() string {
 	w := wire{
 		Version: codecVersion, State: e.State, Generation: string(e.Generation), Until: milliseconds(e.Until),
 		Purged: milliseconds(e.PurgedUntil), Job: e.Job, Attempt: e.Attempt, Tries: e.Tries,
@@ -62,13 +72,16 @@ func (e Entry) Encode() []byte {
 	if err != nil { // a struct of strings and numbers always encodes
 		panic(fmt.Sprintf("cache: encode an entry: %v", err))
 	}
-	return encoded
+	return string(encoded)
 }
 
 // Decode reads what Encode wrote. The error says what is wrong with the value.
-func Decode(b []byte) (Entry, error) {
+func Decode(stored string) (Entry, error) {
+	if strings.HasPrefix(stored, linePrefix) {
+		return decodeLine(stored)
+	}
 	var w wire
-	if err := json.Unmarshal(b, &w); err != nil {
+	if err := json.Unmarshal([]byte(stored), &w); err != nil {
 		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: %w", err)
 	}
 	if w.Version != codecVersion {

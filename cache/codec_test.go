@@ -42,10 +42,10 @@ func TestStoredFormStays(t *testing.T) {
 		}},
 	} {
 		t.Run(phrase, func(t *testing.T) {
-			if got := string(test.entry.Encode()); got != test.stored {
+			if got := test.entry.Encode(); got != test.stored {
 				t.Errorf("encoded: %s\nwant:    %s", got, test.stored)
 			}
-			got, err := cache.Decode([]byte(test.stored))
+			got, err := cache.Decode(test.stored)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +117,7 @@ func TestUnreadableValuesAreErrorsAndAbsent(t *testing.T) {
 		"an error without its reason": strings.Replace(storedPresent, `"present"`, `"error"`, 1),
 	} {
 		t.Run(phrase, func(t *testing.T) {
-			got, err := cache.Decode([]byte(stored))
+			got, err := cache.Decode(stored)
 			if err == nil {
 				t.Errorf("no error; the entry is %+v", got)
 			}
@@ -130,7 +130,7 @@ func TestUnreadableValuesAreErrorsAndAbsent(t *testing.T) {
 
 func TestUnknownFieldsAreIgnored(t *testing.T) {
 	newer := strings.Replace(storedPresent, `{"v":1`, `{"v":1,"near":{"x":[1]}`, 1)
-	got, err := cache.Decode([]byte(newer))
+	got, err := cache.Decode(newer)
 	if err != nil || got.State != cache.Present || got.Copy.SizeBytes != 5 {
 		t.Errorf("the entry is %+v, error %v", got, err)
 	}

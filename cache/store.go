@@ -41,12 +41,14 @@ type Store interface {
 	Swap(ctx context.Context, key Key, old Snapshot, next Entry) (Snapshot, bool, error)
 
 	// Watch returns a channel that gets a value after every change of the entry
-	// under key, by whomever, flushes included. Changes may be joined and
-	// values may come without a change; where a driver can lose touch with its
-	// server, it sends one value when it is in touch again. Whoever registers
-	// first and gets afterwards misses no change, but for those that a broken
-	// connection hides: poll slowly beside it. Call stop when done; it does not
-	// block.
+	// under key, by whomever, flushes included. A change that was made with
+	// knowledge of the one before gets a value of its own, so that changes which
+	// are foreseen can be counted; only of more than MaxUntold that nobody read
+	// some are joined. Values may come without a change. A flush fills the channel,
+	// and so does a driver that has lost touch with its server and is in touch
+	// again. Whoever registers first and gets afterwards misses no change, but for
+	// those that a broken connection hides: poll slowly beside it. Call stop when
+	// done; it does not block.
 	Watch(key Key) (changed <-chan struct{}, stop func())
 
 	// Ping reports whether the store can be reached.
@@ -75,6 +77,9 @@ func NewSnapshot(e Entry, version string, storeTime time.Time) Snapshot {
 
 // Version returns what NewSnapshot was given.
 func (s Snapshot) Version() string { return s.version }
+
+// TakenAt returns the store's clock when the snapshot was taken.
+func (s Snapshot) TakenAt() time.Time { return s.time }
 
 // Now returns the store's clock as it stands now, by the time that has passed
 // here since the snapshot was taken.

@@ -2,6 +2,10 @@ package cache
 
 import "sync"
 
+// MaxUntold is how many changes a watcher that has not read them yet is told of
+// one by one. More are joined.
+const MaxUntold = 4
+
 // Watchers keeps the channels of a driver's Watch. The zero value is ready, and
 // safe for concurrent use.
 type Watchers struct {
@@ -11,7 +15,7 @@ type Watchers struct {
 
 // Watch registers a channel, as Store.Watch describes.
 func (w *Watchers) Watch(key Key) (changed <-chan struct{}, stop func()) {
-	c := make(chan struct{}, 1)
+	c := make(chan struct{}, MaxUntold)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.byKey == nil {
@@ -35,24 +39,29 @@ func (w *Watchers) Watch(key Key) (changed <-chan struct{}, stop func()) {
 func (w *Watchers) Notify(key Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	wake(w.byKey[key])
+	for c := range w.byKey[key] {
+		wake(c)
+	}
 }
 
-// NotifyAll tells all watchers: after a flush, or a gap in the news.
+// NotifyAll tells all watchers, of as many changes as they can be told of: after a
+// flush, or a gap in the news, nobody knows how many there were.
 func (w *Watchers) NotifyAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, channels := range w.byKey {
-		wake(channels)
+		for c := range channels {
+			for range MaxUntold {
+				wake(c)
+			}
+		}
 	}
 }
 
-// wake never blocks: a channel that is full tells of a change already.
-func wake(channels map[chan struct{}]struct{}) {
-	for c := range channels {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
+// wake never blocks: a channel that is full tells of changes already.
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }

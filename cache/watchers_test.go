@@ -35,17 +35,29 @@ func TestNotifyTellsTheWatchersOfTheKeyAlone(t *testing.T) {
 	}
 }
 
-func TestNotifyJoinsWhatIsNotRead(t *testing.T) {
+func TestChangesAreToldOneByOneUntilTheyAreTooMany(t *testing.T) {
 	var w Watchers
 	changed, stop := w.Watch("key")
 	defer stop()
-	for range 3 {
-		w.Notify("key")
-		w.NotifyAll()
+	for n := 1; n <= 2*MaxUntold; n++ {
+		for range n {
+			w.Notify("key")
+		}
+		if got := countTold(changed); got != min(n, MaxUntold) {
+			t.Errorf("%d changes are %d values, want %d", n, got, min(n, MaxUntold))
+		}
 	}
-	if !told(changed) || told(changed) {
-		t.Error("six changes are not one value")
+	w.NotifyAll()
+	if got := countTold(changed); got != MaxUntold {
+		t.Errorf("a gap is %d values, want %d", got, MaxUntold)
 	}
+}
+
+func countTold(changed <-chan struct{}) (n int) {
+	for told(changed) {
+		n++
+	}
+	return n
 }
 
 func TestStoppedWatchersAreToldNothingAndLeaveNothing(t *testing.T) {

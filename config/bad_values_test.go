@@ -265,6 +265,14 @@ func TestBadStorages(t *testing.T) {
 			storages(`type: s3, bucket: abc, public_url: 'https://cdn.example.com', presign: true`),
 			`5: services.s3.backends.region-a.storage.presign: "true" does not go with public_url: a signature is good for the bucket's own URL only`,
 		},
+		"signatures for what everybody may read": {
+			storages(`type: s3, bucket: abc, presign: true, access: public`),
+			`5: services.s3.backends.region-a.storage.access: "public" does not go with presign: what everybody may read needs no signature`,
+		},
+		"an access that is none": {
+			storages(`type: s3, bucket: abc, access: yes`),
+			`5: services.s3.backends.region-a.storage.access: "yes" must be auto, public or private`,
+		},
 		"a bucket for files": {
 			storages(`type: file, bucket: abc, region: eu-west-1`),
 			`5: services.s3.backends.region-a.storage.bucket: is for storage of type s3; this one is of type file` + "\n" +

@@ -37,6 +37,16 @@ const (
 	StorageS3   StorageType = "s3"
 )
 
+// An Access says whether provisioning lets everybody read the copies in a bucket.
+type Access string
+
+// The kinds of access.
+const (
+	AccessAuto    Access = "auto"    // public, unless presign or public_url says that clients come another way
+	AccessPublic  Access = "public"  // everybody may read copies
+	AccessPrivate Access = "private" // nobody but us, and whom others let in
+)
+
 // A Fallback is what a client gets when there is no copy in time.
 type Fallback string
 

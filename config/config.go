@@ -153,6 +153,12 @@ type Storage struct {
 	Provider  string // a label for people and metrics
 	PublicURL string // base of redirects, without a slash at its end; empty: the bucket's own
 	Presign   bool
+	Access    Access
+}
+
+// IsPublic reports whether the bucket lets everybody read copies.
+func (s Storage) IsPublic() bool {
+	return s.Access == AccessPublic || s.Access == AccessAuto && !s.Presign && s.PublicURL == ""
 }
 
 // Tokens returns the hashes of all bearer tokens: the listed ones and those of

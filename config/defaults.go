@@ -78,7 +78,7 @@ func newService(name string) Service {
 }
 
 func newBackend(service, region string) Backend {
-	return Backend{ID: cloudmirror.BackendID{Service: service, Region: region}}
+	return Backend{ID: cloudmirror.BackendID{Service: service, Region: region}, Storage: Storage{Access: AccessAuto}}
 }
 
 // complete sets what depends on the type and on the backend's name.

@@ -130,6 +130,7 @@ func (s *Storage) keys() section {
 		{name: "provider", value: one(&s.Provider, word(1, 40, "-"))},
 		{name: "public_url", value: one(&s.PublicURL, optional(webURL()))},
 		{name: "presign", value: one(&s.Presign, boolean())},
+		{name: "access", value: one(&s.Access, choice(AccessAuto, AccessPublic, AccessPrivate))},
 	}
 	for i := range keys {
 		keys[i].hidden = s.Type == StorageFile && forS3Only(keys[i].name)

@@ -105,6 +105,8 @@ func (c *Config) storageRelations(s *Storage, path string) []error {
 		problems = append(problems, c.problem(join(path, "bucket"), "must be set"))
 	case s.Presign && s.PublicURL != "":
 		problems = append(problems, c.problem(join(path, "presign"), "\"true\" does not go with public_url: a signature is good for the bucket's own URL only"))
+	case s.Presign && s.Access == AccessPublic:
+		problems = append(problems, c.problem(join(path, "access"), "%q does not go with presign: what everybody may read needs no signature", AccessPublic))
 	case s.Type == StorageFile:
 		for _, k := range s.keys() {
 			keyPath := join(path, k.name)

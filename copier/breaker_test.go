@@ -310,19 +310,19 @@ func TestABusyHostIsNotForgotten(t *testing.T) {
 		for i := range 7 {
 			b.ask(fmt.Sprintf("https://busy.test/%d", i))
 		}
-		synctest.Wait()
+		b.settle()
 		b.origin.script(copiesIn(0))
 		b.ask("https://busy.test/short")
-		synctest.Wait()
+		b.settle()
 		for i := range 50 {
 			b.ask(fmt.Sprintf("https://host%d.test/", i))
 		}
-		synctest.Wait()
+		b.settle()
 		b.origin.script(copiesIn(time.Hour))
 		for i := range 7 {
 			b.ask(fmt.Sprintf("https://busy.test/more/%d", i))
 		}
-		synctest.Wait()
+		b.settle()
 		if most := b.origin.mostOf("busy.test"); most != 8 || b.origin.asked() != 8+50+1 {
 			t.Errorf("%d copies of the host ran at a time, want 8; %d requests in all", most, b.origin.asked())
 		}

@@ -44,6 +44,12 @@ var elsewhere = []cloudmirror.BackendID{{Service: "s3", Region: "us-east-1"}, {S
 // is backendID, those of elsewhere follow.
 func newBubble(t *testing.T, change func(*copier.Options)) *bubble {
 	t.Helper()
+	return newBubbleOn(t, &forgetfulStorage{stored: map[string]storage.Info{}}, change)
+}
+
+// newBubbleOn is newBubble with a storage for its first backend.
+func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Options)) *bubble {
+	t.Helper()
 	memory, err := memcache.New(memcache.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +66,9 @@ func newBubble(t *testing.T, change func(*copier.Options)) *bubble {
 	engine := mirror.Options{Cache: memory, Logger: zap.NewNop()}
 	for i := range jobs {
 		jobs[i].Storage = &forgetfulStorage{stored: map[string]storage.Info{}}
+		if i == 0 {
+			jobs[i].Storage = first
+		}
 		engine.Backends = append(engine.Backends, mirror.Backend{
 			ID: jobs[i].ID, Storage: jobs[i].Storage, Queue: jobs[i].Queue, TTL: 24 * time.Hour, NegativeTTL: 30 * time.Second,
 		})
@@ -95,6 +104,13 @@ func (b *bubble) ask(url string) {
 	if _, err := b.mirror.Ensure(b.t.Context(), want(b.t, url)); err != nil {
 		b.t.Fatalf("ask for %s: %v", url, err)
 	}
+}
+
+// settle lets everything happen that is under way. It takes a little time: with
+// less room than for a full receive, a copier waits a moment for more.
+func (b *bubble) settle() {
+	time.Sleep(time.Second)
+	synctest.Wait()
 }
 
 func (b *bubble) entry(url string) cache.Entry {
@@ -229,6 +245,7 @@ type forgetfulStorage struct {
 
 	mu     sync.Mutex
 	stored map[string]storage.Info
+	opened int // markers, which are all that is opened
 }
 
 func (s *forgetfulStorage) Stat(_ context.Context, key string) (storage.Info, error) {
@@ -241,7 +258,17 @@ func (s *forgetfulStorage) Stat(_ context.Context, key string) (storage.Info, er
 }
 
 func (s *forgetfulStorage) Open(context.Context, string) (io.ReadCloser, storage.Info, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opened++
 	return nil, storage.Info{}, storage.ErrNotExist // no object was ever purged
+}
+
+// count returns how many markers were asked for.
+func (s *forgetfulStorage) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
 }
 
 func (s *forgetfulStorage) Put(_ context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {

@@ -21,6 +21,11 @@ import (
 // maxReceive is how many messages are asked for at once (SQS allows 10).
 const maxReceive = 10
 
+// gatherTime is how long a copier with room for some messages waits for room for
+// as many as can be asked for at once, so that small copies do not cost a request
+// each.
+const gatherTime = 20 * time.Millisecond
+
 // A Backend is what the copier knows of one backend.
 type Backend struct {
 	ID      cloudmirror.BackendID
@@ -69,6 +74,7 @@ type Copier struct {
 	metrics  *metrics
 
 	slots      chan struct{} // one element for each running copy
+	freed      chan struct{} // has an element if a slot was freed since somebody looked
 	visibility time.Duration
 	grace      time.Duration
 }
@@ -88,6 +94,7 @@ func New(o Options) *Copier {
 		hosts:      newHosts(o.Manners, o.Logger),
 		logger:     o.Logger,
 		slots:      make(chan struct{}, max(1, o.Concurrency)),
+		freed:      make(chan struct{}, 1),
 		visibility: o.Visibility,
 		grace:      o.Grace,
 	}
@@ -131,8 +138,7 @@ func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.Wait
 		if !c.cache.await(ctx, logger, "cache") || !b.storage.await(ctx, logger, "storage") || !c.awaitSlot(ctx) {
 			return
 		}
-		free := max(1, cap(c.slots)-len(c.slots))
-		deliveries, err := b.Queue.Receive(ctx, min(free, maxReceive))
+		deliveries, err := b.Queue.Receive(ctx, c.gatherSlots(ctx))
 		for _, d := range deliveries {
 			tasks.Go(func() { c.handle(ctx, work, b, d) })
 		}
@@ -158,6 +164,26 @@ func (c *Copier) awaitSlot(ctx context.Context) bool {
 	return true
 }
 
+// gatherSlots returns for how many messages there is room: for maxReceive, unless
+// copies take so long that there is only less for a while.
+func (c *Copier) gatherSlots(ctx context.Context) int {
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	for wanted, waiting := min(maxReceive, cap(c.slots)), true; ; {
+		free := min(cap(c.slots)-len(c.slots), wanted)
+		if free == wanted || !waiting {
+			return max(1, free)
+		}
+		select {
+		case <-c.freed:
+		case <-timer.C:
+			waiting = false
+		case <-ctx.Done():
+			waiting = false
+		}
+	}
+}
+
 func (c *Copier) takeSlot(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
@@ -170,7 +196,13 @@ func (c *Copier) takeSlot(ctx context.Context) bool {
 	}
 }
 
-func (c *Copier) freeSlot() { <-c.slots }
+func (c *Copier) freeSlot() {
+	<-c.slots
+	select {
+	case c.freed <- struct{}{}:
+	default:
+	}
+}
 
 // backOff returns how long to wait after so many failures in a row: up to 30 s,
 // cut by up to a half at random.

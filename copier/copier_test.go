@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -349,6 +350,31 @@ func TestAPurgeStopsTheCopy(t *testing.T) {
 	if w.counts().Dead != 0 {
 		t.Error("the message of a purged object is in the dead letters")
 	}
+}
+
+// The marker is read while the copy runs: small copies need not wait for it, and
+// no heartbeat has to.
+func TestTheGenerationIsProvenWhileTheCopyRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const url = "https://origin.test/tool"
+		markers := &forgetfulStorage{stored: map[string]storage.Info{}}
+		b := newBubbleOn(t, markers, nil)
+		b.origin.script(copiesIn(5 * time.Second))
+		b.ask(url)
+		if e := b.after(time.Second, url); e.State != cache.Copying {
+			t.Fatalf("after a second the entry is %v, want copying", e.State)
+		}
+		looks := markers.count()
+		if looks != 2 {
+			t.Errorf("while the copy runs the marker was read %d times, want 2: by the look and the proof", looks)
+		}
+		if e := b.after(5*time.Second, url); e.State != cache.Present {
+			t.Fatalf("in the end the entry is %v, want present", e.State)
+		}
+		if n := markers.count(); n != looks {
+			t.Errorf("it was read %d times more at the end", n-looks)
+		}
+	})
 }
 
 func TestWhileStorageIsDown(t *testing.T) {

@@ -28,7 +28,8 @@ type task struct {
 	backend  *backend
 	delivery queue.Delivery
 	logger   *zap.Logger
-	try      *try // nil until the host admitted one
+	try      *try                    // nil until the host admitted one
+	cancel   context.CancelCauseFunc // of the work
 
 	kept    time.Time                      // when the claim of a job that waits was kept last; the heartbeat's own
 	attempt atomic.Pointer[mirror.Attempt] // nil until begun
@@ -45,6 +46,7 @@ func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Deli
 	t.total.Store(-1)
 	ctx, cancel := context.WithCancelCause(work)
 	defer cancel(nil)
+	t.cancel = cancel
 	stopHeartbeat := t.startHeartbeat(ctx, cancel)
 	r, err := t.work(ctx, stopping)
 	stopHeartbeat()
@@ -159,7 +161,9 @@ func (t *task) carryOut(ctx context.Context, attempt *mirror.Attempt) (result, e
 	id, begun := t.backend.ID, time.Now()
 	running := t.metrics.running.WithLabelValues(id.Service, id.Region)
 	running.Inc()
+	endProof := t.startProof(ctx, attempt)
 	info, err := t.copy(ctx, attempt)
+	endProof(err == nil)
 	running.Dec()
 
 	// What follows must happen although the copy may have been cancelled.
@@ -175,6 +179,31 @@ func (t *task) carryOut(ctx context.Context, attempt *mirror.Attempt) (result, e
 	t.metrics.copied(id, took)
 	t.logger.Info("copied", zap.Int64("bytes", info.SizeBytes), zap.Duration("took", took))
 	return resultCopied, t.acknowledge(closing)
+}
+
+// startProof has the generation proven while the copy runs, so that a small one
+// need not wait for it afterwards. The copy of an object that was purged is
+// cancelled. The returned function waits for the end, or gives the proof up if it
+// is not needed any more.
+func (t *task) startProof(ctx context.Context, attempt *mirror.Attempt) (end func(isNeeded bool)) {
+	ctx, giveUp := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		switch err := attempt.Prove(ctx); {
+		case errors.Is(err, mirror.ErrLost):
+			t.cancel(err)
+		case err != nil && ctx.Err() == nil:
+			t.logger.Warn("the generation could not be proven yet", zap.Error(err))
+		}
+	}()
+	return func(isNeeded bool) {
+		if !isNeeded {
+			giveUp()
+		}
+		<-done
+		giveUp()
+	}
 }
 
 // failed ends an attempt whose copy ended with an error.

@@ -133,7 +133,7 @@ func TestWithoutABoundAHostHasEverySlot(t *testing.T) {
 		for i := range 100 {
 			b.ask(fmt.Sprintf("https://slow.test/%d", i))
 		}
-		synctest.Wait()
+		b.settle()
 		if most := b.origin.mostOf("slow.test"); most != 16 {
 			t.Errorf("%d copies of the host run, want 16", most)
 		}

@@ -22,13 +22,14 @@ const (
 // runs, so that it holds as long as it is remembered.
 type known struct {
 	target
+	want    mirror.Want
 	address atomic.Pointer[address]
 }
 
 // An address is from where the copy of a generation is fetched, by any method.
 type address struct {
 	generation cloudmirror.Generation
-	location   string
+	redirect   *redirect
 }
 
 // newKnownTargets returns an empty memory of targets.
@@ -40,31 +41,42 @@ func newKnownTargets() *lru.Cache[string, *known] {
 	return targets
 }
 
-// recall is findAllowed for redirects, and remembers what it finds. Only what is
-// allowed is remembered.
-func (f *Frontend) recall(r *http.Request) (k *known, refusal *answer) {
-	if k, ok := f.known.Get(r.RequestURI); ok {
-		return k, nil
+// recall returns what is remembered of the target of a request, if it is one for
+// a redirect.
+func (f *Frontend) recall(r *http.Request) (*known, bool) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil, false
 	}
-	k = new(known)
-	if k.target, refusal = f.findAllowed(r, redirectPrefix); refusal == nil && r.RequestURI != "" && len(r.RequestURI) <= maxKnownTargetBytes {
-		f.known.Add(r.RequestURI, k)
-	}
-	return k, refusal
+	return f.known.Get(r.RequestURI)
 }
 
-// locate returns from where a client fetches a present copy. Signed addresses are
+// learn is findAllowed for redirects, and remembers what it finds. Only what is
+// allowed is remembered.
+func (f *Frontend) learn(r *http.Request) (k *known, refusal *answer) {
+	k = new(known)
+	if k.target, refusal = f.findAllowed(r, redirectPrefix); refusal != nil {
+		return k, refusal
+	}
+	k.want = mirror.Want{Object: k.object, Backend: k.backend.id}.Keyed()
+	if r.RequestURI != "" && len(r.RequestURI) <= maxKnownTargetBytes {
+		f.known.Add(r.RequestURI, k)
+	}
+	return k, nil
+}
+
+// locate returns the redirect to a present copy. Those to signed addresses are
 // made for each client, all others once for each generation.
-func (f *Frontend) locate(r *http.Request, k *known, want mirror.Want, g cloudmirror.Generation) (string, error) {
+func (f *Frontend) locate(r *http.Request, k *known, g cloudmirror.Generation) (*redirect, error) {
 	if at := k.address.Load(); at != nil && at.generation == g {
-		return at.location, nil
+		return at.redirect, nil
 	}
-	link, err := f.engine.Link(r.Context(), want, g, r.Method)
+	link, err := f.engine.Link(r.Context(), k.want, g, r.Method)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	to := newRedirect("present", link.URL)
 	if !link.Private {
-		k.address.Store(&address{generation: g, location: link.URL})
+		k.address.Store(&address{generation: g, redirect: to})
 	}
-	return link.URL, nil
+	return to, nil
 }

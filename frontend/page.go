@@ -58,7 +58,7 @@ func (f *Frontend) statusPage(r *http.Request) answer {
 		return internalError()
 	}
 	return okDocument(document{
-		contentType: "text/html; charset=utf-8", cacheControl: "no-store", security: f.page.security, body: body.Bytes(),
+		contentType: "text/html; charset=utf-8", cacheControl: "no-store", security: f.page.security, body: body.String(),
 	})
 }
 

@@ -17,10 +17,24 @@ const redirectPrefix = "/v1/redirect/"
 // redirect answers GET and HEAD of /v1/redirect/:service/:region/:url.
 func (f *Frontend) redirect(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	k, a := f.direct(r, began)
-	t := k.target
+	k, refusal := f.learn(r)
+	if refusal != nil {
+		f.finish(w, r, began, k, *refusal)
+		return
+	}
+	f.redirectKnown(w, r, began, k)
+}
+
+// redirectKnown is redirect for a target that has been read.
+func (f *Frontend) redirectKnown(w http.ResponseWriter, r *http.Request, began time.Time, k *known) {
+	f.finish(w, r, began, k, f.direct(r, k, began))
+}
+
+// finish sends the answer to a redirect request, counts it and logs it.
+func (f *Frontend) finish(w http.ResponseWriter, r *http.Request, began time.Time, k *known, a answer) {
 	f.write(w, r, a)
 	took := time.Since(began)
+	t := k.target
 	f.metrics.observe(t.backend, a.outcome, took)
 	if entry := f.logger.Check(zap.DebugLevel, "redirect"); entry != nil {
 		fields := []zap.Field{
@@ -34,26 +48,21 @@ func (f *Frontend) redirect(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// direct decides where a client is sent. What can be checked without a look-up
-// is checked first.
-func (f *Frontend) direct(r *http.Request, began time.Time) (*known, answer) {
-	k, refusal := f.recall(r)
-	if refusal != nil {
-		return k, *refusal
-	}
+// direct decides where a client is sent whose target is allowed. What can be
+// checked without a look-up is checked first.
+func (f *Frontend) direct(r *http.Request, k *known, began time.Time) answer {
 	if f.loops(r.Header) {
-		return k, loopDetected()
+		return loopDetected()
 	}
 	terms, err := termsOf(k.service, k.query)
 	if err != nil {
-		return k, invalidOption(err)
+		return invalidOption(err)
 	}
 	if !k.backend.isReachable() {
-		return k, unreachable(terms, k.object)
+		return unreachable(terms, k.object)
 	}
-	want := mirror.Want{Object: k.object, Backend: k.backend.id}
-	view, cut, err := f.obtain(r, want, terms, began.Add(terms.wait))
-	return k, f.conclude(r, k, want, terms, view, cut, err)
+	view, cut, err := f.obtain(r, k.want, terms, began.Add(terms.wait))
+	return f.conclude(r, k, terms, view, cut, err)
 }
 
 // obtain gets a copy within a client's terms, whose wait ends at end. If it ends
@@ -89,27 +98,27 @@ func isFinal(e cache.Entry) bool {
 }
 
 // conclude decides the answer by what the engine found.
-func (f *Frontend) conclude(r *http.Request, k *known, want mirror.Want, t terms, view mirror.View, cut cloudmirror.Code, err error) answer {
+func (f *Frontend) conclude(r *http.Request, k *known, t terms, view mirror.View, cut cloudmirror.Code, err error) answer {
 	if r.Context().Err() != nil {
-		return gone(notYet(t, want.Object, codeWaitTimeout))
+		return gone(notYet(t, k.object, codeWaitTimeout))
 	}
 	if err == nil && view.Entry.State == cache.Present {
-		location, linkErr := f.locate(r, k, want, view.Entry.Generation)
+		to, linkErr := f.locate(r, k, view.Entry.Generation)
 		if linkErr == nil {
-			return toCopy(location, view)
+			return toCopy(to, view)
 		}
 		err = linkErr
 	}
 	switch {
 	case errors.Is(err, mirror.ErrClosed):
-		return notYet(t, want.Object, codeDraining)
+		return notYet(t, k.object, codeDraining)
 	case err != nil:
-		f.complain(want, err)
-		return unavailableCopy(t, want.Object)
+		f.complain(k.want, err)
+		return unavailableCopy(t, k.object)
 	case view.Entry.State == cache.Failed:
-		return failed(t, want.Object, view)
+		return failed(t, k.object, view)
 	}
-	return notYet(t, want.Object, cut)
+	return notYet(t, k.object, cut)
 }
 
 // complain logs now and then that a part of ours is unavailable.

@@ -43,14 +43,14 @@ const retryAfter = 5 * time.Second
 // An answer is all that a client is told. At most one of redirect, code, json
 // and document is set and says what the body is.
 type answer struct {
-	status   int
-	cache    cacheStatus
-	outcome  outcome // of redirect requests
-	location string
+	status  int
+	cache   cacheStatus
+	outcome outcome // of redirect requests
 
-	redirect string           // the "status" in the body of a redirect
+	redirect *redirect
 	code     cloudmirror.Code // of an error
 	message  string           // of an error, one sentence
+	location string           // with json: where what was made is
 	json     any
 	document *document
 
@@ -63,12 +63,12 @@ type document struct {
 	contentType  string
 	cacheControl string
 	security     string // Content-Security-Policy; "": none
-	body         []byte
+	body         string
 }
 
 // toCopy redirects to a present copy.
-func toCopy(location string, v mirror.View) answer {
-	a := answer{status: http.StatusFound, location: location, redirect: "present"}
+func toCopy(to *redirect, v mirror.View) answer {
+	a := answer{status: http.StatusFound, redirect: to}
 	ttl := v.Entry.Until.Sub(v.Now)
 	switch v.Source {
 	case mirror.FromCache:
@@ -87,7 +87,7 @@ func instead(t terms, o cloudmirror.Object, status int, code cloudmirror.Code, m
 	a := answer{cache: cacheStatus{miss: true, detail: kebab(code)}}
 	if t.fallback == FallbackOrigin {
 		a.status, a.outcome = http.StatusFound, outcomeFallback
-		a.location, a.redirect = o.URL(), "origin"
+		a.redirect = newRedirect("origin", o.URL())
 		return a
 	}
 	a.status, a.outcome, a.code, a.message, a.retryAfter = status, outcomeError, code, message, retry

@@ -15,7 +15,7 @@ import (
 )
 
 //go:embed openapi.json
-var openAPI []byte
+var openAPI string
 
 const objectsPrefix = "/objects/"
 
@@ -71,6 +71,10 @@ func (f *Frontend) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasPrefix(r.URL.Path, objectsPrefix) {
 		f.serveObject(w, r)
+		return
+	}
+	if k, ok := f.recall(r); ok { // there is nothing left to route
+		f.redirectKnown(w, r, time.Now(), k)
 		return
 	}
 	f.echo.ServeHTTP(w, r)

@@ -52,6 +52,7 @@ type world struct {
 	t        testing.TB
 	memory   *memcache.Store
 	cache    *breakableCache
+	near     *nearCache
 	queues   map[cloudmirror.BackendID]*breakableQueue
 	storages map[cloudmirror.BackendID]*breakableStorage
 	mirror   *mirror.Mirror
@@ -68,7 +69,7 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, memory: memory, cache: &breakableCache{Store: memory}, registry: prometheus.NewRegistry(),
+		t: t, memory: memory, cache: &breakableCache{Store: memory}, near: &nearCache{memory: memory}, registry: prometheus.NewRegistry(),
 		queues:   make(map[cloudmirror.BackendID]*breakableQueue),
 		storages: make(map[cloudmirror.BackendID]*breakableStorage),
 	}
@@ -94,7 +95,7 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		s.Regions = append(s.Regions, frontend.Region{Name: id.Region, Provider: "files", Queue: w.queues[id], Letters: w.queues[id]})
 		backends = append(backends, mirror.Backend{ID: id, Storage: w.storages[id], Queue: w.queues[id], TTL: time.Hour, NegativeTTL: 30 * time.Second})
 	}
-	w.mirror = mirror.New(mirror.Options{Cache: w.cache, Backends: backends, Logger: zap.NewNop()})
+	w.mirror = mirror.New(mirror.Options{Cache: w.cache, Near: w.near, Backends: backends, Logger: zap.NewNop()})
 	t.Cleanup(w.mirror.Close)
 	o.Mirror, o.Services = w.mirror, map[string]frontend.Service{"s3": s}
 	for _, c := range change {
@@ -105,6 +106,20 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 	}
 	t.Cleanup(w.frontend.Close)
 	return w
+}
+
+// A nearCache shows what is in memory, without the cache's faults, if it is on.
+type nearCache struct {
+	memory *memcache.Store
+	isOn   atomic.Bool
+}
+
+func (n *nearCache) Recall(key cache.Key) (cache.Snapshot, bool) {
+	if !n.isOn.Load() {
+		return cache.Snapshot{}, false
+	}
+	at, err := n.memory.Get(context.Background(), key)
+	return at, err == nil && at.Entry.State == cache.Present
 }
 
 // memoryDir returns a directory that is in memory where there is such a file

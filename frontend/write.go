@@ -22,40 +22,58 @@ func newFixedHeader() fixedHeader {
 	return fixedHeader{noStore: []string{"no-store"}, json: []string{"application/json"}, noSniff: []string{"nosniff"}}
 }
 
-// write sends an answer. All that it writes but the document is put together in
-// one string, of which header values and body are parts.
+// A redirect is what a redirecting answer says of where to: header values, which
+// have no room behind them, and the body. It is never changed.
+type redirect struct {
+	location, length []string
+	body             string
+}
+
+// newRedirect returns a redirect whose body has the given "status".
+func newRedirect(status, location string) *redirect {
+	body := append(make([]byte, 0, len(location)+64), `{"status":"`...)
+	body = append(body, status...)
+	body = append(body, `","url":`...)
+	body = append(appendString(body, location), '}')
+	return &redirect{location: []string{location}, length: []string{strconv.Itoa(len(body))}, body: string(body)}
+}
+
+// write sends an answer.
 func (f *Frontend) write(w http.ResponseWriter, r *http.Request, a answer) {
 	h := w.Header()
-	var stack [1 << 10]byte
-	text := a.cache.append(stack[:0])
-	cacheEnd := len(text)
-	text = a.appendBody(text, h["X-Request-Id"])
-	bodyEnd := len(text)
-	length := bodyEnd - cacheEnd
-	if a.document != nil {
-		length = len(a.document.body)
-	}
-	text = strconv.AppendInt(text, int64(length), 10)
-	parts := string(text)
-	body := parts[cacheEnd:bodyEnd]
-
-	values := &[3]string{parts[:cacheEnd], parts[bodyEnd:], a.location}
-	if cacheEnd > 0 {
-		h["Cache-Status"] = values[0:1:1]
-	}
-	if length > 0 {
-		h["Content-Length"] = values[1:2:2]
-	}
-	if a.location != "" {
-		h["Location"] = values[2:3:3]
-	}
 	h["Cache-Control"] = f.header.noStore
+	if a.cache != (cacheStatus{}) {
+		var stack [64]byte
+		h["Cache-Status"] = []string{string(a.cache.append(stack[:0]))}
+	}
+	var body string
 	switch {
+	case a.redirect != nil:
+		h["Location"], h["Content-Length"], body = a.redirect.location, a.redirect.length, a.redirect.body
+		h["Content-Type"] = f.header.json
 	case a.document != nil:
 		a.document.describe(h)
-		h["X-Content-Type-Options"] = f.header.noSniff
-	case length > 0:
-		h["Content-Type"] = f.header.json
+		h["X-Content-Type-Options"], body = f.header.noSniff, a.document.body
+	default:
+		body = a.encode(h["X-Request-Id"])
+		a.describe(h)
+		if body != "" {
+			h["Content-Type"] = f.header.json
+		}
+	}
+	if body != "" && a.redirect == nil {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	w.WriteHeader(a.status)
+	if r.Method != http.MethodHead && body != "" {
+		_, _ = io.WriteString(w, body) // an error means that the client is gone, which is nobody's concern
+	}
+}
+
+// describe sets what an error, or a body of JSON, has of headers.
+func (a *answer) describe(h http.Header) {
+	if a.location != "" {
+		h.Set("Location", a.location)
 	}
 	if a.retryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(a.retryAfter+time.Second-1), 10))
@@ -63,16 +81,6 @@ func (f *Frontend) write(w http.ResponseWriter, r *http.Request, a answer) {
 	if a.challenge != "" {
 		h.Set("WWW-Authenticate", a.challenge)
 	}
-	w.WriteHeader(a.status)
-	if r.Method == http.MethodHead || length == 0 {
-		return
-	}
-	// An error means that the client is gone, which is nobody's concern.
-	if a.document != nil {
-		_, _ = w.Write(a.document.body)
-		return
-	}
-	_, _ = io.WriteString(w, body)
 }
 
 func (d *document) describe(h http.Header) {
@@ -84,25 +92,19 @@ func (d *document) describe(h http.Header) {
 	}
 }
 
-// appendBody appends the JSON body of an answer.
-func (a *answer) appendBody(to []byte, requestID []string) []byte {
+// encode returns the JSON body of an answer; "" if it has none.
+func (a *answer) encode(requestID []string) string {
 	switch {
-	case a.redirect != "":
-		to = append(to, `{"status":"`...)
-		to = append(to, a.redirect...)
-		to = append(to, `","url":`...)
-		to = appendString(to, a.location)
-		return append(to, '}')
 	case a.code != "":
 		e := errorBody{Code: a.code, Message: a.message}
 		if len(requestID) == 1 {
 			e.RequestID = requestID[0]
 		}
-		return appendJSON(to, e)
+		return string(appendJSON(nil, e))
 	case a.json != nil:
-		return appendJSON(to, a.json)
+		return string(appendJSON(nil, a.json))
 	}
-	return to
+	return ""
 }
 
 // errorBody is the one shape of errors.

@@ -136,7 +136,7 @@ func (a *Attempt) IsGood(info storage.Info) bool {
 
 // MaxDuration returns how long the attempt may take, at most: of a copy that took
 // longer than half of its life to make, clients would have nothing.
-func (a *Attempt) MaxDuration() time.Duration { return min(MaxCopyDuration, a.backend.TTL/2) }
+func (a *Attempt) MaxDuration() time.Duration { return LongestCopy(a.backend.TTL) }
 
 // ExpiresAt returns until when a copy whose upload begins now is kept.
 func (a *Attempt) ExpiresAt() time.Time { return time.Now().Add(a.backend.TTL) }
@@ -153,6 +153,21 @@ func (a *Attempt) Renew(ctx context.Context, p cache.Progress) error {
 		err = a.prove(ctx) // an attempt that a purge overtook should not go on for long
 	}
 	return err
+}
+
+// Prove makes sure that the object was not purged since its job was sent. Complete
+// does it if nobody has; called while the copy runs, it costs no time. ErrLost says
+// to stop copying; ErrUnavailable that it is not known, which is no reason to stop.
+func (a *Attempt) Prove(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.ended:
+		return ErrLost
+	case a.unproven:
+		return a.prove(ctx)
+	}
+	return nil
 }
 
 // Complete ends the attempt with the copy that storage describes, which becomes

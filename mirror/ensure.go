@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -14,7 +15,7 @@ func (m *Mirror) Peek(ctx context.Context, w Want) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	key := cache.KeyOf(w.Object, w.Backend)
+	key := w.entryKey()
 	at, err := m.get(ctx, key)
 	if err == nil && known(at.Entry) {
 		return View{Entry: at.Entry, Now: at.Now()}, nil
@@ -67,59 +68,63 @@ type Patience struct {
 // bounded time: nobody else may ever ask. While it waits, transient failures are
 // tried again when they are due; if that is after the patience, it does not wait. It returns ctx's error if that ends.
 func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
+	key := w.entryKey()
+	if m.near != nil {
+		if at, ok := m.near.Recall(key); ok {
+			return View{Entry: at.Entry, Now: at.TakenAt()}, nil
+		}
+	}
 	b, err := m.backend(w.Backend)
 	if err != nil {
 		return View{}, err
 	}
-	key := cache.KeyOf(w.Object, w.Backend)
-	if m.near != nil {
-		if at, ok := m.near.Recall(key); ok {
-			return View{Entry: at.Entry, Now: at.Now()}, nil
-		}
-	}
-	at, err := m.get(ctx, key)
-	if err != nil {
-		return m.seek(ctx, b, w, key, at, err)
-	}
-	if stageOf(at.Entry) == final {
-		return View{Entry: at.Entry, Now: at.Now()}, nil
-	}
-	asked := m.moment()
+	// A crowd that wants one object joins the first who came, and reads nothing.
+	f, asked := m.joinRunning(key)
 	for {
-		view, err := m.fly(ctx, b, w, key, at, p)
-		if err != nil || view.Entry.State != cache.Present || view.began > asked {
-			return view, err
+		if f == nil {
+			var view View
+			var joined moment
+			if f, joined, view, err = m.readOrJoin(ctx, b, w, key); f == nil {
+				return view, err
+			}
+			asked = cmp.Or(asked, joined)
 		}
-		// The flight may have found the copy before it was purged, and we have
-		// asked after that. Ask again.
-		if at, err = m.get(ctx, key); err != nil {
-			return m.seek(ctx, b, w, key, at, err)
+		n, err := f.follow(ctx, p)
+		m.leave(f)
+		if err != nil || n.view.Entry.State != cache.Present || n.view.began > asked {
+			return n.view, err
 		}
-		if stageOf(at.Entry) == final {
-			return View{Entry: at.Entry, Now: at.Now()}, nil
-		}
+		f = nil // it may have found the copy before it was purged, and we have asked after that
 	}
 }
 
-// fly takes part in the flight of a key.
-func (m *Mirror) fly(ctx context.Context, b *Backend, w Want, key cache.Key, seen cache.Snapshot, p Patience) (View, error) {
-	f, err := m.join(b, w, key, seen) //nolint:contextcheck // a flight outlives the client who began it
+// readOrJoin returns what the cache knows if it is enough for everybody, and
+// otherwise a flight, which the caller must leave, and a moment before it joined.
+func (m *Mirror) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.Key) (*flight, moment, View, error) {
+	at, err := m.get(ctx, key)
 	if err != nil {
-		return View{}, err
+		view, err := m.seek(ctx, b, w, key, at, err)
+		return nil, 0, view, err
 	}
-	defer m.leave(f)
-	return f.follow(ctx, p)
+	if stageOf(at.Entry) == final {
+		return nil, 0, View{Entry: at.Entry, Now: at.Now()}, nil
+	}
+	asked := m.moment()
+	f, err := m.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client who began it
+	return f, asked, View{}, err
 }
 
 // follow waits for news of the flight that is enough for who is that patient.
-func (f *flight) follow(ctx context.Context, p Patience) (View, error) {
+// Thousands may wait here at once, each with its stack: what it and its callers
+// keep there counts.
+func (f *flight) follow(ctx context.Context, p Patience) (*news, error) {
 	timer := time.NewTimer(time.Until(p.Until))
 	defer timer.Stop()
 	end, enough := p.End, final
 	for {
 		news := f.news()
 		if news.stage >= enough || news.stage == settled && news.view.outlasts(p) {
-			return news.view, news.err
+			return news, news.err
 		}
 		select {
 		case <-news.changed:
@@ -128,14 +133,14 @@ func (f *flight) follow(ctx context.Context, p Patience) (View, error) {
 		case <-end:
 			end, enough = nil, settled
 		case <-ctx.Done():
-			return news.view, ctx.Err()
+			return news, ctx.Err()
 		}
 	}
 }
 
 // outlasts reports whether nothing is tried before patience is over: to wait
 // would be of no use.
-func (v View) outlasts(p Patience) bool {
+func (v *View) outlasts(p Patience) bool {
 	return v.Entry.State == cache.Failed && v.Entry.Failure.RetryAt.Sub(v.Now) > time.Until(p.Until)
 }
 

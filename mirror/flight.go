@@ -32,16 +32,37 @@ type flight struct {
 	cancel  context.CancelFunc
 	waiters int // guarded by Mirror.mu
 
+	// foreseen is how many changes of the entry will be told of that need no look,
+	// since the flight knows what they are. Of its own goroutine.
+	foreseen int
+
 	mu     sync.Mutex
-	latest news
+	latest *news
 }
 
-// News is what a flight tells its waiters.
+// News is what a flight tells its waiters. It is not changed once it was told.
 type news struct {
 	stage   stage
 	view    View
 	err     error
 	changed chan struct{} // closed when there is other news
+}
+
+// joinRunning returns the flight of a key, which the caller must leave, and a
+// moment before that; nil if there is none. Most often there is no flight at all,
+// and then this costs next to nothing.
+func (m *Mirror) joinRunning(key cache.Key) (*flight, moment) {
+	if m.flying.Load() == 0 {
+		return nil, 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.flights[key]
+	if f == nil {
+		return nil, 0
+	}
+	f.waiters++
+	return f, m.moment()
 }
 
 // join returns the flight of a key, which the caller must leave. A new flight
@@ -54,8 +75,9 @@ func (m *Mirror) join(b *Backend, w Want, key cache.Key, seen cache.Snapshot) (*
 	}
 	f, ok := m.flights[key]
 	if !ok {
-		f = &flight{mirror: m, backend: b, want: w, key: key, latest: news{changed: make(chan struct{})}}
+		f = &flight{mirror: m, backend: b, want: w, key: key, latest: &news{changed: make(chan struct{})}}
 		m.flights[key] = f
+		m.flying.Add(1)
 		var ctx context.Context
 		ctx, f.cancel = context.WithCancel(m.life)
 		m.running.Go(func() {
@@ -74,9 +96,7 @@ func (m *Mirror) leave(f *flight) {
 	defer m.mu.Unlock()
 	if f.waiters--; f.waiters == 0 {
 		f.cancel()
-		if m.flights[f.key] == f {
-			delete(m.flights, f.key)
-		}
+		m.strike(f)
 	}
 }
 
@@ -84,12 +104,18 @@ func (m *Mirror) leave(f *flight) {
 func (m *Mirror) forget(f *flight) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.strike(f)
+}
+
+// strike takes a flight off the list. The caller holds the lock.
+func (m *Mirror) strike(f *flight) {
 	if m.flights[f.key] == f {
 		delete(m.flights, f.key)
+		m.flying.Add(-1)
 	}
 }
 
-func (f *flight) news() news {
+func (f *flight) news() *news {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.latest
@@ -104,7 +130,7 @@ func (f *flight) tell(s stage, v View, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	close(f.latest.changed)
-	f.latest = news{stage: s, view: v, err: err, changed: make(chan struct{})}
+	f.latest = &news{stage: s, view: v, err: err, changed: make(chan struct{})}
 }
 
 // run is the life of a flight. It registers for changes first, so that none is
@@ -128,6 +154,7 @@ func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 			f.tell(final, view, err)
 			return
 		}
+		f.foreseen = 0
 		pause, done, err := f.step(ctx, at, View{Source: source, began: began})
 		switch {
 		case done:
@@ -141,7 +168,7 @@ func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 			}
 			pause = f.overtaken(ctx, stale)
 		}
-		if err := await(ctx, changed, pause); err != nil {
+		if f.await(ctx, changed, pause) != nil {
 			break
 		}
 	}
@@ -214,14 +241,15 @@ func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot
 		}
 		return at, view, nil
 	}
-	next, err := m.claim(ctx, f.backend, f.want, f.key, at, seen)
+	next, err := f.claim(ctx, at, seen)
 	return next, View{}, err
 }
 
 // claim claims an object that has no copy and sends the job if that is won. From
 // the claim on it does not end with ctx, whose client may leave: "pending" means
 // that a job exists.
-func (m *Mirror) claim(ctx context.Context, b *Backend, w Want, key cache.Key, at cache.Snapshot, seen sight) (cache.Snapshot, error) {
+func (f *flight) claim(ctx context.Context, at cache.Snapshot, seen sight) (cache.Snapshot, error) {
+	m, b, key := f.mirror, f.backend, f.key
 	ctx = context.WithoutCancel(ctx)
 	id, outcome, claimed := cloudmirror.NewID(), cache.ClaimPending, ""
 	at, _, err := m.update(ctx, key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
@@ -242,15 +270,22 @@ func (m *Mirror) claim(ctx context.Context, b *Backend, w Want, key cache.Key, a
 		return at, nil
 	}
 	job := queue.Job{
-		ID: at.Entry.Job, Object: w.Object, Backend: b.ID, Generation: at.Entry.Generation,
+		ID: at.Entry.Job, Object: f.want.Object, Backend: b.ID, Generation: at.Entry.Generation,
 		Tries: at.Entry.Tries, Replace: seen.expiring, SentAt: at.Now(),
 	}
 	if err := m.send(ctx, b, job); err != nil {
 		m.release(ctx, key, at, job.ID)
 		return at, err
 	}
+	f.foreseen = foreseenChanges
 	return at, nil
 }
+
+// After a claim was won, the first change that is told of is the claim itself, and
+// the next one, as a rule, a copier that starts on the job. Neither is news to
+// those who wait, so neither is looked at. If it was something else, such as a
+// purge, the poll finds it.
+const foreseenChanges = 2
 
 func (m *Mirror) send(ctx context.Context, b *Backend, job queue.Job) error {
 	err := b.sends.do(ctx, func() error {
@@ -283,14 +318,24 @@ func (m *Mirror) release(ctx context.Context, key cache.Key, at cache.Snapshot, 
 // releaseTries is how often a claim is tried to be given back.
 const releaseTries = 3
 
-// await waits for a change, but no longer than pause.
-func await(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {
+// await waits for a change that was not foreseen, but no longer than pause. The
+// look that follows is at all changes that were told of.
+func (f *flight) await(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
-	select {
-	case <-changed:
-	case <-timer.C:
-	case <-ctx.Done():
+	for waiting := true; waiting; {
+		select {
+		case <-changed:
+			waiting = f.foreseen > 0
+			f.foreseen--
+		case <-timer.C:
+			waiting = false
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for len(changed) > 0 {
+		<-changed
 	}
 	return ctx.Err()
 }

@@ -200,8 +200,9 @@ func (c *breakableCache) Swap(ctx context.Context, key cache.Key, old cache.Snap
 
 type breakableQueue struct {
 	queue.Queue
-	broken atomic.Bool
-	sent   atomic.Int64
+	broken   atomic.Bool
+	sent     atomic.Int64
+	answered chan struct{} // if not nil, Send sends at once and returns when this is closed
 }
 
 func (q *breakableQueue) Send(ctx context.Context, job queue.Job, delay time.Duration) error {
@@ -209,7 +210,11 @@ func (q *breakableQueue) Send(ctx context.Context, job queue.Job, delay time.Dur
 		return errBroken
 	}
 	q.sent.Add(1)
-	return q.Queue.Send(ctx, job, delay)
+	err := q.Queue.Send(ctx, job, delay)
+	if q.answered != nil {
+		<-q.answered
+	}
+	return err
 }
 
 type breakableStorage struct {

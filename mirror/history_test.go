@@ -41,7 +41,7 @@ func TestPurgesStick(t *testing.T) {
 		n /= 10
 	}
 	for seed := range n {
-		random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // choices need no secrecy
+		random := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // choices need no secrecy
 		choices := make([]int, historySteps)
 		for i := range choices {
 			choices[i] = random.IntN(1 << 16)
@@ -183,7 +183,7 @@ func (h *history) options(ctx context.Context) (options []func()) {
 		}
 	}
 	if roomy && h.jobs.len() > 0 {
-		for _, end := range []string{"complete", "complete", "complete", "renew", "fail", "hand back", "die"} {
+		for _, end := range []string{"complete", "complete", "prove", "renew", "fail", "hand back", "die"} {
 			add(1, func() { h.start(func() { h.copy(ctx, end, false) }) })
 		}
 		add(1, func() { h.start(func() { h.copy(ctx, "complete", true) }) })
@@ -302,6 +302,9 @@ func (h *history) copy(ctx context.Context, end string, twice bool) {
 		_ = attempt.HandBack(ctx, 0)
 	case end == "fail":
 		_, _ = attempt.Fail(ctx, &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 500})
+	case end == "prove":
+		_ = attempt.Prove(ctx)
+		h.complete(ctx, attempt, info, job)
 	case end == "renew":
 		_ = attempt.Renew(ctx, cache.Progress{DoneBytes: 1})
 		fallthrough

@@ -67,7 +67,8 @@ const maxLooks = 256
 // Near is what a process remembers of entries that are present.
 type Near interface {
 	// Recall returns an entry that was present at some time of the last
-	// Options.Settle, without asking anybody. The snapshot is no base for changes.
+	// Options.Settle, without asking anybody, in a snapshot that is taken now. It
+	// is no base for changes.
 	Recall(key cache.Key) (cache.Snapshot, bool)
 }
 
@@ -101,6 +102,8 @@ type Mirror struct {
 	life    context.Context // ends with Close
 	end     context.CancelFunc
 	running sync.WaitGroup // flights and looks
+
+	flying atomic.Int64 // how many flights there are
 
 	mu      sync.Mutex
 	flights map[cache.Key]*flight
@@ -149,6 +152,22 @@ func (m *Mirror) Close() {
 type Want struct {
 	Object  cloudmirror.Object
 	Backend cloudmirror.BackendID
+
+	key cache.Key // of the entry; "": it is made when it is needed
+}
+
+// Keyed returns w with the key of its entry made once, for whoever asks for the
+// same again and again.
+func (w Want) Keyed() Want {
+	w.key = w.entryKey()
+	return w
+}
+
+func (w Want) entryKey() cache.Key {
+	if w.key != "" {
+		return w.key
+	}
+	return cache.KeyOf(w.Object, w.Backend)
 }
 
 // A Source says how a View came about.

@@ -15,6 +15,10 @@ import (
 // MaxCopyDuration bounds one attempt. SQS hides a message for at most 12 hours.
 const MaxCopyDuration = 11 * time.Hour
 
+// LongestCopy returns how long the making of a copy that is kept for ttl may
+// take. One that took longer would be about to expire when it is done.
+func LongestCopy(ttl time.Duration) time.Duration { return min(MaxCopyDuration, ttl/2) }
+
 // markerSlack is how much longer than any older copy a generation marker is
 // kept, at least.
 const markerSlack = 24 * time.Hour
@@ -45,7 +49,7 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 	if err != nil {
 		return err
 	}
-	if await(ctx, nil, m.settle) != nil {
+	if rest(ctx, m.settle) != nil {
 		return fmt.Errorf("%w: wait for other processes to forget the copy: %w", ErrUnavailable, ctx.Err())
 	}
 	// The first generation too: it may be left from a purge that died here.
@@ -67,7 +71,7 @@ func (m *Mirror) Purge(ctx context.Context, w Want) error {
 // purges at once, one's marker stands; whichever is the last to write its
 // tombstone reads that marker afterwards, and so the two end up agreeing.
 func (m *Mirror) bury(ctx context.Context, b *Backend, w Want) (replaced cache.Entry, err error) {
-	key := cache.KeyOf(w.Object, w.Backend)
+	key := w.entryKey()
 	current, err := m.marker(ctx, b, w.Object)
 	for err == nil {
 		g := current
@@ -119,4 +123,16 @@ func (m *Mirror) remove(ctx context.Context, b *Backend, o cloudmirror.Object, g
 		return fmt.Errorf("%w: delete the copy: %w", ErrUnavailable, err)
 	}
 	return nil
+}
+
+// rest waits for d. The error is that of ctx, if it ends first.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

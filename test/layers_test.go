@@ -19,7 +19,7 @@ const module = "cloudmirror"
 // kept for what comes.
 var layers = [][]string{
 	0: {module},
-	1: {"cache", "queue", "storage", "origin", "config", "region", "geo", "catalog", "cdn", "scan"},
+	1: {"cache", "queue", "storage", "origin", "config", "provision", "region", "geo", "catalog", "cdn", "scan"},
 	2: {
 		"cache/memcache", "cache/rediscache", "cache/cachetest",
 		"queue/memqueue", "queue/sqsqueue", "queue/sqsqueue/sqstest", "queue/queuetest",
@@ -28,7 +28,7 @@ var layers = [][]string{
 	},
 	3: {"mirror"},
 	4: {"router", "replicator", "monitor"},
-	5: {"frontend", "copier"},
+	5: {"frontend", "copier", "doctor"},
 	6: {"app"},
 	7: {"cmd/cloudmirror"},
 }

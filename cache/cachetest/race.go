@@ -103,7 +103,7 @@ func model(t *testing.T, s suite) {
 		check := func(k cache.Key, got cache.Snapshot) {
 			encoded := ""
 			if got.Entry.State != cache.Absent {
-				encoded = string(got.Entry.Encode())
+				encoded = got.Entry.Encode()
 			}
 			if encoded != stored[k] {
 				r.Fatalf("the store has %q, the model %q", encoded, stored[k])
@@ -127,7 +127,7 @@ func model(t *testing.T, s suite) {
 				if state != cache.Absent {
 					next = entries(old.Now(), life)[state]
 					next.Copy.SHA256 = cloudmirror.NewID() // no two entries are the same
-					raw = string(next.Encode())
+					raw = next.Encode()
 				}
 				want := seenStored[k] == stored[k] || stored[k] == raw // raw is new, or nothing
 				if want {

@@ -66,7 +66,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 
 		{"a watcher learns of every change", watchChanges},
 		{"a watcher learns of changes by others", watchPeer},
-		{"a watcher learns of a flush", watchFlush},
+		{"changes that follow on each other are told one by one", watchOneByOne},
+		{"a watcher learns of a flush, as of many changes", watchFlush},
 		{"a watcher learns of a value written by hand", watchPlanted},
 		{"who registers first and gets afterwards misses nothing", watchThenGet},
 		{"stop does not block and stops nobody else", stopWatching},

@@ -1,7 +1,6 @@
 package memcache
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -146,7 +145,7 @@ func (i item) holds(e cache.Entry) bool {
 	if i.version == "" || e.State == cache.Absent {
 		return i.version == "" && e.State == cache.Absent
 	}
-	return bytes.Equal(i.entry.Encode(), e.Encode())
+	return i.entry.Encode() == e.Encode()
 }
 
 // storable returns e as a store that keeps bytes would return it, so that no

@@ -87,18 +87,13 @@ func New(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	s := &Store{prefix: o.Prefix, timeout: o.Timeout, swap: redis.NewScript(swapSource)}
+	s := &Store{prefix: o.Prefix, timeout: o.Timeout, client: d.open(), swap: redis.NewScript(swapSource)}
 	var nodes nodesFunc
-	switch {
-	case d.cluster != nil:
-		client := redis.NewClusterClient(d.cluster)
-		s.client, nodes = client, clusterNodes(client)
-	case d.sentinel != nil:
-		client := redis.NewFailoverClient(d.sentinel)
-		s.client, nodes = client, oneNode(client)
-	default:
-		client := redis.NewClient(d.single)
-		s.client, nodes = client, oneNode(client)
+	switch client := s.client.(type) {
+	case *redis.ClusterClient:
+		nodes = clusterNodes(client)
+	case *redis.Client:
+		nodes = oneNode(client)
 	}
 	s.reads = newGatherer(s.client, o.Timeout)
 	if o.NearBytes > 0 {
@@ -158,8 +153,8 @@ func (s *Store) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, nex
 	seen := old.Now()
 	raw, gone := "", seen
 	if next.State != cache.Absent {
-		raw, gone = string(next.Encode()), seen.Add(next.KeepFor(seen))
-		if _, err := cache.Decode([]byte(raw)); err != nil {
+		raw, gone = next.Encode(), seen.Add(next.KeepFor(seen))
+		if _, err := cache.Decode(raw); err != nil {
 			return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, err)
 		}
 	}
@@ -228,7 +223,7 @@ func (s *Store) name(key cache.Key) string { return s.prefix + string(key) }
 func snapshot(raw string, now time.Time) cache.Snapshot {
 	entry := cache.Entry{State: cache.Absent}
 	if raw != "" {
-		if read, err := cache.Decode([]byte(raw)); err == nil {
+		if read, err := cache.Decode(raw); err == nil {
 			entry = read
 		}
 	}

@@ -26,6 +26,18 @@ type deployment struct {
 	sentinel *redis.FailoverOptions
 }
 
+// open returns a client, a *redis.ClusterClient or a *redis.Client, which
+// connects when it is used.
+func (d deployment) open() redis.UniversalClient {
+	switch {
+	case d.cluster != nil:
+		return redis.NewClusterClient(d.cluster)
+	case d.sentinel != nil:
+		return redis.NewFailoverClient(d.sentinel)
+	}
+	return redis.NewClient(d.single)
+}
+
 // CheckURL reports what New would find wrong with a URL. The forms are
 //
 //	redis://user:password@host:6379/0

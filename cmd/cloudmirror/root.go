@@ -40,6 +40,7 @@ configuration is wrong.`,
 	root.AddCommand(
 		c.serveCommand(), c.frontendCommand(), c.copierCommand(),
 		c.rewriteCommand(), c.purgeCommand(), c.statusCommand(), c.verifyCommand(), c.dlqCommand(),
+		c.provisionCommand(), c.doctorCommand(),
 		c.configCommand(), c.versionCommand(),
 	)
 	return root

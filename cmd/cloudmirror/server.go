@@ -25,6 +25,7 @@ func (c *cli) serve(ctx context.Context, role config.Role, o config.Overrides) e
 	if err := loaded.Check(role); err != nil {
 		return configError{err}
 	}
+	tuneGC(role, c.environ)
 	logger := newLogger(loaded.Log, c.stderr)
 	defer func() { _ = logger.Sync() }() // terminals and pipes cannot be synced
 	rediscache.LogTo(logger)

@@ -2,11 +2,11 @@ package sqsqueue
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
@@ -23,35 +23,58 @@ const (
 // wait for its object, so receivers get some chances to bury it before.
 const spareReceives = 5
 
+// redriveAfter returns how many receives the redrive policy allows.
+func (o Options) redriveAfter() int { return min(o.MaxReceives+spareReceives, maxRedrive) }
+
 // deadAttributes returns what a dead-letter queue is created with.
-func (q *Queue) deadAttributes(context.Context) (map[string]string, error) {
+func (Options) deadAttributes() map[string]string {
 	return map[string]string{
 		string(types.QueueAttributeNameMessageRetentionPeriod): inSeconds(deadRetention),
 		string(types.QueueAttributeNameSqsManagedSseEnabled):   "true",
-	}, nil
+	}
 }
 
-// jobAttributes returns what the queue of the jobs is created with. The
-// dead-letter queue of its redrive policy has to exist before.
-func (q *Queue) jobAttributes(ctx context.Context) (map[string]string, error) {
-	dead, err := q.dead.read(ctx, types.QueueAttributeNameQueueArn)
+// jobAttributes returns what the queue of the jobs is created with, of which the
+// dead letters have the given ARN.
+func (o Options) jobAttributes(deadARN string) map[string]string {
+	return map[string]string{
+		string(types.QueueAttributeNameVisibilityTimeout):             inSeconds(o.Visibility),
+		string(types.QueueAttributeNameReceiveMessageWaitTimeSeconds): inSeconds(o.WaitTime),
+		string(types.QueueAttributeNameMessageRetentionPeriod):        inSeconds(jobRetention),
+		// A string among strings: some servers take no number.
+		string(types.QueueAttributeNameRedrivePolicy):        fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":"%d"}`, deadARN, o.redriveAfter()),
+		string(types.QueueAttributeNameSqsManagedSseEnabled): "true",
+	}
+}
+
+// newDead returns the attributes of a new dead-letter queue.
+func (q *Queue) newDead(context.Context) (map[string]string, error) {
+	return q.options.deadAttributes(), nil
+}
+
+// newJobs returns the attributes of a new queue of jobs, whose dead-letter queue
+// has to exist before.
+func (q *Queue) newJobs(ctx context.Context) (map[string]string, error) {
+	var arn string
+	err := q.dead.do(ctx, func(url string) (err error) {
+		arn, err = q.arn(ctx, url)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("the dead letters: %w", err)
 	}
-	redrive, err := json.Marshal(map[string]string{
-		"deadLetterTargetArn": dead[string(types.QueueAttributeNameQueueArn)],
-		"maxReceiveCount":     strconv.Itoa(min(q.options.MaxReceives+spareReceives, maxRedrive)),
+	return q.options.jobAttributes(arn), nil
+}
+
+// arn returns by which name policies know a queue.
+func (q *Queue) arn(ctx context.Context, url string) (string, error) {
+	out, err := q.options.Client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
 	})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return map[string]string{
-		string(types.QueueAttributeNameVisibilityTimeout):             inSeconds(q.options.Visibility),
-		string(types.QueueAttributeNameReceiveMessageWaitTimeSeconds): inSeconds(q.options.WaitTime),
-		string(types.QueueAttributeNameMessageRetentionPeriod):        inSeconds(jobRetention),
-		string(types.QueueAttributeNameRedrivePolicy):                 string(redrive),
-		string(types.QueueAttributeNameSqsManagedSseEnabled):          "true",
-	}, nil
+	return out.Attributes[string(types.QueueAttributeNameQueueArn)], nil
 }
 
 // count returns the approximate numbers of messages in a queue.

@@ -10,14 +10,16 @@ import (
 const (
 	// maxInFlight bounds the requests of one batcher.
 	maxInFlight = 8
-	// gatherTime is the longest that a call waits for a request in flight to
-	// end, if there is room for another request.
-	gatherTime = 50 * time.Millisecond
+	// gatherTime is the longest that a call waits for others, if there is room for
+	// another request.
+	gatherTime = 20 * time.Millisecond
 )
 
-// A batcher makes few requests of many calls. A call goes out at once if no
-// request is in flight; otherwise with the others that come until one ends, or
-// there are enough for a full batch, or gatherTime is over.
+// A batcher makes few requests of many calls. A call goes out at once if none of
+// others is near: no request is in flight, and none of several calls was begun
+// within gatherTime. Otherwise it goes with the others that come until there are
+// enough for a full batch, or gatherTime is over. So calls after each other wait
+// for nothing, and a crowd's batches are full.
 //
 // Its size needs no bound of its own: each call is its caller's, who waits.
 type batcher[T any] struct {
@@ -34,6 +36,7 @@ type batcher[T any] struct {
 	closed   bool
 	pending  []*call[T]
 	inFlight int
+	joinedAt time.Time   // when the last request of several calls was begun
 	timer    *time.Timer // of gatherTime; nil: not running
 }
 
@@ -89,11 +92,16 @@ func (b *batcher[T]) forget(c *call[T]) {
 // have waited long enough. The caller holds the lock.
 func (b *batcher[T]) dispatch(now bool) {
 	for len(b.pending) > 0 && b.inFlight < maxInFlight {
-		if !now && b.inFlight > 0 && len(b.pending) < maxBatch {
+		isCrowd := b.inFlight > 0 || time.Since(b.joinedAt) < gatherTime
+		if !now && isCrowd && len(b.pending) < maxBatch {
 			b.dispatchLater()
 			return
 		}
+		b.stopTimer() // what is left came last
 		batch := b.nextBatch()
+		if len(batch) > 1 {
+			b.joinedAt = time.Now()
+		}
 		b.inFlight++
 		now = false
 		b.running.Go(func() { b.run(batch) })
@@ -112,6 +120,14 @@ func (b *batcher[T]) dispatchLater() {
 		b.timer = nil
 		b.dispatch(true)
 	})
+}
+
+// stopTimer stops the timer unless it fires just now. The caller holds the lock.
+func (b *batcher[T]) stopTimer() {
+	if b.timer != nil && b.timer.Stop() {
+		b.running.Done()
+		b.timer = nil
+	}
 }
 
 // nextBatch takes as many calls as fit into a request.
@@ -150,7 +166,7 @@ func (b *batcher[T]) run(batch []*call[T]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.inFlight--
-	b.dispatch(true)
+	b.dispatch(b.timer == nil) // without a timer they have waited for room
 }
 
 // close ends the requests in flight and waits for them.
@@ -161,9 +177,7 @@ func (b *batcher[T]) close() {
 		c.done <- ErrClosed
 	}
 	b.pending = nil
-	if b.timer != nil && b.timer.Stop() {
-		b.running.Done()
-	}
+	b.stopTimer()
 	b.mu.Unlock()
 	b.cancel()
 	b.running.Wait()

@@ -109,6 +109,38 @@ func TestCallsGatherWhileARequestIsInFlight(t *testing.T) {
 	})
 }
 
+// A crowd of calls, one each 2 ms, goes in full batches, however quickly requests
+// are answered.
+func TestBatchesOfACrowdAreFull(t *testing.T) {
+	batching(t, time.Millisecond, func(t *testing.T, b *batcher[string], r *recorder) {
+		var all sync.WaitGroup
+		for i := range 500 {
+			all.Go(func() {
+				time.Sleep(time.Duration(i/2) * 2 * time.Millisecond)
+				if err := b.do(t.Context(), "x"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := len(r.requests); n > 55 {
+			t.Errorf("500 calls took %d requests, want hardly more than 50", n)
+		}
+	})
+}
+
+func TestAfterACrowdACallGoesOutAtOnce(t *testing.T) {
+	batching(t, time.Millisecond, func(t *testing.T, b *batcher[string], _ *recorder) {
+		calls(b, numbered(25)...)()
+		time.Sleep(gatherTime)
+		start := time.Now()
+		calls(b, "a")()
+		if took := time.Since(start); took != time.Millisecond {
+			t.Errorf("it took %v, want the 1ms of its request", took)
+		}
+	})
+}
+
 func TestAFullBatchDoesNotWait(t *testing.T) {
 	batching(t, gatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
 		wait := calls(b, numbered(13)...)

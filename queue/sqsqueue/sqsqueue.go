@@ -48,8 +48,8 @@ func New(o Options) (*Queue, error) {
 		return nil, err
 	}
 	q := &Queue{options: o}
-	q.dead = newAddress(o, o.name()+deadSuffix, q.deadAttributes)
-	q.jobs = newAddress(o, o.name(), q.jobAttributes)
+	q.dead = newAddress(o, o.name()+deadSuffix, q.newDead)
+	q.jobs = newAddress(o, o.name(), q.newJobs)
 	q.sends = newBatcher(q.sendBatch, func(m outgoing) int { return len(m.body) })
 	q.acks = newBatcher(q.deleteJobs, func(string) int { return 0 })
 	return q, nil

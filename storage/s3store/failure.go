@@ -11,6 +11,7 @@ import (
 
 // Statuses of S3 that mean something to us.
 const (
+	statusMoved              = http.StatusMovedPermanently
 	statusForbidden          = http.StatusForbidden
 	statusNotFound           = http.StatusNotFound
 	statusConflict           = http.StatusConflict

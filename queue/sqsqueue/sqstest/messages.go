@@ -12,6 +12,7 @@ const maxVisibility = 12 * time.Hour
 type messages struct {
 	name       string
 	attributes map[string]string
+	tags       map[string]string
 	visibility time.Duration
 	wait       time.Duration
 	redrive    redrive

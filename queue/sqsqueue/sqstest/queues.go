@@ -2,6 +2,7 @@ package sqstest
 
 import (
 	"encoding/json"
+	"maps"
 	"path"
 	"regexp"
 	"strconv"
@@ -32,12 +33,61 @@ func (s *Server) createQueue(in createQueueInput) (any, error) {
 		}
 		return queueURLOutput{url(in.QueueName)}, nil
 	}
-	s.queues[in.QueueName] = &messages{
-		name: in.QueueName, attributes: in.Attributes, redrive: policy,
-		visibility: seconds(in.Attributes["VisibilityTimeout"], 30),
-		wait:       seconds(in.Attributes["ReceiveMessageWaitTimeSeconds"], 0),
-	}
+	q := &messages{name: in.QueueName, tags: make(map[string]string)}
+	q.set(in.Attributes, policy)
+	s.queues[in.QueueName] = q
 	return queueURLOutput{url(in.QueueName)}, nil
+}
+
+// set makes attributes those of the queue.
+func (q *messages) set(attributes map[string]string, policy redrive) {
+	q.attributes, q.redrive = attributes, policy
+	q.visibility = seconds(attributes["VisibilityTimeout"], 30)
+	q.wait = seconds(attributes["ReceiveMessageWaitTimeSeconds"], 0)
+}
+
+func (s *Server) setQueueAttributes(in struct {
+	QueueUrl   string //nolint:revive // the protocol's spelling
+	Attributes map[string]string
+},
+) (any, error) {
+	q, err := s.find(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	attributes := make(map[string]string)
+	maps.Copy(attributes, q.attributes)
+	maps.Copy(attributes, in.Attributes)
+	policy, err := s.redrive(attributes["RedrivePolicy"])
+	if err != nil {
+		return nil, err
+	}
+	q.set(attributes, policy)
+	return struct{}{}, nil
+}
+
+func (s *Server) tagQueue(in struct {
+	QueueUrl string //nolint:revive // the protocol's spelling
+	Tags     map[string]string
+},
+) (any, error) {
+	q, err := s.find(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(q.tags, in.Tags)
+	return struct{}{}, nil
+}
+
+func (s *Server) listQueueTags(in struct {
+	QueueUrl string //nolint:revive // the protocol's spelling
+},
+) (any, error) {
+	q, err := s.find(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"Tags": q.tags}, nil
 }
 
 // redrive reads a redrive policy, whose target must exist.

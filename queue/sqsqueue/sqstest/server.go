@@ -83,7 +83,7 @@ func (s *Server) Requests(action string) int {
 	return s.requests[action]
 }
 
-// Queues returns the attributes of each queue as CreateQueue set them.
+// Queues returns the attributes of each queue as they were set.
 func (s *Server) Queues() map[string]map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,6 +162,12 @@ func (s *Server) do(ctx context.Context, action string, body []byte, fault Fault
 		return call(s, body, s.createQueue)
 	case "GetQueueUrl":
 		return call(s, body, s.getQueueURL)
+	case "SetQueueAttributes":
+		return call(s, body, s.setQueueAttributes)
+	case "TagQueue":
+		return call(s, body, s.tagQueue)
+	case "ListQueueTags":
+		return call(s, body, s.listQueueTags)
 	case "GetQueueAttributes":
 		return call(s, body, s.getQueueAttributes)
 	case "SendMessage":

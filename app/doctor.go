@@ -1,0 +1,80 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"cloudmirror/cache/rediscache"
+	"cloudmirror/config"
+	"cloudmirror/doctor"
+	"cloudmirror/queue/sqsqueue"
+	"cloudmirror/storage/s3store"
+)
+
+// trialTimeout bounds one request that doctor makes as a client.
+const trialTimeout = 10 * time.Second
+
+// Bounds of what doctor's trial copies need: they are small.
+const (
+	trialPartBytes   = 5 << 20 // the least that S3 takes
+	trialMemoryBytes = 4 * trialPartBytes
+)
+
+// Diagnose holds a configuration against the world and tells each finding. The
+// error is what keeps it from beginning. Now is this machine's clock.
+func Diagnose(ctx context.Context, c *config.Config, now func() time.Time, tell func(doctor.Finding)) (err error) {
+	o := doctor.Options{Config: c, Now: now}
+	if o.Resources, err = Provision(ctx, c, false); err != nil {
+		return err
+	}
+	if c.Cache.Type == config.CacheRedis {
+		o.Cache = func(ctx context.Context) ([]rediscache.NodeReport, error) {
+			return rediscache.Inspect(ctx, rediscache.Options{URL: c.Cache.Redis.URL, Prefix: c.Cache.Redis.Prefix}, now)
+		}
+	}
+	var closeAll func() error
+	if o.Backends, closeAll, err = diagnosed(ctx, c); err != nil {
+		return err
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment} // as clients on this machine have it
+	defer transport.CloseIdleConnections()
+	o.Client = &http.Client{Transport: transport, Timeout: trialTimeout}
+	doctor.Examine(ctx, o, tell)
+	return closeAll()
+}
+
+// diagnosed opens what can be looked at without a server. Queues are not created.
+func diagnosed(ctx context.Context, c *config.Config) (backends []doctor.Backend, closeAll func() error, err error) {
+	p := &parts{}
+	o, err := newProvisionOpener(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.buffers, err = s3store.NewBuffers(trialPartBytes, trialMemoryBytes); err != nil {
+		return nil, nil, err
+	}
+	for _, service := range c.Services {
+		for _, b := range service.Backends {
+			examined := doctor.Backend{ID: b.ID, Name: b.Storage.Bucket, Prefix: b.Storage.Prefix, Private: b.Storage.Presign}
+			if o.sqs != nil {
+				settings := o.sqsOptions(b.ID)
+				settings.Create = false
+				jobs, err := sqsqueue.New(settings)
+				if err != nil {
+					return nil, nil, fmt.Errorf("backend %s: %w", b.ID, err)
+				}
+				p.onClose(jobs.Close)
+				examined.Queue = jobs
+			}
+			if b.Storage.Type == config.StorageS3 {
+				if examined.Storage, err = o.openS3(ctx, b.Storage); err != nil {
+					return nil, nil, fmt.Errorf("backend %s: %w", b.ID, err)
+				}
+			}
+			backends = append(backends, examined)
+		}
+	}
+	return backends, p.close, nil
+}

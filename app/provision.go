@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"go.uber.org/zap"
+
+	"cloudmirror/cache/rediscache"
+	"cloudmirror/config"
+	"cloudmirror/mirror"
+	"cloudmirror/provision"
+	"cloudmirror/queue/sqsqueue"
+	"cloudmirror/storage/s3store"
+)
+
+// lifecycleSlack is how much longer than any of its copies a purge's marker and a
+// sidecar are there at least: clocks may differ, and S3 counts from the beginning
+// of an upload.
+const lifecycleSlack = time.Hour
+
+// Provision returns what a configuration needs of Redis, SQS and S3, in the order
+// in which it has to be made. Memory and files need nothing. With adopt, what
+// another deployment marked as its own is taken over.
+func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.Resource, error) {
+	o, err := newProvisionOpener(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	owner := c.DeploymentID()
+	var resources []provision.Resource
+	if c.Cache.Type == config.CacheRedis {
+		r, err := rediscache.Provision(rediscache.Options{URL: c.Cache.Redis.URL, Prefix: c.Cache.Redis.Prefix}, owner, adopt)
+		if err != nil {
+			return nil, err
+		}
+		resources = append(resources, r)
+	}
+	if o.sqs != nil {
+		for _, service := range c.Services {
+			for _, b := range service.Backends {
+				queues, err := sqsqueue.Provision(o.sqsOptions(b.ID), owner, adopt)
+				if err != nil {
+					return nil, err
+				}
+				resources = append(resources, queues...)
+			}
+		}
+	}
+	buckets, err := o.buckets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range buckets {
+		b.Owner, b.Adopt = owner, adopt
+		resources = append(resources, s3store.Provision(b)...)
+	}
+	return resources, nil
+}
+
+func newProvisionOpener(ctx context.Context, c *config.Config) (o *opener, err error) {
+	o = &opener{config: c, logger: zap.NewNop(), s3: make(map[s3store.ClientOptions]*s3.Client)}
+	if c.Queue.Type == config.QueueSQS {
+		o.sqs, err = newSQSClient(ctx, c.Queue.SQS)
+	}
+	return o, err
+}
+
+// buckets returns the buckets of the configuration, each once, with what its
+// backends keep there.
+func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
+	var buckets []s3store.BucketOptions
+	var places []string // of the same
+	for _, service := range o.config.Services {
+		for _, b := range service.Backends {
+			if b.Storage.Type != config.StorageS3 {
+				continue
+			}
+			client, err := o.s3Client(ctx, b.Storage)
+			if err != nil {
+				return nil, fmt.Errorf("backend %s: %w", b.ID, err)
+			}
+			place := placeOf(b.Storage)
+			i := slices.Index(places, place)
+			if i < 0 {
+				i = len(buckets)
+				places = append(places, place)
+				buckets = append(buckets, s3store.BucketOptions{Client: client, Bucket: b.Storage.Bucket})
+			}
+			buckets[i].Spaces = append(buckets[i].Spaces, s3store.Space{
+				Prefix: b.Storage.Prefix, Keep: keepFor(service.TTL), Public: b.Storage.IsPublic(),
+			})
+		}
+	}
+	return buckets, nil
+}
+
+// keepFor returns how long nothing of a copy may be removed, from when its upload
+// began: as long as the upload takes, and as long as it is kept.
+func keepFor(ttl time.Duration) time.Duration { return ttl + mirror.LongestCopy(ttl) + lifecycleSlack }
+
+// placeOf tells buckets apart, whatever way an endpoint is written.
+func placeOf(s config.Storage) string {
+	host := s.Endpoint
+	if u, err := url.Parse(s.Endpoint); err == nil {
+		host = strings.ToLower(u.Host) + u.Path
+	}
+	return host + " " + s.Bucket
+}
+
+// Policy returns what a role may do with the queues and buckets of a
+// configuration, once they are provisioned, and nothing that it does not do. A
+// copier gets the backends that are its own. The account may be "*".
+func Policy(c *config.Config, role provision.Role, account string) provision.Policy {
+	var statements []provision.Statement
+	for _, service := range c.Services {
+		for _, b := range service.Backends {
+			if own := c.Copier.Backends; role == provision.Copier && len(own) > 0 && !slices.Contains(own, b.ID) {
+				continue
+			}
+			if c.Queue.Type == config.QueueSQS {
+				settings := sqsqueue.Options{Backend: b.ID, Prefix: c.Queue.SQS.Prefix}
+				statements = append(statements, sqsqueue.Allow(settings, role, c.Queue.SQS.Region, account)...)
+			}
+			if s := b.Storage; s.Type == config.StorageS3 {
+				statements = append(statements, s3store.Allow(role, s.Region, s.Bucket, s.Prefix)...)
+			}
+		}
+	}
+	return provision.NewPolicy(statements...)
+}

@@ -1,0 +1,108 @@
+package rediscache
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A NodeReport is what one Redis server tells about itself.
+type NodeReport struct {
+	Name      string        // host:port, or what Sentinel is asked for
+	Ahead     time.Duration // of its clock, before ours
+	RoundTrip time.Duration // the shortest of some
+	// Tracking is why the user may not hear of changes; nil: it may.
+	Tracking error
+	// Info is why the rest is not known: the user may not ask for it.
+	Info           error
+	Version        string // such as 7.0.15
+	Replica        bool   // it refuses writes
+	MaxMemoryBytes int64  // 0: not bounded
+	EvictionPolicy string // such as noeviction
+}
+
+// inspections is how often the clock is read, for the shortest round trip.
+const inspections = 5
+
+// Inspect asks the servers of a Redis, all masters of a Cluster, about themselves.
+// It changes nothing. The error is one of the options, of which the URL and the
+// prefix count, or why a server does not answer. Now is our clock.
+func Inspect(ctx context.Context, o Options, now func() time.Time) ([]NodeReport, error) {
+	d, err := parseURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
+	defer cancel()
+	opened := d.open()
+	defer opened.Close()
+	var mu sync.Mutex
+	var reports []NodeReport
+	inspectNode := func(ctx context.Context, c *redis.Client) error {
+		r, err := inspect(ctx, c, o.Prefix, now)
+		mu.Lock()
+		defer mu.Unlock()
+		reports = append(reports, r)
+		return err
+	}
+	switch c := opened.(type) {
+	case *redis.ClusterClient:
+		err = c.ForEachMaster(ctx, inspectNode)
+	case *redis.Client:
+		err = inspectNode(ctx, c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("rediscache: inspect: %w", err)
+	}
+	return reports, nil
+}
+
+func inspect(ctx context.Context, c *redis.Client, prefix string, now func() time.Time) (NodeReport, error) {
+	r := NodeReport{Name: c.Options().Addr}
+	for range inspections {
+		asked := now()
+		told, err := c.Time(ctx).Result()
+		if err != nil {
+			return r, err
+		}
+		if trip := now().Sub(asked); r.RoundTrip == 0 || trip < r.RoundTrip {
+			r.RoundTrip, r.Ahead = trip, told.Sub(asked.Add(trip/2))
+		}
+	}
+	r.Tracking = tryTracking(ctx, c, prefix)
+	text, err := c.Info(ctx).Result()
+	r.Info = err
+	values := parseInfo(text)
+	r.Version, r.EvictionPolicy = values["redis_version"], values["maxmemory_policy"]
+	r.Replica = values["role"] == "slave"
+	r.MaxMemoryBytes, _ = strconv.ParseInt(values["maxmemory"], 10, 64) // not told: not bounded
+	return r, nil
+}
+
+// tryTracking asks for what listeners ask for, on a connection that is closed
+// then.
+func tryTracking(ctx context.Context, c *redis.Client, prefix string) error {
+	conn := c.Conn()
+	defer conn.Close()
+	if err := conn.Do(ctx, "client", "tracking", "on", "bcast", "prefix", prefix).Err(); err != nil {
+		return err
+	}
+	return conn.Do(ctx, "client", "tracking", "off").Err()
+}
+
+// parseInfo reads the answer to INFO: name:value in each line.
+func parseInfo(text string) map[string]string {
+	values := make(map[string]string)
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		if name, value, found := strings.Cut(strings.TrimSpace(lines.Text()), ":"); found {
+			values[name] = value
+		}
+	}
+	return values
+}

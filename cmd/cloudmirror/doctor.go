@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cloudmirror/app"
+	"cloudmirror/config"
+	"cloudmirror/doctor"
+)
+
+func (c *cli) doctorCommand() *cobra.Command {
+	var strict, asJSON bool
+	command := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check a configuration against the world",
+		Long: `Check a configuration against the Redis, the queues and the buckets that it names:
+clocks, Redis' version, role and eviction, what "provision" would do, and whether
+copies work: one is written as a copier does, read as a client does from this
+machine, and removed. Nothing is left behind, and nothing is changed.
+
+Each line is one subject: ok, or what is wrong, and below it what to do. The name in
+brackets is explained in docs/provisioning.md. Run it where servers run and, for what
+they may do, with their credentials; where clients are, for what those can reach.
+
+Exit status: 0 no errors, 1 an error was found, or with --strict a warning, 2 the
+command line or the configuration is wrong.`,
+		Example: `  cloudmirror doctor --config cloudmirror.yaml
+  cloudmirror doctor --config cloudmirror.yaml --strict --json`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			loaded, err := c.load(config.Overrides{})
+			if err != nil {
+				return err
+			}
+			return c.diagnose(command.Context(), loaded, strict, asJSON)
+		},
+	}
+	command.Flags().BoolVar(&strict, "strict", false, "fail for warnings as well")
+	addJSONFlag(command, &asJSON)
+	return command
+}
+
+func (c *cli) diagnose(ctx context.Context, loaded *config.Config, strict, asJSON bool) error {
+	counts := make(map[doctor.Severity]int)
+	var printErr error
+	err := app.Diagnose(ctx, loaded, time.Now, func(f doctor.Finding) {
+		counts[f.Severity]++
+		if printErr == nil {
+			printErr = c.printFinding(f, asJSON)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if printErr == nil && !asJSON {
+		printErr = c.println(fmt.Sprintf("%d errors, %d warnings, %d ok", counts[doctor.Error], counts[doctor.Warning], counts[doctor.OK]))
+	}
+	switch {
+	case printErr != nil:
+		return printErr
+	case counts[doctor.Error] > 0, strict && counts[doctor.Warning] > 0:
+		return errReported
+	}
+	return nil
+}
+
+func (c *cli) printFinding(f doctor.Finding, asJSON bool) error {
+	if asJSON {
+		return c.printJSON(f)
+	}
+	line := fmt.Sprintf("%-8s%s", f.Severity, f.Subject)
+	if f.Problem != "" {
+		line += fmt.Sprintf(": %s [%s]\n        to do: %s", plain(f.Problem), f.ID, f.Remedy)
+	}
+	return c.println(line)
+}

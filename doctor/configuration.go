@@ -1,0 +1,67 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/config"
+)
+
+// commonBalancerTimeout is after how long nginx (proxy_read_timeout) and AWS'
+// balancers (idle timeout) give up, if nobody sets it.
+const commonBalancerTimeout = 60 * time.Second
+
+// configuration looks at what needs no world around it.
+func (e *examination) configuration() {
+	for _, warning := range e.Config.Warnings() {
+		e.report(Finding{Configuration, Warning, "configuration", warning, "see the key's comment in `cloudmirror config example`"})
+	}
+	e.tokens()
+	e.done("configuration")
+	for _, s := range e.Config.Services {
+		subject := "service " + s.Name
+		if i := slices.IndexFunc(s.Allow, isOpen); i >= 0 {
+			e.report(Finding{
+				AllowOpen, Warning, subject,
+				fmt.Sprintf("allow has %q: whoever reaches the front end has any object of the Internet copied into your storage", s.Allow[i]),
+				`name the hosts that you mean, as in ^https://releases\.example\.com/, or keep strangers from the front end`,
+			})
+		}
+		if s.Wait >= commonBalancerTimeout {
+			e.report(Finding{
+				WaitLong, Warning, subject,
+				fmt.Sprintf("clients wait for up to %v, and most balancers give up after %v", s.Wait, commonBalancerTimeout),
+				"shorten wait, or set the balancer's timeout (proxy_read_timeout, idle timeout) above it",
+			})
+		}
+		e.done(subject)
+	}
+}
+
+// isOpen reports whether a pattern lets every host through.
+func isOpen(p cloudmirror.AllowPattern) bool {
+	return slices.Contains([]string{"^https://", "^http://", "^https?://"}, p.String())
+}
+
+func (e *examination) tokens() {
+	tokens := e.Config.Tokens()
+	if len(tokens) == 0 && e.Config.Check(config.RoleFrontend) == nil {
+		e.report(Finding{
+			TokenMissing, Warning, "configuration",
+			"no admin token is configured: front ends refuse to purge, to warm and to show dead letters",
+			"set admin_tokens_file, or admin_tokens",
+		})
+	}
+	for _, guess := range guesses() {
+		if slices.Contains(tokens, config.HashToken(guess)) {
+			e.report(Finding{
+				TokenGuessable, Error, "configuration",
+				"an admin token is easily guessed: doctor did, from some thousand words",
+				"use a random one, such as `openssl rand -hex 32` prints",
+			})
+			return
+		}
+	}
+}

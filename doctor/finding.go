@@ -1,0 +1,68 @@
+package doctor
+
+// A Severity says how bad a Finding is.
+type Severity string
+
+// The severities.
+const (
+	OK      Severity = "ok"      // it was looked at, and is as it should be
+	Info    Severity = "info"    // good to know
+	Warning Severity = "warning" // it works, but probably not as meant
+	Error   Severity = "error"   // something does not work, or is not safe
+)
+
+// An ID names a kind of finding, for scripts and docs/provisioning.md.
+type ID string
+
+// The kinds of findings. What provisioning would do has IDs of its own: the kind
+// of the resource, with one of the endings below.
+const (
+	Looked ID = "looked" // a subject without any complaint
+
+	AllowOpen      ID = "allow-open"
+	Configuration  ID = "configuration"
+	TokenGuessable ID = "token-guessable"
+	TokenMissing   ID = "token-missing"
+	WaitLong       ID = "wait-long"
+
+	CacheUnreachable ID = "cache-unreachable"
+	CacheVersion     ID = "cache-version"
+	CacheReplica     ID = "cache-replica"
+	CacheEviction    ID = "cache-eviction"
+	CacheTracking    ID = "cache-tracking"
+	CacheFar         ID = "cache-far"
+	CacheUnknown     ID = "cache-unknown"
+
+	ClockApart ID = "clock-apart"
+
+	LettersWaiting ID = "letters-waiting"
+
+	CopyUnwritable  ID = "copy-unwritable"
+	CopyUnreadable  ID = "copy-unreadable"
+	CopyHead        ID = "copy-head"
+	CopyWrong       ID = "copy-wrong"
+	CopyUnremoved   ID = "copy-unremoved"
+	CopiesPublic    ID = "copies-public"
+	CopiesListable  ID = "copies-listable"
+	PrivateReadable ID = "private-readable"
+)
+
+// The endings of IDs of what provisioning would do.
+const (
+	endMissing = "-missing"     // it would create it
+	endDiffers = "-differs"     // it would change it
+	endManual  = "-manual"      // it cannot tell the server
+	endShared  = "-shared"      // it belongs to another deployment
+	endUnknown = "-unreachable" // it could not be looked at
+)
+
+// A Finding is what was found about one subject.
+type Finding struct {
+	ID       ID       `json:"id"`
+	Severity Severity `json:"severity"`
+	Subject  string   `json:"subject"` // such as "service s3" or "bucket mirror-eu"
+	// Problem says in a sentence what is wrong, Remedy what to do about it. Both
+	// are empty with OK.
+	Problem string `json:"problem,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
+}

@@ -1,0 +1,30 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+
+	"cloudmirror/provision"
+)
+
+// queue looks at what is in a backend's queue, and at its server's clock.
+func (e *examination) queue(ctx context.Context, b Backend) {
+	subject := "queue of " + b.ID.String()
+	told, err := b.Queue.ServerTime(ctx)
+	if err != nil {
+		e.report(Finding{ID(string(provision.Queue) + endUnknown), Error, subject, err.Error(), "check queue.sqs, and the credentials"})
+		return
+	}
+	e.clock(subject, told.Sub(e.Now()))
+	counts, err := b.Queue.Count(ctx)
+	switch {
+	case err != nil:
+		e.report(Finding{ID(string(provision.Queue) + endUnknown), Error, subject, err.Error(), "allow sqs:GetQueueAttributes on it and on its dead letters"})
+	case counts.Dead > 0:
+		e.report(Finding{
+			LettersWaiting, Warning, subject, fmt.Sprintf("%d dead letters wait to be read", counts.Dead),
+			fmt.Sprintf("read them: cloudmirror dlq ls --service %s --region %s", b.ID.Service, b.ID.Region),
+		})
+	}
+	e.done(subject)
+}

@@ -1,0 +1,122 @@
+package s3store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"cloudmirror/provision"
+)
+
+// A Space is what one backend keeps in a bucket.
+type Space struct {
+	Prefix string // of its keys, as in Options
+	// Keep is how long an object must not be removed after its upload began; the
+	// bucket's rule rounds it up to days.
+	Keep time.Duration
+	// Public says that everybody may read copies.
+	Public bool
+}
+
+// BucketOptions say what a bucket is to be like.
+type BucketOptions struct {
+	Client *s3.Client
+	Bucket string
+	// Owner is the id of the deployment, in letters and digits. It is a part of
+	// the names of rules and statements, by which they are known as ours.
+	Owner string
+	// Adopt takes over what is marked as another deployment's.
+	Adopt  bool
+	Spaces []Space
+}
+
+// Provision returns a bucket, who may read it, and what is removed from it when.
+// Rules and statements of others stay as they are; where another deployment's
+// are about our keys, the error of the plan is provision.ErrForeign. A server
+// that cannot be told is provision.Manual.
+func Provision(o BucketOptions) []provision.Resource {
+	b := &bucket{BucketOptions: o}
+	return []provision.Resource{
+		{Kind: provision.Bucket, Name: o.Bucket, Plan: b.bounded(b.planBucket)},
+		{Kind: provision.Access, Name: o.Bucket, Plan: b.bounded(b.planAccess)},
+		{Kind: provision.Lifecycle, Name: o.Bucket, Plan: b.bounded(b.planLifecycle)},
+	}
+}
+
+// provisionTimeout bounds a look at one resource, and its change.
+const provisionTimeout = 30 * time.Second
+
+type bucket struct{ BucketOptions }
+
+// bounded gives a plan, and what it applies, a time limit and errors that say
+// where they come from.
+func (b *bucket) bounded(plan func(context.Context) (provision.Step, error)) func(context.Context) (provision.Step, error) {
+	return func(ctx context.Context) (provision.Step, error) {
+		ctx, cancel := context.WithTimeout(ctx, provisionTimeout)
+		defer cancel()
+		step, err := plan(ctx)
+		if err != nil {
+			return provision.Step{}, fmt.Errorf("s3store: look at bucket %s: %w", b.Bucket, err)
+		}
+		if apply := step.Apply; apply != nil {
+			step.Apply = func(ctx context.Context) error {
+				ctx, cancel := context.WithTimeout(ctx, provisionTimeout)
+				defer cancel()
+				if err := apply(ctx); err != nil {
+					return fmt.Errorf("s3store: provision bucket %s: %w", b.Bucket, err)
+				}
+				return nil
+			}
+		}
+		return step, nil
+	}
+}
+
+func (b *bucket) planBucket(ctx context.Context) (provision.Step, error) {
+	_, err := b.Client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.Bucket})
+	switch {
+	case err == nil:
+		return provision.Step{Action: provision.OK}, nil
+	case isStatus(err, statusNotFound):
+		region := b.Client.Options().Region
+		return provision.Step{Action: provision.Create, Details: []string{"region: " + region}, Apply: func(ctx context.Context) error {
+			return b.create(ctx, region)
+		}}, nil
+	case isStatus(err, statusForbidden):
+		return provision.Step{}, fmt.Errorf("it is somebody else's, or s3:ListBucket is missing: %w", err)
+	case isStatus(err, statusMoved):
+		return provision.Step{}, fmt.Errorf("it is in another region than %s: %w", b.Client.Options().Region, err)
+	}
+	return provision.Step{}, err
+}
+
+func (b *bucket) create(ctx context.Context, region string) error {
+	input := &s3.CreateBucketInput{Bucket: &b.Bucket}
+	// S3 refuses the name of its first region; "auto" is R2's for any.
+	if region != "us-east-1" && region != "auto" {
+		input.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
+	}
+	_, err := b.Client.CreateBucket(ctx, input)
+	if isCode(err, "BucketAlreadyOwnedByYou") { // another run was faster
+		return nil
+	}
+	return err
+}
+
+// isUnsupported reports whether a server does not know what it was asked for.
+func isUnsupported(err error) bool {
+	return isStatus(err, statusNotImplemented) || isCode(err, "NotImplemented") || isCode(err, "MethodNotAllowed")
+}
+
+// unsupported is the step for what a server does not know: the detail says what
+// to do by hand.
+func unsupported(detail string) provision.Step {
+	return provision.Step{Action: provision.Manual, Details: []string{detail}}
+}
+
+// onAWS reports whether a client speaks to S3 itself, whose answers are complete.
+func onAWS(c *s3.Client) bool { return aws.ToString(c.Options().BaseEndpoint) == "" }
