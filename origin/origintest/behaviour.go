@@ -33,9 +33,14 @@ type Behaviour struct {
 
 	Delay          time.Duration   // before the answer's header
 	BodyDelay      time.Duration   // between header and first byte
-	BytesPerSecond int64           // 0: as fast as it goes
+	BytesPerSecond int64           // on each connection; 0: as fast as it goes
 	Hang           bool            // no answer until the client leaves
 	Gate           <-chan struct{} // no answer until it is closed
+
+	// Streams is how many answers are sent at once; further requests are answered
+	// with status 503, or their connections broken if StreamsBroken. 0: any number.
+	Streams       int
+	StreamsBroken bool
 
 	// CutAfter breaks the connection after so many bytes of the object, the
 	// first Times requests (0: all). -1 breaks it before the first byte.
@@ -119,6 +124,8 @@ func (b *Behaviour) set(name, value string) (err error) {
 		b.BodyDelay, err = time.ParseDuration(value)
 	case "rate":
 		b.BytesPerSecond, err = strconv.ParseInt(value, 10, 64)
+	case "streams":
+		b.Streams, err = strconv.Atoi(value)
 	case "cut-after":
 		b.CutAfter, err = strconv.ParseInt(value, 10, 64)
 	case "stall-after":
@@ -143,7 +150,7 @@ func (b *Behaviour) setFlag(name, value string) (err error) {
 	flags := map[string]*bool{
 		"hang": &b.Hang, "chunked": &b.Chunked, "close-delimited": &b.CloseDelimited, "gzip": &b.Gzip,
 		"wrong-digest": &b.WrongDigest, "weak-etag": &b.WeakETag, "no-etag": &b.NoETag, "no-ranges": &b.NoRanges,
-		"no-date": &b.NoDate, "same-etag": &b.SameETag, "same-date": &b.SameDate, "unconditional": &b.Unconditional,
+		"no-date": &b.NoDate, "same-etag": &b.SameETag, "same-date": &b.SameDate, "streams-broken": &b.StreamsBroken, "unconditional": &b.Unconditional,
 	}
 	if flag, known := flags[name]; known {
 		*flag, err = strconv.ParseBool(value)

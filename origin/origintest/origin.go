@@ -19,6 +19,7 @@ type Origin struct {
 	behaviours map[string]Behaviour // by path
 	gates      map[string]chan struct{}
 	counts     map[request]int
+	streams    map[string]int // answers that are being sent now, by path
 	requests   []Request
 }
 
@@ -36,7 +37,7 @@ type request struct{ method, path string }
 
 // New returns an origin whose objects are empty, until told otherwise.
 func New() *Origin {
-	return &Origin{behaviours: map[string]Behaviour{}, gates: map[string]chan struct{}{}, counts: map[request]int{}}
+	return &Origin{behaviours: map[string]Behaviour{}, gates: map[string]chan struct{}{}, counts: map[request]int{}, streams: map[string]int{}}
 }
 
 // Set says how the object of a path behaves, whatever the query. Counts begin
@@ -134,8 +135,45 @@ func (o *Origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "<h1>%d</h1>", b.Status)
 		}
 	default:
+		if !o.beginStream(r.URL.Path, b.Streams) {
+			b.refuseStream(w)
+			return
+		}
+		defer o.endStream(r.URL.Path)
 		serve(w, r, b, number)
 	}
+}
+
+// beginStream reports whether one more answer of a path may be sent; a limit of 0
+// lets every one.
+func (o *Origin) beginStream(path string, limit int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if limit > 0 && o.streams[path] >= limit {
+		return false
+	}
+	o.streams[path]++
+	return true
+}
+
+func (o *Origin) endStream(path string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.streams[path]--
+}
+
+// Streams returns how many answers of a path are being sent now.
+func (o *Origin) Streams(path string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.streams[path]
+}
+
+func (b Behaviour) refuseStream(w http.ResponseWriter) {
+	if b.StreamsBroken {
+		panic(http.ErrAbortHandler) // net/http breaks the connection
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
 // await does what comes before the answer, and reports whether there is to be

@@ -27,6 +27,11 @@ func get(t *testing.T, url string) (*http.Response, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return do(t, request)
+}
+
+func do(t *testing.T, request *http.Request) (*http.Response, []byte) {
+	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
@@ -84,6 +89,70 @@ func TestBehavioursInTheQuery(t *testing.T) {
 				t.Errorf("status %d, length %d, %d bytes", response.StatusCode, response.ContentLength, len(body))
 			}
 		})
+	}
+}
+
+func TestRanges(t *testing.T) {
+	s := origintest.Start(t)
+	whole := origintest.Bytes("/a", 1000)
+	tests := map[string]struct {
+		status       int
+		from, until  int
+		contentRange string
+	}{
+		"bytes=990-":      {206, 990, 1000, "bytes 990-999/1000"},
+		"bytes=0-0":       {206, 0, 1, "bytes 0-0/1000"},
+		"bytes=100-199":   {206, 100, 200, "bytes 100-199/1000"},
+		"bytes=900-5000":  {206, 900, 1000, "bytes 900-999/1000"},
+		"bytes=1000-1001": {416, 0, 0, "bytes */1000"},
+		"bytes=5-4":       {200, 0, 1000, ""},
+		"bytes=-5":        {200, 0, 1000, ""},
+	}
+	for asked, want := range tests {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/a?size=1000", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Range", asked)
+		response, body := do(t, request)
+		if response.StatusCode != want.status || response.Header.Get("Content-Range") != want.contentRange {
+			t.Errorf("%s: status %d, %q", asked, response.StatusCode, response.Header.Get("Content-Range"))
+		}
+		if !bytes.Equal(body, whole[want.from:want.until]) {
+			t.Errorf("%s: other bytes, %d of them", asked, len(body))
+		}
+	}
+}
+
+func TestMoreStreamsThanAllowedAreRefused(t *testing.T) {
+	for query, broken := range map[string]bool{"": false, "&streams-broken=true": true} {
+		s := origintest.Start(t)
+		transport := &http.Transport{DisableKeepAlives: true}
+		ask := func() (*http.Response, error) {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/a?size=10000000&rate=1&streams=1"+query, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return transport.RoundTrip(request)
+		}
+		first, err := ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := ask()
+		switch {
+		case broken != (err != nil):
+			t.Errorf("%q: the second request gave %v", query, err)
+		case err == nil:
+			if second.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("the second request was answered %s", second.Status)
+			}
+			second.Body.Close()
+		}
+		first.Body.Close()
+		for s.Streams("/a") > 0 {
+			runtime.Gosched() // the origin notices that its client left
+		}
 	}
 }
 

@@ -52,11 +52,13 @@ func send(w http.ResponseWriter, r *http.Request, b Behaviour, number, status in
 }
 
 // write copies the body at the behaviour's speed, as long as the client listens.
+// What timers are late by is caught up with.
 func write(out io.Writer, r *http.Request, b Behaviour, body io.Reader) {
 	block := make([]byte, blockBytes)
 	if b.BytesPerSecond > 0 {
 		block = block[:max(min(b.BytesPerSecond/10, blockBytes), 1)]
 	}
+	began, sent := time.Now(), int64(0)
 	for {
 		n, err := body.Read(block)
 		if _, writeError := out.Write(block[:n]); writeError != nil || err != nil {
@@ -64,7 +66,9 @@ func write(out io.Writer, r *http.Request, b Behaviour, body io.Reader) {
 		}
 		if b.BytesPerSecond > 0 {
 			flush(out)
-			if !pause(r, time.Duration(n)*time.Second/time.Duration(b.BytesPerSecond)) {
+			sent += int64(n)
+			due := time.Duration(float64(sent) / float64(b.BytesPerSecond) * float64(time.Second))
+			if r.Context().Err() != nil || !pause(r, due-time.Since(began)) {
 				return
 			}
 		}

@@ -93,25 +93,23 @@ func (o object) stateDigests(h http.Header, b Behaviour) {
 }
 
 // selectRange returns the bytes to be sent and the status, and sets
-// Content-Range. Only ranges with a first byte and without a last one are known.
+// Content-Range. Only single ranges with a first byte are known.
 func (o object) selectRange(h http.Header, r *http.Request, b Behaviour) (from, until int64, status int) {
 	size := o.body.Size()
-	first, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
-	first, isOpen := strings.CutSuffix(first, "-")
+	from, until, ok := parseRange(r.Header.Get("Range"), size)
 	condition := r.Header.Get("If-Range")
-	asked := ok && isOpen && !b.NoRanges && b.Ranges != RangesIgnored &&
+	asked := ok && !b.NoRanges && b.Ranges != RangesIgnored &&
 		(condition == "" || condition == o.etag || condition == o.modified || b.Unconditional || b.Ranges == RangesOtherETag)
 	if !asked && b.Ranges != RangesUnasked {
 		return 0, size, http.StatusOK
 	}
-	if asked {
-		from, _ = strconv.ParseInt(first, 10, 64) // no number: from the first byte on
+	if !asked {
+		from, until = 0, size
 	}
 	if from >= size {
 		h.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
 		return 0, 0, http.StatusRequestedRangeNotSatisfiable
 	}
-	until = size
 	switch b.Ranges {
 	case RangesShifted:
 		from, until = max(from-1, 0), until-1
@@ -122,6 +120,21 @@ func (o object) selectRange(h http.Header, r *http.Request, b Behaviour) (from, 
 	}
 	label(h, b, from, until, size)
 	return from, until, http.StatusPartialContent
+}
+
+// parseRange reads `bytes=first-` and `bytes=first-last`.
+func parseRange(header string, size int64) (from, until int64, ok bool) {
+	span, ok := strings.CutPrefix(header, "bytes=")
+	first, last, isSpan := strings.Cut(span, "-")
+	from, err := strconv.ParseInt(first, 10, 64)
+	if !ok || !isSpan || err != nil {
+		return 0, 0, false
+	}
+	if last == "" {
+		return from, size, true
+	}
+	until, err = strconv.ParseInt(last, 10, 64)
+	return from, min(until+1, size), err == nil && until >= from
 }
 
 // label sets the Content-Range of a part.

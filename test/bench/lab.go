@@ -4,38 +4,70 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
 )
 
 // A lab is where measuring takes place: the programs, a directory for all files,
-// and notes of what was started and what is missing.
+// and notes of what was started.
 type lab struct {
 	effort
 	dir      string
 	commands []string
 	client   *http.Client // keeps its connections and follows no redirects
+	refusals atomic.Int64 // answers 503 to clients that came again, since takeRefusals
 }
 
+// maxOpenFiles is enough for the connections of the waiting clients.
+const maxOpenFiles = 12_000
+
 func newLab(ctx context.Context, how effort) (*lab, error) {
+	if err := allowOpenFiles(maxOpenFiles); err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "cloudmirror-bench-")
 	if err != nil {
 		return nil, err
 	}
 	l := &lab{effort: how, dir: dir, client: &http.Client{
-		Transport:     &http.Transport{DisableCompression: true},
+		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 512},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir+"/",
-		"./cmd/cloudmirror", "./test/bench/bareecho", "./test/bench/origin")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		l.close()
-		return nil, fmt.Errorf("build, which works in the root of the repository: %w\n%s", err, output)
+	// The binary that users get, and beside it what measures.
+	for _, build := range [][]string{
+		{"make", "build"},
+		{"cp", "bin/cloudmirror", dir},
+		{"go", "build", "-trimpath", "-o", dir + "/", "./test/bench/bareecho", "./test/bench/origin", "./test/bench/pipe", "./test/bench/sqs"},
+	} {
+		if output, err := exec.CommandContext(ctx, build[0], build[1:]...).CombinedOutput(); err != nil {
+			l.close()
+			return nil, fmt.Errorf("%v, which works in the root of the repository: %w\n%s", build, err, output)
+		}
 	}
 	return l, nil
+}
+
+// allowOpenFiles raises the limit of open files of this process and of those that
+// it starts, which more than the usual one needs root for.
+func allowOpenFiles(n uint64) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("read the limit of open files: %w", err)
+	}
+	if limit.Cur >= n && limit.Max >= n {
+		return nil
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: max(n, limit.Max)}); err != nil {
+		return fmt.Errorf("allow %d open files (ulimit -n): %w", n, err)
+	}
+	return nil
 }
 
 func (l *lab) close() {
@@ -46,7 +78,14 @@ func (l *lab) close() {
 // path returns the name of a file in the lab, which may be one of our programs.
 func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
 
-// takeCommands returns how servers were started since it was last called.
+// note keeps a command for the document, once.
+func (l *lab) note(command string) {
+	if !slices.Contains(l.commands, command) {
+		l.commands = append(l.commands, command)
+	}
+}
+
+// takeCommands returns what was started since it was last called.
 func (l *lab) takeCommands() []string {
 	defer func() { l.commands = nil }()
 	return l.commands
@@ -61,12 +100,36 @@ func (l *lab) get(ctx context.Context, url string) (*http.Response, error) {
 	return l.client.Do(r)
 }
 
-// find returns the path of a program of others: one that was put into .tools, or
-// one on PATH. An error says how to install it.
+// read sends a GET and reads the whole answer.
+func (l *lab) read(ctx context.Context, url string) (*http.Response, []byte, error) {
+	response, err := l.get(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response, body, err
+}
+
+// takeRefusals returns a sentence about the clients that had to come again.
+func (l *lab) takeRefusals() string {
+	n := l.refusals.Swap(0)
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\n\n%d times a client was answered 503 and came again: on these processors something did not answer cloudmirror in time.", n)
+}
+
+// find returns the path of a program of others: one that was put into .tools, one
+// of the system, or one on PATH. An error says how to install it.
 func find(name, install string) (string, error) {
-	if tool, err := filepath.Abs(filepath.Join(".tools", name)); err == nil {
-		if _, err := os.Stat(tool); err == nil {
-			return tool, nil
+	tool, err := filepath.Abs(filepath.Join(".tools", name))
+	if err != nil {
+		return "", err
+	}
+	for _, path := range []string{tool, "/usr/bin/" + name} {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
 		}
 	}
 	path, err := exec.LookPath(name)
@@ -76,44 +139,31 @@ func find(name, install string) (string, error) {
 	return path, nil
 }
 
-// startOrigin starts an origin, which makes its objects while it sends them.
-func (l *lab) startOrigin(ctx context.Context) (*process, error) {
-	return l.start(ctx, server{program: l.path("origin"), args: []string{"ADDRESS"}})
+// pause waits for something that nothing announces.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
-// startEmbedded starts `cloudmirror serve` without a configuration.
-func (l *lab) startEmbedded(ctx context.Context, dataDir string) (*process, error) {
-	return l.start(ctx, server{program: l.path("cloudmirror"), args: []string{
-		"serve", "--listen", "ADDRESS", "--data-dir", dataDir,
-		"--allow", `^http://127\.0\.0\.1:[0-9]+/`, "--allow-address", "127.0.0.1/32",
-	}})
+// await asks again and again, until the answer is yes.
+func await(ctx context.Context, what string, isSo func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		if yes, err := isSo(); yes || err != nil {
+			return err
+		}
+		if err := pause(ctx, 2*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for %s: %w", what, err)
+		}
+	}
 }
-
-// startConfigured starts a role of cloudmirror with the given parts (lines of its
-// configuration) and storage.
-func (l *lab) startConfigured(ctx context.Context, role, parts, storage string) (*process, error) {
-	config := fmt.Sprintf(`listen: ADDRESS
-data_dir: DIR
-%sservices:
-  s3:
-    allow: ['^http://127\.0\.0\.1:[0-9]+/']
-    allow_addresses: [127.0.0.1/32]
-    ports: []
-    fallback: none
-    backends:
-      us-east-1: {storage: %s}
-`, parts, storage)
-	return l.start(ctx, server{
-		program: l.path("cloudmirror"), args: []string{role, "--config", "CONFIG"}, config: config,
-		env: []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey},
-	})
-}
-
-// The credentials of the S3 server, which lives as long as its measurement.
-const (
-	accessKey = "rootkey"
-	secretKey = "rootsecret123"
-)
 
 // redirectPath is where a front end answers for the object of an origin URL.
 func redirectPath(url string) string {

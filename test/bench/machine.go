@@ -14,24 +14,35 @@ import (
 
 // describeMachine returns what the numbers depend on, as a table.
 func describeMachine(ctx context.Context, l *lab) string {
-	gogc := os.Getenv("GOGC")
-	if gogc == "" {
-		gogc = "not set (100)"
-	}
 	return table([]string{"", ""}, [][]string{
 		{"date", time.Now().UTC().Format("2006-01-02 15:04 UTC")},
-		{"command", "`" + commandLine("go run ./test/bench", os.Args[1:]) + "`"},
+		{"command", "`" + strings.ReplaceAll(commandLine("go run ./test/bench", os.Args[1:]), "|", `\|`) + "`"},
 		{"commit", output(ctx, "git", "describe", "--always", "--dirty")},
 		{"processor", fmt.Sprintf("%s, %d of it", lineOf("/proc/cpuinfo", "model name"), runtime.NumCPU())},
 		{"memory", lineOf("/proc/meminfo", "MemTotal")},
 		{"kernel", output(ctx, "uname", "-sr")},
 		{"/proc/loadavg at the start", lineOf("/proc/loadavg", "")},
 		{"files", fmt.Sprintf("%s on %s", os.TempDir(), fileSystem(l.dir))},
-		{"Go", runtime.Version() + ", GOGC " + gogc + " for all programs"},
-		{"nginx", output(ctx, "nginx", "-v")},
-		{"Redis", output(ctx, "redis-server", "--version")},
+		{"Go", runtime.Version()},
+		{"nginx", version(ctx, "nginx", "-v")},
+		{"Redis", version(ctx, "redis-server", "--version")},
+		{"wrk", version(ctx, "wrk", "-v")},
+		{"rclone", version(ctx, "rclone", "version")},
+		{"aws", version(ctx, "aws", "--version")},
+		{"curl", version(ctx, "curl", "--version")},
 		{"versitygw", moduleVersion("versitygw")},
 	})
+}
+
+// version returns what a program of others says of itself.
+func version(ctx context.Context, name string, args ...string) string {
+	program, err := find(name, "")
+	if err != nil {
+		return "–"
+	}
+	text, _ := exec.CommandContext(ctx, program, args...).CombinedOutput() // wrk -v fails
+	first, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	return first
 }
 
 // output returns the first line that a program prints, or a dash.

@@ -23,6 +23,17 @@ func spread(values []float64, decimals int) string {
 		decimals, quantile(values, 0.25), decimals, quantile(values, 0.75))
 }
 
+// quantileRow is a row of a table with quantileHead.
+func quantileRow(what string, values []float64) []string {
+	cells := []string{what}
+	for _, q := range []float64{0, 0.5, 0.9, 0.99, 1} {
+		cells = append(cells, fmt.Sprintf("%.2f", quantile(values, q)))
+	}
+	return cells
+}
+
+var quantileHead = []string{"milliseconds", "least", "p50", "p90", "p99", "greatest"}
+
 // ratios divides each value by the one of the same round.
 func ratios(values, by []float64) []float64 {
 	divided := make([]float64, len(values))
@@ -39,6 +50,15 @@ func differences(values, from []float64) []float64 {
 		subtracted[i] = values[i] - from[i]
 	}
 	return subtracted
+}
+
+// lesser returns the smaller of two values for each round.
+func lesser(a, b []float64) []float64 {
+	least := make([]float64, len(a))
+	for i := range a {
+		least[i] = min(a[i], b[i])
+	}
+	return least
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -31,6 +31,7 @@ type process struct {
 	address string // host and port
 	dir     string // its own, removed by stop
 	command *exec.Cmd
+	started time.Time
 	output  bytes.Buffer // to be read when the process has ended
 	behind  *process     // is stopped after it; may be nil
 	cancel  context.CancelFunc
@@ -38,6 +39,19 @@ type process struct {
 
 // start starts a server on a free port and waits until it accepts connections.
 func (l *lab) start(ctx context.Context, s server) (*process, error) {
+	p, err := l.launch(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := dial(ctx, p.address); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("start %s: %w\n%s", s.program, err, &p.output)
+	}
+	return p, nil
+}
+
+// launch starts a server on a free port.
+func (l *lab) launch(ctx context.Context, s server) (*process, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -50,7 +64,7 @@ func (l *lab) start(ctx context.Context, s server) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.commands = append(l.commands, s.describe())
+	l.note(s.describe())
 
 	ctx, cancel := context.WithCancel(ctx)
 	p := &process{address: address, dir: dir, cancel: cancel}
@@ -58,18 +72,15 @@ func (l *lab) start(ctx context.Context, s server) (*process, error) {
 	for _, argument := range s.args {
 		p.command.Args = append(p.command.Args, fill.Replace(argument))
 	}
-	p.command.Env = append(os.Environ(), s.env...)
+	p.command.Env = environment(s.env)
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
 	p.command.Cancel = func() error { return p.command.Process.Signal(syscall.SIGTERM) }
 	p.command.WaitDelay = 40 * time.Second
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.started = time.Now()
 	if err := p.command.Start(); err != nil {
 		cancel()
 		return nil, fmt.Errorf("start %s: %w", s.program, err)
-	}
-	if err := dial(ctx, address); err != nil {
-		p.stop()
-		return nil, fmt.Errorf("start %s: %w\n%s", s.program, err, &p.output)
 	}
 	return p, nil
 }
@@ -125,20 +136,37 @@ func (p *process) cpu() (time.Duration, error) {
 	return ticks * (time.Second / 100), nil
 }
 
-// peakMemory returns the most that was resident at any time, in bytes: VmHWM of
-// proc_pid_status(5).
-func (p *process) peakMemory() (int64, error) {
+// peakMemory returns the most that was resident at any time, in bytes.
+func (p *process) peakMemory() (int64, error) { return p.memory("VmHWM") }
+
+// memory returns a size of proc_pid_status(5), in bytes.
+func (p *process) memory(field string) (int64, error) {
 	text, err := os.ReadFile(p.proc("status"))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if value, found := strings.CutPrefix(line, "VmHWM:"); found {
+		if value, found := strings.CutPrefix(line, field+":"); found {
 			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("%s has no VmHWM", p.proc("status"))
+	return 0, fmt.Errorf("%s has no %s", p.proc("status"), field)
+}
+
+// environment returns ours with more in it, and without what would change how
+// programs do what is measured.
+func environment(more []string) []string {
+	ours := slices.DeleteFunc(os.Environ(), func(setting string) bool {
+		name, _, _ := strings.Cut(strings.ToUpper(setting), "=")
+		for _, prefix := range []string{"AWS_", "CLOUDMIRROR_", "RCLONE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG"} {
+			if strings.HasPrefix(name, prefix) {
+				return true
+			}
+		}
+		return false
+	})
+	return append(ours, more...)
 }
 
 func (p *process) proc(file string) string {

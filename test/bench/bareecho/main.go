@@ -8,6 +8,9 @@
 // The file holds the answer as JSON:
 //
 //	{"target": …, "content_type": …, "header": [[name, value], …], "body": …}
+//
+// GET /wait is answered so after a POST of /release; GET /count says how many
+// requests wait, and how many objects were allocated since the start.
 package main
 
 import (
@@ -15,6 +18,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"runtime"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 )
@@ -25,6 +30,14 @@ type answer struct {
 	ContentType string      `json:"content_type"`
 	Header      [][2]string `json:"header"` // but for those that Echo and net/http set
 	Body        string      `json:"body"`
+}
+
+func (a answer) send(c echo.Context) error {
+	header := c.Response().Header()
+	for _, pair := range a.Header {
+		header.Set(pair[0], pair[1])
+	}
+	return c.Blob(http.StatusFound, a.ContentType, []byte(a.Body))
 }
 
 func main() {
@@ -51,11 +64,33 @@ func run(address, file string) error {
 		if !ok {
 			return echo.ErrNotFound
 		}
-		header := c.Response().Header()
-		for _, pair := range found.Header {
-			header.Set(pair[0], pair[1])
-		}
-		return c.Blob(http.StatusFound, found.ContentType, []byte(found.Body))
+		return found.send(c)
 	})
+	addWaiting(e, only)
 	return e.Start(address)
+}
+
+// addWaiting adds the routes that are not about speed.
+func addWaiting(e *echo.Echo, only answer) {
+	var waiting atomic.Int64
+	released := make(chan struct{})
+	e.GET("/wait", func(c echo.Context) error {
+		waiting.Add(1)
+		defer waiting.Add(-1)
+		select {
+		case <-released:
+			return only.send(c)
+		case <-c.Request().Context().Done():
+			return c.Request().Context().Err()
+		}
+	})
+	e.POST("/release", func(c echo.Context) error {
+		close(released)
+		return c.NoContent(http.StatusNoContent)
+	})
+	e.GET("/count", func(c echo.Context) error {
+		var memory runtime.MemStats
+		runtime.ReadMemStats(&memory)
+		return c.JSON(http.StatusOK, map[string]int64{"waiting": waiting.Load(), "mallocs": int64(memory.Mallocs)})
+	})
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+)
+
+const (
+	goalPipe     = 0.40 // of the MiB per CPU second of a plain pipe
+	goalPipeWall = 1.15 // of its time
+)
+
+// measureFiles copies a large object to files, and beside it with the least that
+// a Go program can do.
+func measureFiles(ctx context.Context, l *lab) (result, error) {
+	origin, err := l.startOrigin(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer origin.stop()
+	var ours, pipe usage
+	for round := range l.rounds {
+		url := fmt.Sprintf("http://%s/large-%d.bin?size=%d", origin.address, round, l.hugeBytes)
+		turns := []func() error{
+			func() error { return l.pipe(ctx, &pipe, url) },
+			func() error {
+				serve, err := l.startConfigured(ctx, "serve", "", "{type: file}")
+				if err != nil {
+					return err
+				}
+				return l.copyLarge(ctx, &ours, serve, url, l.hugeBytes)
+			},
+		}
+		for i := range turns {
+			if err := turns[(i+round)%len(turns)](); err != nil {
+				return result{}, err
+			}
+		}
+	}
+	size := fmt.Sprintf("%.0f MiB", mebibytes(l.hugeBytes))
+	return result{
+		goals: []goal{
+			atLeast("a copy of "+size+" to files: MiB per CPU second, of a plain pipe's", asRatio, goalPipe, ratios(ours.rates(l.hugeBytes), pipe.rates(l.hugeBytes))...),
+			atMost("a copy of "+size+" to files: time, of a plain pipe's", asRatio, goalPipeWall, ratios(ours.wall, pipe.wall)...),
+		},
+		text: fmt.Sprintf(`An object of %s, which an origin in another process generates while it sends it, is copied by a fresh `+"`cloudmirror serve`"+`, SHA-256 and all, and by test/bench/pipe, which gets it with net/http, writes it to a file with io.Copy and syncs that; %d rounds in turns. The time runs from the request to the redirect, and for the pipe from start to end. The origin takes its share of the same processors.
+
+%s`, size, l.rounds, table(usageHead, [][]string{ours.row("`cloudmirror serve`", l.hugeBytes), pipe.row("plain pipe", l.hugeBytes)})),
+	}, nil
+}
+
+// pipe brings a URL to a file with the plain pipe, and removes the file.
+func (l *lab) pipe(ctx context.Context, u *usage, url string) error {
+	file := l.path("piped")
+	defer os.Remove(file)
+	return l.runTools(ctx, u, strings.NewReplacer(url, "URL", file, "FILE"), tool{program: l.path("pipe"), args: []string{url, file}})
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// copyLarge has a server make the copy of one object, and adds what that took. The
+// server is stopped, and its directory removed.
+func (l *lab) copyLarge(ctx context.Context, u *usage, serve *process, url string, sizeBytes int64) error {
+	defer serve.stop()
+	before, err := serve.cpu()
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	location, err := l.awaitCopy(ctx, "http://"+serve.address+redirectPath(url))
+	if err != nil {
+		return err
+	}
+	wall := time.Since(begun)
+	after, err := serve.cpu()
+	if err != nil {
+		return err
+	}
+	peak, err := serve.peakMemory()
+	if err != nil {
+		return err
+	}
+	u.add(wall, after-before, peak)
+	return l.checkLength(ctx, location, sizeBytes)
+}
+
+// awaitCopy asks until there is a redirect, which with fallback none is one to
+// the copy; before, each request waits for it as long as servers let it.
+func (l *lab) awaitCopy(ctx context.Context, url string) (location string, err error) {
+	for {
+		response, body, err := l.read(ctx, url)
+		switch {
+		case err != nil:
+			return "", err
+		case response.StatusCode == http.StatusFound:
+			return response.Header.Get("Location"), nil
+		case response.StatusCode == http.StatusGatewayTimeout:
+		case response.StatusCode == http.StatusServiceUnavailable: // something is too busy to answer in time
+			l.refusals.Add(1)
+			if err := pause(ctx, time.Second); err != nil {
+				return "", err
+			}
+		default:
+			return "", fmt.Errorf("cloudmirror answered %s: %s", response.Status, body)
+		}
+	}
+}
+
+// checkLength makes sure that there is a whole copy, without reading it.
+func (l *lab) checkLength(ctx context.Context, location string, sizeBytes int64) error {
+	response, err := l.get(ctx, location)
+	if err != nil {
+		return err
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK || response.ContentLength != sizeBytes {
+		return fmt.Errorf("the copy answers %s with %d bytes, want %d", response.Status, response.ContentLength, sizeBytes)
+	}
+	return nil
+}
+
+// rates returns MiB per CPU second.
+func (u *usage) rates(sizeBytes int64) []float64 {
+	var rates []float64
+	for _, cpu := range u.cpu {
+		rates = append(rates, mebibytes(sizeBytes)/cpu)
+	}
+	return rates
+}
+
+// usageHead and row show usage in a table.
+var usageHead = []string{"", "seconds", "CPU seconds", "MiB per CPU second", "MiB resident at most"}
+
+func (u *usage) row(name string, sizeBytes int64) []string {
+	return []string{name, spread(u.wall, 2), spread(u.cpu, 2), spread(u.rates(sizeBytes), 0), spread(u.peak, 0)}
+}

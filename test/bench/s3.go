@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+const (
+	goalS3Wall = 0.9 // of the better one of the programs of others
+	goalS3CPU  = 0.8
+	goalS3Peak = 0.8
+)
+
+// measureS3 copies a large object to S3, in turns with what people use for it.
+func measureS3(ctx context.Context, l *lab) (result, error) {
+	origin, err := l.startOrigin(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer origin.stop()
+	s3, err := l.startS3(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer s3.stop()
+	var ours, rclone, aws usage
+	for round := range l.rounds {
+		url := fmt.Sprintf("http://%s/large-%d.bin?size=%d", origin.address, round, l.hugeBytes)
+		turns := []func() error{
+			func() error { return l.rclone(ctx, &rclone, s3, url) },
+			func() error { return l.aws(ctx, &aws, s3, url) },
+			func() error {
+				serve, err := l.startConfigured(ctx, "serve", "", storageOn(s3.address))
+				if err != nil {
+					return err
+				}
+				return l.copyLarge(ctx, &ours, serve, url, l.hugeBytes)
+			},
+		}
+		for i := range turns {
+			if err := turns[(i+round)%len(turns)](); err != nil {
+				return result{}, err
+			}
+			if err := emptyBucket(s3); err != nil {
+				return result{}, err
+			}
+		}
+	}
+	size := fmt.Sprintf("%.0f MiB", mebibytes(l.hugeBytes))
+	return result{
+		goals: []goal{
+			atMost("a copy of "+size+" to S3: time, of the better of rclone and aws", asRatio, goalS3Wall, ratios(ours.wall, lesser(rclone.wall, aws.wall))...),
+			atMost("a copy of "+size+" to S3: CPU", asRatio, goalS3CPU, ratios(ours.cpu, lesser(rclone.cpu, aws.cpu))...),
+			atMost("a copy of "+size+" to S3: memory", asRatio, goalS3Peak, ratios(ours.peak, lesser(rclone.peak, aws.peak))...),
+		},
+		text: fmt.Sprintf(`The same object of %s is copied to versitygw by a fresh `+"`cloudmirror serve`"+`, front end and copier in one process, and by two programs of Debian, with their defaults; %d rounds in turns. CPU and memory of the pipe are those of both of its programs. Each of the three numbers is compared with the better one of the two.
+
+%s`, size, l.rounds, table(usageHead, [][]string{
+			ours.row("`cloudmirror serve`", l.hugeBytes), rclone.row("`rclone copyurl`", l.hugeBytes), aws.row("`curl \\| aws s3 cp -`", l.hugeBytes),
+		})),
+	}, nil
+}
+
+func (l *lab) rclone(ctx context.Context, u *usage, s3 *process, url string) error {
+	program, err := find("rclone", "apt-get install rclone")
+	if err != nil {
+		return err
+	}
+	var env []string
+	for _, setting := range []string{
+		"TYPE=s3", "PROVIDER=Other", "ENDPOINT=http://" + s3.address, "REGION=us-east-1", "FORCE_PATH_STYLE=true",
+		"ACCESS_KEY_ID=" + accessKey, "SECRET_ACCESS_KEY=" + secretKey,
+	} {
+		env = append(env, "RCLONE_CONFIG_S3_"+setting)
+	}
+	return l.runTools(ctx, u, strings.NewReplacer(url, "URL", s3.address, "ADDRESS"), tool{
+		program: program, args: []string{"--config", "/dev/null", "copyurl", url, "s3:copies/large.bin"}, env: env,
+	})
+}
+
+func (l *lab) aws(ctx context.Context, u *usage, s3 *process, url string) error {
+	curl, err := find("curl", "apt-get install curl")
+	if err != nil {
+		return err
+	}
+	aws, err := find("aws", "apt-get install awscli")
+	if err != nil {
+		return err
+	}
+	return l.runTools(
+		ctx, u, strings.NewReplacer(url, "URL", s3.address, "ADDRESS"),
+		tool{program: curl, args: []string{"--silent", "--fail", url}},
+		tool{
+			program: aws, args: []string{"--endpoint-url", "http://" + s3.address, "s3", "cp", "-", "s3://copies/large.bin"},
+			env: append(awsEnv(), "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true"),
+		},
+	)
+}
