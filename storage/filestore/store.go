@@ -42,6 +42,9 @@ type Options struct {
 	disk disk // nil: the real one
 }
 
+// A copyBuffer holds bytes on their way from a body to a file.
+type copyBuffer [copyBufferBytes]byte
+
 // A Store is a storage.Provider on a directory. It is safe for concurrent use.
 type Store struct {
 	root      *os.Root
@@ -50,7 +53,7 @@ type Store struct {
 	interval  time.Duration
 	now       func() time.Time
 	logger    *zap.Logger
-	buffers   sync.Pool // of *[copyBufferBytes]byte
+	buffers   sync.Pool // of *copyBuffer
 
 	// Whoever gives a name to a copy, or takes one away after having looked at
 	// it, holds the lock of its path. The number bounds the memory.
@@ -79,7 +82,7 @@ func New(o Options) (*Store, error) {
 	s := &Store{
 		root: root, disk: o.disk, publicURL: strings.TrimSuffix(o.PublicURL, "/"), interval: o.SweepInterval,
 		now: o.Now, logger: o.Logger, seed: maphash.MakeSeed(),
-		buffers: sync.Pool{New: func() any { return new([copyBufferBytes]byte) }},
+		buffers: sync.Pool{New: func() any { return new(copyBuffer) }},
 	}
 	if s.interval <= 0 {
 		s.interval = 10 * time.Minute
