@@ -92,6 +92,7 @@ func (s SQS) QueueName(b cloudmirror.BackendID) string {
 type Copier struct {
 	Backends      []cloudmirror.BackendID // empty: all
 	Concurrency   int                     // copies at a time
+	Connections   int                     // over which one copy reads a large object at once; 1: never several
 	PartSizeBytes int64
 	MemoryBytes   int64         // bound of all buffers together
 	Grace         time.Duration // how long running copies may go on at a stop

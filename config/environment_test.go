@@ -120,7 +120,7 @@ func TestBadVariablesAndFlagsAreNamed(t *testing.T) {
 		},
 		"a variable against the defaults": {
 			environ: []string{"CLOUDMIRROR_COPIER_PART_SIZE=1GiB"},
-			want:    `the defaults: copier.memory: "256MiB" must be at least copier.part_size, which is 1GiB`,
+			want:    `the defaults: copier.memory: "192MiB" must be at least copier.part_size, which is 1GiB`,
 		},
 		"flags": {
 			overrides: config.Overrides{Listen: "80", DataDir: "a\x00", Allow: []string{"^ftp://"}, AllowAddresses: []string{"127.0.0.1"}},
