@@ -50,7 +50,7 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o storage.P
 	}
 	defer s.discard(t)
 	r := record{Key: key, StoredAt: s.now().UTC(), ExpiresAt: o.ExpiresAt.UTC(), Source: o.Source, Header: keep(o.Header)}
-	if err := s.write(t, &contextReader{ctx: ctx, body: body}, o.SizeBytes, &r); err != nil {
+	if err := s.write(ctx, t, body, o.SizeBytes, &r); err != nil {
 		return storage.Info{}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -63,13 +63,10 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o storage.P
 }
 
 // write fills the file with the body and its record, and syncs it.
-func (s *Store) write(t *temp, body io.Reader, wantBytes int64, r *record) error {
-	if wantBytes >= 0 {
-		body = io.LimitReader(body, wantBytes+1)
-	}
+func (s *Store) write(ctx context.Context, t *temp, body io.Reader, wantBytes int64, r *record) error {
 	hash := sha256.New()
-	file := diskWriter{disk: t.disk, file: t.File}
-	size, err := s.pour(file, hash, body)
+	file := &diskWriter{disk: t.disk, file: t.File}
+	size, err := s.fill(ctx, file, hash, body, wantBytes)
 	if err != nil {
 		return err
 	}
@@ -85,6 +82,28 @@ func (s *Store) write(t *temp, body io.Reader, wantBytes int64, r *record) error
 		return err
 	}
 	return t.disk.sync(t.File)
+}
+
+// fill fills the file and the hash with the body, which is read in sections if it
+// offers that.
+func (s *Store) fill(ctx context.Context, file *diskWriter, hash io.Writer, body io.Reader, wantBytes int64) (size int64, err error) {
+	whole := io.Reader(&contextReader{ctx: ctx, body: body})
+	if wantBytes >= 0 {
+		whole = io.LimitReader(whole, wantBytes+1)
+	}
+	if sectioned, ok := body.(storage.SectionedBody); ok && wantBytes > s.sections {
+		if size, err = s.pour(file, hash, io.LimitReader(whole, s.sections)); err != nil || size < s.sections {
+			return size, err
+		}
+		if from := sectioned.Sections(s.sections); from != nil {
+			to := &fileSections{store: s, file: file, hash: hash, from: from}
+			err = storage.ReadSections(ctx, from, size, wantBytes, s.sections, to)
+			file.offset = wantBytes
+			return wantBytes, err
+		}
+	}
+	rest, err := s.pour(file, hash, whole)
+	return size + rest, err
 }
 
 // pour copies the body to the file and, beside that, to the hash.

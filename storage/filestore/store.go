@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ type Options struct {
 	// PublicURL is the address at which clients find Handler, such as
 	// http://host/objects/s3/us-east-1.
 	PublicURL string
+	// SectionBytes is how much of a large body is read in order before it is asked
+	// for sections, and the size of each. 0: 16 MiB.
+	SectionBytes int64
 	// SweepInterval is the pause between two sweeps of Run. 0: 10 minutes.
 	SweepInterval time.Duration
 	// Now is the clock. nil: time.Now.
@@ -49,6 +53,7 @@ type copyBuffer [copyBufferBytes]byte
 type Store struct {
 	root      *os.Root
 	disk      disk
+	sections  int64 // bytes of each
 	publicURL string
 	interval  time.Duration
 	now       func() time.Time
@@ -80,7 +85,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
 	s := &Store{
-		root: root, disk: o.disk, publicURL: strings.TrimSuffix(o.PublicURL, "/"), interval: o.SweepInterval,
+		root: root, disk: o.disk, sections: cmp.Or(o.SectionBytes, defaultSectionBytes), publicURL: strings.TrimSuffix(o.PublicURL, "/"), interval: o.SweepInterval,
 		now: o.Now, logger: o.Logger, seed: maphash.MakeSeed(),
 		buffers: sync.Pool{New: func() any { return new(copyBuffer) }},
 	}

@@ -54,7 +54,7 @@ func (s *source) fill(ctx context.Context, buffer []byte) (filled []byte, more b
 // otherwise.
 func (s *source) sections(sectionBytes int64) storage.Sections {
 	body, ok := s.body.(storage.SectionedBody)
-	if !ok || s.want < 0 || len(s.ahead) > 0 {
+	if !ok || s.want < 0 {
 		return nil
 	}
 	return body.Sections(sectionBytes)
