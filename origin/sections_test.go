@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"testing"
+	"time"
 
 	"cloudmirror"
 	"cloudmirror/origin"
@@ -95,14 +96,15 @@ func TestSections(t *testing.T) {
 	tests := map[string]struct {
 		change  func(*origintest.Behaviour)
 		refused bool // some of the requests are
+		limit   int  // of what the origin sends at once; 0: none
 	}{
-		"plain":                        {nil, false},
-		"with every digest":            {func(b *origintest.Behaviour) { b.Digests = origintest.DigestKinds() }, false},
-		"by the time of modification":  {func(b *origintest.Behaviour) { b.NoETag = true }, false},
-		"refused beyond three at once": {func(b *origintest.Behaviour) { b.Streams, b.BytesPerSecond = 3, slow }, true},
-		"refused beyond two at once":   {func(b *origintest.Behaviour) { b.Streams, b.BytesPerSecond = 2, slow }, true},
-		"broken beyond three at once":  {func(b *origintest.Behaviour) { b.Streams, b.StreamsBroken, b.BytesPerSecond = 3, true, slow }, true},
-		"each is cut off":              {func(b *origintest.Behaviour) { b.CutAfter = 30_000 }, true},
+		"plain":                        {nil, false, 0},
+		"with every digest":            {func(b *origintest.Behaviour) { b.Digests = origintest.DigestKinds() }, false, 0},
+		"by the time of modification":  {func(b *origintest.Behaviour) { b.NoETag = true }, false, 0},
+		"refused beyond three at once": {func(b *origintest.Behaviour) { b.Streams, b.BytesPerSecond = 3, slow }, true, 3},
+		"refused beyond two at once":   {func(b *origintest.Behaviour) { b.Streams, b.BytesPerSecond = 2, slow }, true, 2},
+		"broken beyond three at once":  {func(b *origintest.Behaviour) { b.Streams, b.StreamsBroken, b.BytesPerSecond = 3, true, slow }, true, 3},
+		"each is cut off":              {func(b *origintest.Behaviour) { b.CutAfter = 30_000 }, true, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +125,46 @@ func TestSections(t *testing.T) {
 			if n := server.Count(http.MethodGet, "/a"); (n > 11) != test.refused {
 				t.Errorf("%d requests for 11 parts", n)
 			}
+			if test.limit > 0 {
+				wantAtMost(t, sections, test.limit)
+			}
 		})
+	}
+}
+
+// wantAtMost opens sections until there are no more at once.
+func wantAtMost(t *testing.T, s *origin.Sections, limit int) {
+	t.Helper()
+	n := 0
+	for {
+		section, ok := s.Open(t.Context(), sectionBytes, sectionBytes)
+		if !ok {
+			break
+		}
+		defer section.Close()
+		if n++; n > limit {
+			t.Fatalf("%d sections are open at once, the origin sends %d", n, limit)
+		}
+	}
+	if n == 0 {
+		t.Error("no section may be opened")
+	}
+}
+
+func TestSectionsStayAtTheServerOfTheFirst(t *testing.T) {
+	server := origintest.Start(t)
+	server.Set("/a", origintest.Behaviour{Redirect: "/b"})
+	server.Set("/b", sectioned(nil))
+	response, first := begin(t, server, origin.Options{})
+	sections := response.Sections(sectionBytes)
+	if sections == nil {
+		t.Fatal("there are no sections")
+	}
+	server.Set("/a", origintest.Behaviour{Redirect: "/c"}) // which has another ETag
+	server.Set("/c", sectioned(nil))
+	rest, err := readSections(t.Context(), sections, 4)
+	if err != nil || !bytes.Equal(append(first, rest...), origintest.Bytes("/b", sectionedSize)) {
+		t.Errorf("%d bytes follow that are not the rest of the object, or %v", len(rest), err)
 	}
 }
 
@@ -186,6 +227,7 @@ func TestSectionsAreDeclined(t *testing.T) {
 		"another place":       {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesShifted }), 2},
 		"no Content-Range":    {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnlabelled }), 2},
 		"another length":      {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesMislabelled }), 2},
+		"more than asked for": {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnbounded }), 2},
 		"another total":       {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherTotal }), 2},
 		"another ETag":        {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherETag }), 2},
 		"a second connection": {with(func(b *origintest.Behaviour) { b.Streams, b.BytesPerSecond = 1, 400_000 }), 2},
@@ -297,7 +339,7 @@ func TestSectionsFail(t *testing.T) {
 func TestSectionsEndWithTheirContext(t *testing.T) {
 	server := origintest.Start(t)
 	server.Set("/a", sectioned(func(b *origintest.Behaviour) { b.StallAfter = sectionBytes / 2 }))
-	response, err := newClient(t, origin.Options{EnoughBytesPerSecond: math.MaxInt64}).Get(t.Context(), anywhere(t), server.Object(t, "/a"))
+	response, err := newClient(t, origin.Options{EnoughBytesPerSecond: math.MaxInt64, IdleTimeout: time.Hour}).Get(t.Context(), anywhere(t), server.Object(t, "/a"))
 	if err != nil {
 		t.Fatal(err)
 	}
