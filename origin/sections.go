@@ -63,7 +63,7 @@ func (s *Sections) ask(sectionBytes int64) *section {
 	patience := time.AfterFunc(sectionTimeout, cancel)
 	first := s.newSection(ctx, s.body.offset, sectionBytes)
 	first.release = cancel
-	rest, err := first.span.open(ctx, &byteRange{offset: first.offset, until: first.until, of: first.of})
+	rest, err := first.open(ctx, &byteRange{offset: first.offset, until: first.until, of: first.of})
 	if err == nil && first.adopt(rest) == nil && patience.Stop() {
 		return first
 	}

@@ -141,7 +141,7 @@ func wantAtMost(t *testing.T, s *origin.Sections, limit int) {
 		if !ok {
 			break
 		}
-		defer section.Close()
+		t.Cleanup(func() { _ = section.Close() })
 		if n++; n > limit {
 			t.Fatalf("%d sections are open at once, the origin sends %d", n, limit)
 		}
@@ -214,24 +214,23 @@ func TestSectionsAskForWhatTheyNeed(t *testing.T) {
 }
 
 func TestSectionsAreDeclined(t *testing.T) {
-	with := func(change func(*origintest.Behaviour)) origintest.Behaviour { return sectioned(change) }
 	tests := map[string]struct {
 		behaviour origintest.Behaviour
 		requests  int
 	}{
-		"a small object":      {with(func(b *origintest.Behaviour) { b.SizeBytes = 4*sectionBytes - 1 }), 1},
-		"no known length":     {with(func(b *origintest.Behaviour) { b.Chunked = true }), 1},
-		"no ranges":           {with(func(b *origintest.Behaviour) { b.NoRanges = true }), 1},
-		"a weak ETag":         {with(func(b *origintest.Behaviour) { b.WeakETag = true }), 1},
-		"ranges ignored":      {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesIgnored }), 2},
-		"another place":       {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesShifted }), 2},
-		"no Content-Range":    {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnlabelled }), 2},
-		"another length":      {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesMislabelled }), 2},
-		"more than asked for": {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnbounded }), 2},
-		"another total":       {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherTotal }), 2},
-		"another ETag":        {with(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherETag }), 2},
-		"a second connection": {with(func(b *origintest.Behaviour) { b.Streams, b.BytesPerSecond = 1, 400_000 }), 2},
-		"it has changed":      {with(func(b *origintest.Behaviour) { b.ChangeAfter = 1 }), 2},
+		"a small object":      {sectioned(func(b *origintest.Behaviour) { b.SizeBytes = 4*sectionBytes - 1 }), 1},
+		"no known length":     {sectioned(func(b *origintest.Behaviour) { b.Chunked = true }), 1},
+		"no ranges":           {sectioned(func(b *origintest.Behaviour) { b.NoRanges = true }), 1},
+		"a weak ETag":         {sectioned(func(b *origintest.Behaviour) { b.WeakETag = true }), 1},
+		"ranges ignored":      {sectioned(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesIgnored }), 2},
+		"another place":       {sectioned(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesShifted }), 2},
+		"no Content-Range":    {sectioned(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnlabelled }), 2},
+		"another length":      {sectioned(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesMislabelled }), 2},
+		"more than asked for": {sectioned(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesUnbounded }), 2},
+		"another total":       {sectioned(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherTotal }), 2},
+		"another ETag":        {sectioned(func(b *origintest.Behaviour) { b.Ranges = origintest.RangesOtherETag }), 2},
+		"a second connection": {sectioned(func(b *origintest.Behaviour) { b.Streams, b.BytesPerSecond = 1, 400_000 }), 2},
+		"it has changed":      {sectioned(func(b *origintest.Behaviour) { b.ChangeAfter = 1 }), 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -349,21 +348,23 @@ func TestSectionsEndWithTheirContext(t *testing.T) {
 	}
 	sections := response.Sections(sectionBytes)
 	ctx, cancel := context.WithCancel(t.Context())
+	var open []io.ReadCloser
 	for i := range int64(2) { // the first was asked for before, the second is asked for by Read
 		section, ok := sections.Open(ctx, sectionBytes/2+i*sectionBytes, sectionBytes)
 		if !ok {
 			t.Fatal("there is no section")
 		}
-		defer section.Close()
 		if _, err := io.ReadFull(section, make([]byte, sectionBytes/2)); err != nil {
 			t.Fatal(err)
 		}
-		defer func() {
-			_, err := section.Read(make([]byte, 1))
-			wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeInternal})
-		}()
+		open = append(open, section)
 	}
 	cancel()
+	for _, section := range open {
+		_, err := section.Read(make([]byte, 1))
+		wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeInternal})
+		_ = section.Close()
+	}
 	if _, err := response.Body.Read(make([]byte, 1)); err == nil {
 		t.Error("the body is read in order after asking for sections")
 	}
