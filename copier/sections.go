@@ -20,9 +20,14 @@ type sectionedBody struct {
 	server   *host
 }
 
-// Sections implements storage.SectionedBody.
+// Sections implements storage.SectionedBody. Where no second connection may be
+// had now, there are none.
 func (b *sectionedBody) Sections(sectionBytes int64) storage.Sections {
+	if !b.server.tryTurn() {
+		return nil
+	}
 	from := b.response.Sections(sectionBytes)
+	b.server.giveBackTurn()
 	if from == nil {
 		return nil
 	}
