@@ -36,8 +36,8 @@ func (w *world) wantLarge(path string) {
 
 func TestLargeObjectsAreReadOverSeveralConnections(t *testing.T) {
 	tests := map[string]struct{ connections, perHost, most int }{
-		"as many as one copy may":               {3, 0, 3},
-		"no more than the host may have copies": {8, 2, 2},
+		"as many as one copy may":               {4, 0, 4},
+		"no more than the host may have copies": {8, 3, 3},
 		"no more where each copy may have one":  {8, 1, 1},
 		"never several":                         {1, 8, 1},
 	}
@@ -47,7 +47,8 @@ func TestLargeObjectsAreReadOverSeveralConnections(t *testing.T) {
 			w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 4 << 20})
 			w.startWith(func(o *copier.Options) { o.Connections, o.Manners.CopiesPerHost = test.connections, test.perHost })
 			w.wantLarge("/large")
-			if got := w.origin.MostStreams("/large"); got != test.most {
+			// The origin may notice late that the first connection was closed.
+			if got := w.origin.MostStreams("/large"); got < test.most || got > test.most+1 {
 				t.Errorf("%d connections at once, want %d", got, test.most)
 			}
 			if n := w.counted("cloudmirror_copy_bytes_total", "region", backendID.Region); n != largeBytes {
