@@ -66,7 +66,7 @@ func TestSectionsGiveWayToOtherCopies(t *testing.T) {
 	if _, err := w.mirror.Ensure(t.Context(), w.want("/large")); err != nil {
 		t.Fatal(err)
 	}
-	w.eventually("the large object is read over two connections", func() bool { return w.origin.MostStreams("/large") == 2 })
+	w.eventually("the large object is read over two connections", func() bool { return w.origin.MostStreams("/large") >= 2 })
 	w.wait("/small?size=10")
 	if w.origin.Streams("/large") == 0 {
 		t.Error("the small object waited for all of the large one")
