@@ -102,7 +102,7 @@ type Copier struct {
 type Limits struct {
 	Waiters          int // requests that wait for copies at the same time
 	WaitersPerClient int // those of one IPv4 address, or IPv6 network of 64 bits; 0: not bounded
-	CopiesPerHost    int // copies of one origin host that a copier runs at a time; 0: not bounded
+	CopiesPerHost    int // copies of one origin host that a copier runs at a time, and connections for them; 0: not bounded
 }
 
 // Origin says how copiers get to origins, of all services.
