@@ -22,6 +22,7 @@ func environment() map[string]string {
 		"CLOUDMIRROR_CACHE_REDIS_URL":           "redis://redis.example.com:6379/7",
 		"CLOUDMIRROR_CACHE_TYPE":                "redis",
 		"CLOUDMIRROR_COPIER_CONCURRENCY":        "3",
+		"CLOUDMIRROR_COPIER_CONNECTIONS":        "4",
 		"CLOUDMIRROR_COPIER_GRACE":              "1s",
 		"CLOUDMIRROR_COPIER_MEMORY":             "64MiB",
 		"CLOUDMIRROR_COPIER_PART_SIZE":          "6MiB",
