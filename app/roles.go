@@ -15,6 +15,7 @@ func (a *App) newCopier() *copier.Copier {
 	return copier.New(copier.Options{
 		Mirror: a.mirror, Cache: a.parts.cache, Origin: a.parts.origin, Backends: a.parts.jobs,
 		Logger: a.logger, Metrics: a.registry,
+		Connections: a.config.Copier.Connections,
 		Manners:     copier.Manners{CopiesPerHost: a.config.Limits.CopiesPerHost},
 		Concurrency: a.config.Copier.Concurrency,
 		Visibility:  a.config.Queue.SQS.Visibility,

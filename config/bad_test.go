@@ -155,7 +155,7 @@ func TestBadRelations(t *testing.T) {
 		},
 		"less memory than a part": {
 			minimal + "copier:\n  part_size: 512MiB\n",
-			`7: copier.memory: "256MiB" must be at least copier.part_size, which is 512MiB`,
+			`7: copier.memory: "192MiB" must be at least copier.part_size, which is 512MiB`,
 		},
 		"a probe that takes longer than the time between two": {
 			minimal + "health: {interval: 1s, timeout: 2s}\n",

@@ -92,6 +92,7 @@ func (s SQS) QueueName(b cloudmirror.BackendID) string {
 type Copier struct {
 	Backends      []cloudmirror.BackendID // empty: all
 	Concurrency   int                     // copies at a time
+	Connections   int                     // over which one copy reads a large object at once; 1: never several
 	PartSizeBytes int64
 	MemoryBytes   int64         // bound of all buffers together
 	Grace         time.Duration // how long running copies may go on at a stop
@@ -101,7 +102,7 @@ type Copier struct {
 type Limits struct {
 	Waiters          int // requests that wait for copies at the same time
 	WaitersPerClient int // those of one IPv4 address, or IPv6 network of 64 bits; 0: not bounded
-	CopiesPerHost    int // copies of one origin host that a copier runs at a time; 0: not bounded
+	CopiesPerHost    int // copies of one origin host that a copier runs at a time, and connections for them; 0: not bounded
 }
 
 // Origin says how copiers get to origins, of all services.

@@ -54,7 +54,7 @@ func newConfig() *Config {
 			},
 		},
 		Copier: Copier{
-			Concurrency: 16, PartSizeBytes: 16 * mebibyte, MemoryBytes: 256 * mebibyte,
+			Concurrency: 16, Connections: 8, PartSizeBytes: 16 * mebibyte, MemoryBytes: 192 * mebibyte,
 			Grace: 30 * time.Second,
 		},
 		Origin:  Origin{MaxRedirects: 5},

@@ -22,6 +22,7 @@ func environment() map[string]string {
 		"CLOUDMIRROR_CACHE_REDIS_URL":           "redis://redis.example.com:6379/7",
 		"CLOUDMIRROR_CACHE_TYPE":                "redis",
 		"CLOUDMIRROR_COPIER_CONCURRENCY":        "3",
+		"CLOUDMIRROR_COPIER_CONNECTIONS":        "4",
 		"CLOUDMIRROR_COPIER_GRACE":              "1s",
 		"CLOUDMIRROR_COPIER_MEMORY":             "64MiB",
 		"CLOUDMIRROR_COPIER_PART_SIZE":          "6MiB",
@@ -120,7 +121,7 @@ func TestBadVariablesAndFlagsAreNamed(t *testing.T) {
 		},
 		"a variable against the defaults": {
 			environ: []string{"CLOUDMIRROR_COPIER_PART_SIZE=1GiB"},
-			want:    `the defaults: copier.memory: "256MiB" must be at least copier.part_size, which is 1GiB`,
+			want:    `the defaults: copier.memory: "192MiB" must be at least copier.part_size, which is 1GiB`,
 		},
 		"flags": {
 			overrides: config.Overrides{Listen: "80", DataDir: "a\x00", Allow: []string{"^ftp://"}, AllowAddresses: []string{"127.0.0.1"}},

@@ -66,6 +66,7 @@ func (c *Copier) keys() section {
 	return section{
 		{name: "backends", value: many(&c.Backends, backendID())},
 		{name: "concurrency", value: one(&c.Concurrency, integer(1, 1000))},
+		{name: "connections", value: one(&c.Connections, integer(1, 64))},
 		{name: "part_size", value: one(&c.PartSizeBytes, size(5*mebibyte, 5*gibibyte))},
 		{name: "memory", value: one(&c.MemoryBytes, size(5*mebibyte, tebibyte))},
 		{name: "grace", value: one(&c.Grace, duration(0, time.Hour))},

@@ -29,7 +29,7 @@ cache: {type: redis, redis: {url: "rediss://user:pw@redis.example.com:6380/3", p
 queue:
   type: sqs
   sqs: {endpoint: "http://127.0.0.1:5000", region: eu-central-1, prefix: m_, visibility: 12h, max_receives: 9, create: false}
-copier: {backends: [media/eu-west-1], concurrency: 3, part_size: 5MiB, memory: 20971520, grace: 0}
+copier: {backends: [media/eu-west-1], concurrency: 3, connections: 4, part_size: 5MiB, memory: 20971520, grace: 0}
 limits: {waiters: 12, waiters_per_client: 3, copies_per_host: 0}
 health: {interval: 0s, timeout: 20ms, failures: 5}
 services:
@@ -69,7 +69,7 @@ services:
 		}},
 		"copier": config.Copier{
 			Backends:    []cloudmirror.BackendID{{Service: "media", Region: "eu-west-1"}},
-			Concurrency: 3, PartSizeBytes: 5 << 20, MemoryBytes: 20 << 20,
+			Concurrency: 3, Connections: 4, PartSizeBytes: 5 << 20, MemoryBytes: 20 << 20,
 		},
 		"health": config.Health{Timeout: 20 * time.Millisecond, Failures: 5},
 		"limits": config.Limits{Waiters: 12, WaitersPerClient: 3}, "trusted_proxies": "10.0.0.0/8",

@@ -123,8 +123,9 @@ queue:
 copier:
   backends: []
   concurrency: 16
+  connections: 8
   part_size: 16MiB
-  memory: 256MiB
+  memory: 192MiB
   grace: 30s
 origin:
   proxy: ""

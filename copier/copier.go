@@ -59,6 +59,7 @@ type Options struct {
 
 	Manners     Manners       // towards origins
 	Concurrency int           // copies at a time, in all backends together; at least 1
+	Connections int           // over which one copy reads a large object at once; 0 or 1: never several
 	Visibility  time.Duration // how long a received message is hidden; the queue's own
 	Grace       time.Duration // how long running copies may go on at a stop before they are handed back
 }
@@ -73,10 +74,11 @@ type Copier struct {
 	logger   *zap.Logger
 	metrics  *metrics
 
-	slots      chan struct{} // one element for each running copy
-	freed      chan struct{} // has an element if a slot was freed since somebody looked
-	visibility time.Duration
-	grace      time.Duration
+	slots       chan struct{} // one element for each running copy
+	freed       chan struct{} // has an element if a slot was freed since somebody looked
+	connections int
+	visibility  time.Duration
+	grace       time.Duration
 }
 
 type backend struct {
@@ -88,15 +90,16 @@ type backend struct {
 // New returns a Copier; Run starts it.
 func New(o Options) *Copier {
 	c := &Copier{
-		mirror:     o.Mirror,
-		origin:     o.Origin,
-		cache:      gate{probe: o.Cache.Ping},
-		hosts:      newHosts(o.Manners, o.Logger),
-		logger:     o.Logger,
-		slots:      make(chan struct{}, max(1, o.Concurrency)),
-		freed:      make(chan struct{}, 1),
-		visibility: o.Visibility,
-		grace:      o.Grace,
+		mirror:      o.Mirror,
+		origin:      o.Origin,
+		cache:       gate{probe: o.Cache.Ping},
+		hosts:       newHosts(o.Manners, o.Logger),
+		logger:      o.Logger,
+		slots:       make(chan struct{}, max(1, o.Concurrency)),
+		freed:       make(chan struct{}, 1),
+		connections: o.Connections,
+		visibility:  o.Visibility,
+		grace:       o.Grace,
 	}
 	c.metrics = newMetrics(o.Metrics, c.hosts)
 	bandwidths := make(map[string]*rate.Limiter)

@@ -42,6 +42,8 @@ const (
 	waitLimit  = 30 * time.Second
 
 	negativeTTL = time.Minute
+
+	sectionBytes = 256 << 10 // of large objects
 )
 
 // A world is a deployment in one process: real memory drivers, files, the real
@@ -66,7 +68,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filestore.New(filestore.Options{Dir: t.TempDir(), PublicURL: "http://files.test/objects"})
+	files, err := filestore.New(filestore.Options{Dir: t.TempDir(), PublicURL: "http://files.test/objects", SectionBytes: sectionBytes})
 	if err != nil {
 		t.Fatal(err)
 	}

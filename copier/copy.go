@@ -9,6 +9,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/mirror"
+	"cloudmirror/origin"
 	"cloudmirror/storage"
 )
 
@@ -54,14 +55,14 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 		return storage.Info{}, cloudmirror.AsFailure(err)
 	}
 	defer response.Body.Close()
-	leave, err := t.joinServer(response.FinalURL)
+	server, leave, err := t.joinServer(response.FinalURL)
 	if err != nil {
 		return storage.Info{}, err
 	}
 	defer leave()
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
-	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.counting(throttled(ctx, response.Body, t.backend.bandwidth)), storage.PutOptions{
+	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.body(ctx, response, server), storage.PutOptions{
 		SizeBytes: response.SizeBytes,
 		Header:    response.Header,
 		Source:    t.delivery.Job.Object.URL(),
@@ -70,25 +71,42 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	})
 }
 
+// body returns the reader that storage gets.
+func (t *task) body(ctx context.Context, response *origin.Response, server *host) io.Reader {
+	body := t.paced(ctx, response.Body)
+	if t.connections <= 1 || t.delivery.Job.Tries > 0 {
+		// What failed is tried over one connection: several may be the reason.
+		return body
+	}
+	return &sectionedBody{Reader: body, task: t, response: response, server: server}
+}
+
+// paced returns a reader that keeps to the service's bandwidth and notes the
+// progress of the copy.
+func (t *task) paced(ctx context.Context, body io.Reader) io.Reader {
+	return t.counting(throttled(ctx, body, t.backend.bandwidth))
+}
+
 // joinServer takes a turn of the host to which the origin has redirected, if it
 // did: many hosts may redirect to one. It does not wait, for two hosts that
 // redirect to each other would wait for ever; a *crowdedError says when to come
-// back. Otherwise the caller calls leave.
-func (t *task) joinServer(finalURL string) (leave func(), err error) {
+// back. Otherwise the caller calls leave. The server is the host that sends the
+// bytes.
+func (t *task) joinServer(finalURL string) (server *host, leave func(), err error) {
 	final, err := cloudmirror.ParseObject(finalURL)
 	if err != nil { // every final URL is one that was asked for
-		return nil, fmt.Errorf("copier: the URL of the last hop: %w", err)
+		return nil, nil, fmt.Errorf("copier: the URL of the last hop: %w", err)
 	}
 	if final.Host() == t.delivery.Job.Object.Host() {
-		return func() {}, nil
+		return t.try.host, func() {}, nil
 	}
 	host, began := t.hosts.visit(final.Host()), time.Now()
 	if !host.tryTurn() {
 		t.try.settle(t.delivery.Job.Object, nil) // the host that redirects is well
 		defer t.hosts.leave(host)
-		return nil, &crowdedError{host: final.Host(), retryAfter: host.nextTurn()}
+		return nil, nil, &crowdedError{host: final.Host(), retryAfter: host.nextTurn()}
 	}
-	return func() {
+	return host, func() {
 		host.endTurn(began)
 		t.hosts.leave(host)
 	}, nil

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"cloudmirror"
 )
@@ -17,31 +16,23 @@ import (
 // A body is the verifying reader of one object, over as many connections as it
 // takes.
 type body struct {
-	ctx      context.Context // of the caller of Get, for as long as the body is read
-	exchange exchange
-	stream   *stream
+	span
 	verifier verifier
-
-	offset int64 // bytes delivered
-	total  int64 // -1: not known
-	of     validator
-	ranges bool // the origin serves byte ranges
-
-	broken   error // why the stream ended early, to be dealt with by the next Read
-	resumed  int   // continuations in a row without progress
-	progress int64 // the offset of the last one
-	end      error // what Read returns from now on: io.EOF or a failure
+	sections *Sections // nil: it is read in order
+	end      error     // what Read returns from now on: io.EOF or a failure
 }
 
 // newBody judges the header of a 200 answer, and returns its body.
 func newBody(ctx context.Context, e exchange, s *stream) (*body, *cloudmirror.Failure) {
 	response := s.response
 	b := &body{
-		ctx: ctx, exchange: e, stream: s,
+		span: span{
+			ctx: ctx, exchange: e, open: e.open, stream: s, until: -1,
+			total:  response.ContentLength,
+			of:     newValidator(response.Header),
+			ranges: strings.EqualFold(response.Header.Get("Accept-Ranges"), "bytes"),
+		},
 		verifier: newVerifier(statements(response.Header)),
-		total:    response.ContentLength,
-		of:       newValidator(response.Header),
-		ranges:   strings.EqualFold(response.Header.Get("Accept-Ranges"), "bytes"),
 	}
 	if limit := e.rules.MaxObjectBytes; limit > 0 && b.total > limit {
 		return nil, b.tooLarge()
@@ -82,18 +73,6 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	return 0, b.end
-}
-
-// read reads once and gives up when the stream is idle for too long.
-func (b *body) read(p []byte) (int, error) {
-	s := b.stream
-	idle := time.AfterFunc(b.exchange.client.options.IdleTimeout, func() { s.cancel(errIdle) })
-	defer idle.Stop()
-	n, err := s.response.Body.Read(p)
-	if err != nil && !isEnd(err) && errors.Is(context.Cause(s.ctx), errIdle) {
-		err = fmt.Errorf("%w: %w", errIdle, err)
-	}
-	return n, err
 }
 
 // isEnd reports whether a reader came to its end. Only io.EOF itself says so: an
@@ -147,6 +126,9 @@ func (b *body) verify() error {
 // Close ends the request. What was not read is lost.
 func (b *body) Close() error {
 	b.stream.close()
+	if b.sections != nil {
+		b.sections.close()
+	}
 	if b.end == nil {
 		b.end = b.failure(cloudmirror.CodeInternal, "the copy was stopped", errors.New("read of a closed body"))
 	}
@@ -157,15 +139,5 @@ func (b *body) tooLarge() *cloudmirror.Failure {
 	limit := b.exchange.rules.MaxObjectBytes
 	f := b.failure(cloudmirror.CodeObjectTooLarge, fmt.Sprintf("the object is larger than the %d bytes allowed", limit), nil)
 	f.Permanent = true
-	return f
-}
-
-// failure returns a transient failure of the last hop.
-func (b *body) failure(code cloudmirror.Code, message string, cause error) *cloudmirror.Failure {
-	f := &cloudmirror.Failure{Code: code, Message: message}
-	if cause != nil {
-		obj := b.stream.object
-		f.Err = withoutQuery(fmt.Errorf("get %s: %w", redacted(obj.URL()), cause), obj)
-	}
 	return f
 }

@@ -27,13 +27,13 @@ type Client struct {
 
 	mu sync.Mutex
 	// Connections are reused only under the address rules that they were made
-	// under: the key is that of the guard.
-	transports map[string]*http.Transport
+	// under.
+	transports map[transportKey]*http.Transport
 }
 
 // New returns a client. It holds idle connections until Close.
 func New(o Options) *Client {
-	return &Client{options: o.withDefaults(), transports: make(map[string]*http.Transport)}
+	return &Client{options: o.withDefaults(), transports: make(map[transportKey]*http.Transport)}
 }
 
 // Close closes the idle connections. Bodies must have been closed before.
@@ -50,11 +50,17 @@ func (c *Client) forgetTransports() {
 	}
 }
 
-// transport returns the transport for the address rules of a guard.
-func (c *Client) transport(g guard) *http.Transport {
+type transportKey struct {
+	guard          string
+	ownConnections bool
+}
+
+// transport returns the transport for the address rules of a guard. Requests with
+// connections of their own get HTTP/1.1, where each that runs has one.
+func (c *Client) transport(g guard, ownConnections bool) *http.Transport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := g.key()
+	key := transportKey{g.key(), ownConnections}
 	if transport, found := c.transports[key]; found {
 		return transport
 	}
@@ -68,7 +74,7 @@ func (c *Client) transport(g guard) *http.Transport {
 		TLSHandshakeTimeout:    c.options.TLSTimeout,
 		ResponseHeaderTimeout:  c.options.FirstByteTimeout,
 		DisableCompression:     true,
-		ForceAttemptHTTP2:      true,
+		ForceAttemptHTTP2:      !ownConnections,
 		MaxIdleConns:           maxIdleConns,
 		MaxIdleConnsPerHost:    maxIdleConnsPerHost,
 		IdleConnTimeout:        idleConnTimeout,
@@ -99,6 +105,8 @@ type Response struct {
 	// minute past. An object that changes meanwhile is a failure. Read must not be called by two goroutines at
 	// once, nor during Close. The caller closes it; that does not read the rest.
 	Body io.ReadCloser
+
+	body *body // the same
 }
 
 // Get asks the origin for obj and follows its redirects, under the rules. The
@@ -119,5 +127,6 @@ func (c *Client) Get(ctx context.Context, rules Rules, obj cloudmirror.Object) (
 		SizeBytes: s.response.ContentLength,
 		FinalURL:  s.object.URL(),
 		Body:      body,
+		body:      body,
 	}, nil
 }

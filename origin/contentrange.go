@@ -1,14 +1,24 @@
 package origin
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
 
-// A byteRange asks for the rest of an object from an offset on.
+// A byteRange asks for the bytes of an object from an offset on.
 type byteRange struct {
 	offset int64
-	of     validator // the rest must be of the same bytes
+	until  int64     // the first byte that is not asked for; -1: all of the rest
+	of     validator // the bytes must be of the same object
+}
+
+// String returns the range as a request has it (RFC 9110, section 14.2).
+func (r byteRange) String() string {
+	if r.until < 0 {
+		return fmt.Sprintf("bytes=%d-", r.offset)
+	}
+	return fmt.Sprintf("bytes=%d-%d", r.offset, r.until-1)
 }
 
 // A contentRange is what a part says of its place (RFC 9110, section 14.4).

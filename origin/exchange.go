@@ -17,6 +17,8 @@ type exchange struct {
 	client *Client
 	rules  Rules
 	object cloudmirror.Object
+
+	ownConnections bool // HTTP/1.1: requests that run at once have a connection each
 }
 
 // A stream is the answer of the last hop, with its body unread.
@@ -25,6 +27,16 @@ type stream struct {
 	object   cloudmirror.Object // of the last hop
 	ctx      context.Context    // of the request; its cause says who ended it
 	cancel   context.CancelCauseFunc
+	idle     *time.Timer // ends it; nil until a read is watched
+}
+
+// watch ends the stream after a time, unless s.idle is stopped.
+func (s *stream) watch(d time.Duration) {
+	if s.idle == nil {
+		s.idle = time.AfterFunc(d, func() { s.cancel(errIdle) })
+		return
+	}
+	s.idle.Reset(d)
 }
 
 // close ends the request, and with it whatever it still does.
@@ -37,7 +49,7 @@ func (s *stream) close() {
 // redirects until an answer that is none. Its status is 200, or 206 if a range
 // was asked for. Every hop is checked before anything is sent.
 func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
-	transport := e.client.transport(newGuard(e.rules.AllowAddresses))
+	transport := e.client.transport(newGuard(e.rules.AllowAddresses), e.ownConnections)
 	hop := e.object
 	visited := []cloudmirror.Object{hop}
 	for {
@@ -54,7 +66,7 @@ func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
 			return nil, transportFailure(ctx, proxyRefusal(s.response), hop)
 		}
 		if r != nil && (status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable) {
-			return nil, objectChanged(fmt.Errorf("asked for the bytes from %d on, the origin answered %s", r.offset, statusText(status)), hop)
+			return nil, objectChanged(fmt.Errorf("asked for %s, the origin answered %s", r, statusText(status)), hop)
 		}
 		if !isRedirect(status) || s.response.Header.Get("Location") == "" {
 			return nil, e.client.statusFailure(s.response, hop)
@@ -121,7 +133,7 @@ func (e exchange) header(r *byteRange) http.Header {
 		h.Set("CDN-Loop", id)
 	}
 	if r != nil {
-		h.Set("Range", fmt.Sprintf("bytes=%d-", r.offset))
+		h.Set("Range", r.String())
 		r.of.condition(h)
 	}
 	return h

@@ -34,6 +34,9 @@ type Options struct {
 	// ResumeDelay is the wait before a broken body is continued; it doubles with
 	// each try that brings no progress. 0: 500 milliseconds.
 	ResumeDelay time.Duration
+	// EnoughBytesPerSecond is how fast one connection is read for several at once
+	// to be of no use. 0: 64 MiB.
+	EnoughBytesPerSecond int64
 
 	// Proxy is where all connections go: an http, https or socks5 URL, with user
 	// and password if it asks for them. The guard then knows no more of a host
@@ -64,6 +67,7 @@ const (
 	defaultIdleTimeout      = 30 * time.Second
 	defaultMaxRedirects     = 5
 	defaultResumeDelay      = 500 * time.Millisecond
+	defaultEnough           = 64 << 20
 )
 
 // withDefaults returns the options with every zero value replaced.
@@ -75,6 +79,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.IdleTimeout, defaultIdleTimeout)
 	setDefault(&o.MaxRedirects, defaultMaxRedirects)
 	setDefault(&o.ResumeDelay, defaultResumeDelay)
+	setDefault(&o.EnoughBytesPerSecond, defaultEnough)
 	if o.Listeners == nil {
 		o.Listeners = func() []netip.AddrPort { return nil }
 	}

@@ -85,6 +85,7 @@ const (
 	RangesOtherTotal  = "other-total" // of an object of another length
 	RangesOtherETag   = "other-etag"  // of another object, by its ETag
 	RangesUnasked     = "unasked"     // 206 where no range was asked for
+	RangesUnbounded   = "unbounded"   // to the object's end, whatever the last byte asked for
 	RangesShort       = "short"       // no more than 1000 bytes at a time
 )
 

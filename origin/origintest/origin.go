@@ -20,6 +20,7 @@ type Origin struct {
 	gates      map[string]chan struct{}
 	counts     map[request]int
 	streams    map[string]int // answers that are being sent now, by path
+	most       map[string]int // of them at the same time
 	requests   []Request
 }
 
@@ -37,7 +38,7 @@ type request struct{ method, path string }
 
 // New returns an origin whose objects are empty, until told otherwise.
 func New() *Origin {
-	return &Origin{behaviours: map[string]Behaviour{}, gates: map[string]chan struct{}{}, counts: map[request]int{}, streams: map[string]int{}}
+	return &Origin{behaviours: map[string]Behaviour{}, gates: map[string]chan struct{}{}, counts: map[request]int{}, streams: map[string]int{}, most: map[string]int{}}
 }
 
 // Set says how the object of a path behaves, whatever the query. Counts begin
@@ -153,6 +154,7 @@ func (o *Origin) beginStream(path string, limit int) bool {
 		return false
 	}
 	o.streams[path]++
+	o.most[path] = max(o.most[path], o.streams[path])
 	return true
 }
 
@@ -167,6 +169,13 @@ func (o *Origin) Streams(path string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.streams[path]
+}
+
+// MostStreams returns how many answers of a path were being sent at the same time.
+func (o *Origin) MostStreams(path string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.most[path]
 }
 
 func (b Behaviour) refuseStream(w http.ResponseWriter) {

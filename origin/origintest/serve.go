@@ -113,6 +113,8 @@ func (o object) selectRange(h http.Header, r *http.Request, b Behaviour) (from, 
 	switch b.Ranges {
 	case RangesShifted:
 		from, until = max(from-1, 0), until-1
+	case RangesUnbounded:
+		until = size
 	case RangesShort:
 		until = min(until, from+1000)
 	case RangesOtherETag:

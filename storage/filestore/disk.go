@@ -15,7 +15,7 @@ import (
 type disk interface {
 	mkdir(root *os.Root, path string) error
 	create(root *os.Root, path string) (*os.File, error)
-	write(file *os.File, p []byte) (int, error)
+	write(file *os.File, p []byte, offset int64) (int, error)
 	sync(file *os.File) error // of a file or a directory
 	link(root *os.Root, from, to string) error
 	rename(root *os.Root, from, to string) error
@@ -31,7 +31,10 @@ func (realDisk) create(root *os.Root, path string) (*os.File, error) {
 	return root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 }
 
-func (realDisk) write(file *os.File, p []byte) (int, error)  { return file.Write(p) }
+func (realDisk) write(file *os.File, p []byte, offset int64) (int, error) {
+	return file.WriteAt(p, offset)
+}
+
 func (realDisk) sync(file *os.File) error                    { return file.Sync() }
 func (realDisk) link(root *os.Root, from, to string) error   { return root.Link(from, to) }
 func (realDisk) rename(root *os.Root, from, to string) error { return root.Rename(from, to) }
@@ -83,10 +86,15 @@ func syncDir(d disk, root *os.Root, path string) error {
 	return errors.Join(d.sync(dir), dir.Close())
 }
 
-// diskWriter writes a file through its disk.
+// diskWriter writes a file through its disk, from an offset on.
 type diskWriter struct {
-	disk disk
-	file *os.File
+	disk   disk
+	file   *os.File
+	offset int64
 }
 
-func (w diskWriter) Write(p []byte) (int, error) { return w.disk.write(w.file, p) }
+func (w *diskWriter) Write(p []byte) (int, error) {
+	n, err := w.disk.write(w.file, p, w.offset)
+	w.offset += int64(n)
+	return n, err
+}

@@ -23,6 +23,8 @@ type event struct {
 	path string // absolute; of a promise, the key
 	to   string // of link and rename
 	data string // of write; of a promise, the content
+
+	offset int64 // of write
 }
 
 func (l *ledger) note(e event) {
@@ -52,9 +54,9 @@ func (l *ledger) create(root *os.Root, path string) (*os.File, error) {
 	return file, l.noted(err, "create", root, path, "")
 }
 
-func (l *ledger) write(file *os.File, p []byte) (int, error) {
-	l.note(event{verb: "write", path: filepath.Clean(file.Name()), data: string(p)})
-	return l.realDisk.write(file, p)
+func (l *ledger) write(file *os.File, p []byte, offset int64) (int, error) {
+	l.note(event{verb: "write", path: filepath.Clean(file.Name()), data: string(p), offset: offset})
+	return l.realDisk.write(file, p, offset)
 }
 
 func (l *ledger) sync(file *os.File) error {
@@ -89,8 +91,9 @@ type inode struct {
 }
 
 type write struct {
-	data string
-	safe bool
+	data   string
+	offset int64
+	safe   bool
 }
 
 // A naming is a change of one entry of a directory; to nil, it is taken away.
@@ -119,7 +122,7 @@ func replay(events []event, base string) *crashing {
 			c.name(e.path, new(inode))
 		case "write":
 			file := c.live[e.path]
-			file.writes = append(file.writes, write{data: e.data})
+			file.writes = append(file.writes, write{data: e.data, offset: e.offset})
 		case "sync":
 			c.sync(e.path)
 		case "link":
@@ -204,17 +207,23 @@ func (c *crashing) restart(t *testing.T, base, place string, f fate) {
 
 // survives returns what a file holds after the crash.
 func (n *inode) survives(f fate) string {
-	var text strings.Builder
+	var text []byte
+	write := func(data string, offset int64) {
+		if missing := int(offset) + len(data) - len(text); missing > 0 {
+			text = append(text, make([]byte, missing)...)
+		}
+		copy(text[offset:], data)
+	}
 	for _, w := range n.writes {
 		switch {
 		case w.safe || f.keeps():
-			text.WriteString(w.data)
+			write(w.data, w.offset)
 		case f.keeps() || f.random.IntN(2) == 0:
-			text.WriteString(strings.Repeat("\x00", len(w.data)))
+			write(strings.Repeat("\x00", len(w.data)), w.offset)
 		default:
-			text.WriteString(w.data[:len(w.data)/2])
-			return text.String()
+			write(w.data[:len(w.data)/2], w.offset)
+			return string(text)
 		}
 	}
-	return text.String()
+	return string(text)
 }

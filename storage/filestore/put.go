@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,8 +14,12 @@ import (
 	"cloudmirror/storage"
 )
 
-// copyBufferBytes is the memory of one running put.
-const copyBufferBytes = 256 << 10
+// The memory of one running put: the bytes of a buffer, and how many of them a
+// body has that does not fit into one.
+const (
+	copyBufferBytes = 256 << 10
+	copyBuffers     = 3 // one that is filled and written, others that are hashed meanwhile
+)
 
 // Put implements storage.Provider. The end of ctx is noticed between reads: a
 // body that may block must end with ctx itself.
@@ -45,9 +50,7 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o storage.P
 	}
 	defer s.discard(t)
 	r := record{Key: key, StoredAt: s.now().UTC(), ExpiresAt: o.ExpiresAt.UTC(), Source: o.Source, Header: keep(o.Header)}
-	buffer := s.buffers.Get().(*[copyBufferBytes]byte)
-	defer s.buffers.Put(buffer)
-	if err := t.write(&contextReader{ctx: ctx, body: body}, o.SizeBytes, &r, buffer[:]); err != nil {
+	if err := s.write(ctx, t, body, o.SizeBytes, &r); err != nil {
 		return storage.Info{}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -60,13 +63,10 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o storage.P
 }
 
 // write fills the file with the body and its record, and syncs it.
-func (t *temp) write(body io.Reader, wantBytes int64, r *record, buffer []byte) error {
-	if wantBytes >= 0 {
-		body = io.LimitReader(body, wantBytes+1)
-	}
+func (s *Store) write(ctx context.Context, t *temp, body io.Reader, wantBytes int64, r *record) error {
 	hash := sha256.New()
-	file := diskWriter{disk: t.disk, file: t.File}
-	size, err := io.CopyBuffer(io.MultiWriter(file, hash), body, buffer)
+	file := &diskWriter{disk: t.disk, file: t.File}
+	size, err := s.fill(ctx, file, hash, body, wantBytes)
 	if err != nil {
 		return err
 	}
@@ -82,6 +82,74 @@ func (t *temp) write(body io.Reader, wantBytes int64, r *record, buffer []byte) 
 		return err
 	}
 	return t.disk.sync(t.File)
+}
+
+// fill fills the file and the hash with the body, which is read in sections if it
+// offers that.
+func (s *Store) fill(ctx context.Context, file *diskWriter, hash io.Writer, body io.Reader, wantBytes int64) (size int64, err error) {
+	whole := io.Reader(&contextReader{ctx: ctx, body: body})
+	if wantBytes >= 0 {
+		whole = io.LimitReader(whole, wantBytes+1)
+	}
+	if sectioned, ok := body.(storage.SectionedBody); ok && wantBytes > s.sections {
+		if size, err = s.pour(file, hash, io.LimitReader(whole, s.sections)); err != nil || size < s.sections {
+			return size, err
+		}
+		if from := sectioned.Sections(s.sections); from != nil {
+			to := &fileSections{store: s, file: file, hash: hash, from: from}
+			err = storage.ReadSections(ctx, from, size, wantBytes, s.sections, to)
+			file.offset = wantBytes
+			return wantBytes, err
+		}
+	}
+	rest, err := s.pour(file, hash, whole)
+	return size + rest, err
+}
+
+// pour copies the body to the file and, beside that, to the hash.
+func (s *Store) pour(file, hash io.Writer, body io.Reader) (size int64, err error) {
+	buffer := s.buffers.Get().(*copyBuffer)
+	n, err := io.ReadFull(body, buffer[:])
+	if err != nil { // a small body is not worth a goroutine
+		defer s.buffers.Put(buffer)
+		if !isBodyEnd(err) {
+			return 0, err
+		}
+		_, _ = hash.Write(buffer[:n]) // hashes never fail
+		_, err = file.Write(buffer[:n])
+		return int64(n), err
+	}
+	free := make(chan *copyBuffer, copyBuffers)
+	for range copyBuffers - 1 {
+		free <- s.buffers.Get().(*copyBuffer)
+	}
+	digester := storage.NewDigester(hash)
+	for {
+		full := buffer
+		digester.Add(full[:n], func() { free <- full })
+		size += int64(n)
+		if _, writeErr := file.Write(full[:n]); writeErr != nil || err != nil {
+			err = cmp.Or(writeErr, err)
+			break
+		}
+		buffer = <-free
+		n, err = io.ReadFull(body, buffer[:])
+	}
+	digester.Close()
+	close(free)
+	for buffer := range free {
+		s.buffers.Put(buffer)
+	}
+	if isBodyEnd(err) {
+		err = nil
+	}
+	return size, err
+}
+
+// isBodyEnd reports whether io.ReadFull met the end of a body. An error that wraps
+// io.EOF is none.
+func isBodyEnd(err error) bool {
+	return err == io.EOF || err == io.ErrUnexpectedEOF //nolint:errorlint // see above
 }
 
 // commit gives the whole and synced file its name, durably.

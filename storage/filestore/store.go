@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ type Options struct {
 	// PublicURL is the address at which clients find Handler, such as
 	// http://host/objects/s3/us-east-1.
 	PublicURL string
+	// SectionBytes is how much of a large body is read in order before it is asked
+	// for sections, and the size of each. 0: 16 MiB.
+	SectionBytes int64
 	// SweepInterval is the pause between two sweeps of Run. 0: 10 minutes.
 	SweepInterval time.Duration
 	// Now is the clock. nil: time.Now.
@@ -42,15 +46,19 @@ type Options struct {
 	disk disk // nil: the real one
 }
 
+// A copyBuffer holds bytes on their way from a body to a file.
+type copyBuffer [copyBufferBytes]byte
+
 // A Store is a storage.Provider on a directory. It is safe for concurrent use.
 type Store struct {
 	root      *os.Root
 	disk      disk
+	sections  int64 // bytes of each
 	publicURL string
 	interval  time.Duration
 	now       func() time.Time
 	logger    *zap.Logger
-	buffers   sync.Pool // of *[copyBufferBytes]byte
+	buffers   sync.Pool // of *copyBuffer
 
 	// Whoever gives a name to a copy, or takes one away after having looked at
 	// it, holds the lock of its path. The number bounds the memory.
@@ -77,9 +85,9 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
 	s := &Store{
-		root: root, disk: o.disk, publicURL: strings.TrimSuffix(o.PublicURL, "/"), interval: o.SweepInterval,
+		root: root, disk: o.disk, sections: cmp.Or(o.SectionBytes, defaultSectionBytes), publicURL: strings.TrimSuffix(o.PublicURL, "/"), interval: o.SweepInterval,
 		now: o.Now, logger: o.Logger, seed: maphash.MakeSeed(),
-		buffers: sync.Pool{New: func() any { return new([copyBufferBytes]byte) }},
+		buffers: sync.Pool{New: func() any { return new(copyBuffer) }},
 	}
 	if s.interval <= 0 {
 		s.interval = 10 * time.Minute

@@ -19,6 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+const partBytes = 1 << 20 // so that the suite has sections
+
 func TestProvider(t *testing.T) {
 	client := stranger(t)
 	storagetest.Run(t, storagetest.Harness{
@@ -47,7 +49,7 @@ func TestProvider(t *testing.T) {
 			},
 		},
 		Client:    client,
-		PartBytes: 1 << 20,
+		PartBytes: partBytes,
 	})
 }
 
@@ -68,7 +70,7 @@ func newStore(t testing.TB, dir string) *testStore {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	s.url = server.URL + "/objects/s3/eu-west-1"
-	store, err := filestore.New(filestore.Options{Dir: dir, PublicURL: s.url, Now: s.now})
+	store, err := filestore.New(filestore.Options{Dir: dir, PublicURL: s.url, Now: s.now, SectionBytes: partBytes})
 	if err != nil {
 		t.Fatal(err)
 	}

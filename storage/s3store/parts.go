@@ -3,16 +3,18 @@ package s3store
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
+
+	"cloudmirror/storage"
 )
 
 // A multipart is an upload in parts.
@@ -23,20 +25,48 @@ type multipart struct {
 	uploadID *string
 	parts    []*types.CompletedPart
 	buffers  *share
+	digests  *digests
 }
 
-// putParts stores a body of which first is full and more is to come, and gives
-// first back.
+// A part is a piece of the body in a buffer, which is given back when the part is
+// both digested and uploaded.
+type part struct {
+	*types.CompletedPart
+	data    []byte
+	pending atomic.Int32
+	buffers *share
+}
+
+func (p *part) done() {
+	if p.pending.Add(-1) == 0 {
+		p.buffers.release(p.data)
+	}
+}
+
+// newPart returns the next part. Its buffer is its own from now on.
+func (m *multipart) newPart(data []byte) (*part, error) {
+	if len(m.parts) == maxParts {
+		m.buffers.release(data)
+		return nil, fmt.Errorf("the body has more than %d parts of %d bytes", maxParts, cap(data))
+	}
+	p := &part{CompletedPart: &types.CompletedPart{PartNumber: aws.Int32(int32(len(m.parts) + 1))}, data: data, buffers: m.buffers} //nolint:gosec // it is at most maxParts
+	p.pending.Store(2)
+	m.parts = append(m.parts, p.CompletedPart)
+	return p, nil
+}
+
+// putParts stores a body of which first is read, a whole buffer, and more is to
+// come, and gives first back.
 func (s *Store) putParts(ctx context.Context, u *upload, from *source, first []byte) (err error) {
-	m := &multipart{upload: u, store: s, fullKey: s.prefix + u.key, buffers: newShare(s.buffers, first)}
+	m := &multipart{upload: u, store: s, fullKey: s.prefix + u.key, buffers: newShare(s.buffers, first), digests: newDigests()}
 	defer m.buffers.close()
 	if err := m.create(ctx); err != nil {
 		m.buffers.release(first)
 		return err
 	}
 	if err = m.send(ctx, from, first); err == nil {
-		u.size, u.sha256 = from.size, from.digest()
-		crc := base64.StdEncoding.EncodeToString(from.crc32.Sum(nil))
+		u.size, u.sha256 = from.size, m.digests.hexSHA256()
+		crc := m.digests.base64CRC32()
 		err = s.commit(ctx, u, func(ctx context.Context, c condition) error { return m.complete(ctx, crc, c) })
 	}
 	if err != nil {
@@ -88,10 +118,10 @@ func (m *multipart) send(ctx context.Context, from *source, first []byte) error 
 	defer stop()
 
 	var group errgroup.Group
-	readErr := m.readParts(reading, from, first, func(part *types.CompletedPart, buffer, data []byte) {
+	readErr := m.read(reading, from, first, func(p *part) {
 		group.Go(func() error {
-			defer m.buffers.release(buffer)
-			err := m.sendPart(sending, part, data)
+			defer p.done()
+			err := m.sendPart(sending, p)
 			if err != nil {
 				failed(err)
 			}
@@ -113,43 +143,61 @@ func (m *multipart) send(ctx context.Context, from *source, first []byte) error 
 	}
 }
 
-// readParts calls send with each part, its buffer to be released and its data.
-func (m *multipart) readParts(ctx context.Context, from *source, buffer []byte, send func(part *types.CompletedPart, buffer, data []byte)) error {
-	data, more := buffer, true
-	for number := int32(1); ; number++ {
-		part := &types.CompletedPart{PartNumber: aws.Int32(number)}
-		m.parts = append(m.parts, part)
-		send(part, buffer, data)
-		if !more {
-			return nil
+// read reads the body, in sections if it offers them, and calls send with each
+// part, which may still be digested meanwhile. When it returns, everything is.
+func (m *multipart) read(ctx context.Context, from *source, first []byte, send func(*part)) error {
+	digester := storage.NewDigester(m.digests.sha256, m.digests.crc32)
+	p, err := m.newPart(first)
+	if err == nil {
+		digester.Add(p.data, p.done)
+		send(p)
+		if sections := from.sections(int64(cap(first))); sections != nil {
+			digester.Close()
+			return m.readSections(ctx, sections, from, send)
 		}
-		if number == maxParts {
-			return fmt.Errorf("the body has more than %d parts of %d bytes", maxParts, len(buffer))
+		err = m.readInOrder(ctx, from, digester, send)
+	}
+	digester.Close()
+	return err
+}
+
+func (m *multipart) readInOrder(ctx context.Context, from *source, digester *storage.Digester, send func(*part)) error {
+	for more := true; more; {
+		buffer, err := m.buffers.next(ctx)
+		if err != nil {
+			return err
 		}
-		buffer = m.buffers.next()
-		var err error
-		if data, more, err = from.fill(ctx, buffer); err != nil {
+		data, goesOn, err := from.fill(ctx, buffer)
+		if err != nil {
 			m.buffers.release(buffer)
 			return err
 		}
+		p, err := m.newPart(data)
+		if err != nil {
+			return err
+		}
+		digester.Add(p.data, p.done)
+		send(p)
+		more = goesOn
 	}
+	return nil
 }
 
-func (m *multipart) sendPart(ctx context.Context, part *types.CompletedPart, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, m.store.transferTimeout(data))
+func (m *multipart) sendPart(ctx context.Context, p *part) error {
+	ctx, cancel := context.WithTimeout(ctx, m.store.transferTimeout(p.data))
 	defer cancel()
 	input := &s3.UploadPartInput{
-		Bucket: &m.store.bucket, Key: &m.fullKey, UploadId: m.uploadID, PartNumber: part.PartNumber,
-		Body: bytes.NewReader(data),
+		Bucket: &m.store.bucket, Key: &m.fullKey, UploadId: m.uploadID, PartNumber: p.PartNumber,
+		Body: bytes.NewReader(p.data),
 	}
 	if !m.store.unchecked.Load() {
 		input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 	}
 	out, err := m.store.client.UploadPart(ctx, input)
 	if err != nil {
-		return fmt.Errorf("upload part %d: %w", *part.PartNumber, explain(err))
+		return fmt.Errorf("upload part %d: %w", *p.PartNumber, explain(err))
 	}
-	part.ETag, part.ChecksumCRC32 = out.ETag, out.ChecksumCRC32
+	p.ETag, p.ChecksumCRC32 = out.ETag, out.ChecksumCRC32
 	return nil
 }
 

@@ -3,6 +3,7 @@ package s3store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -61,15 +62,15 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o storage.P
 		return storage.Info{}, err
 	}
 	from := newSource(body, o.SizeBytes)
-	data, more, err := from.fill(ctx, buffer)
+	data, more, err := from.fill(ctx, buffer[:first])
 	switch {
 	case err != nil:
 	case more:
 		u.needsSidecar = true
-		err = s.putParts(ctx, u, from, buffer) // which gives the buffer back
+		err = s.putParts(ctx, u, from, data) // which gives the buffer back
 		buffer = nil
 	default:
-		u.size, u.sha256 = from.size, from.digest()
+		u.size = from.size
 		err = s.putWhole(ctx, u, data)
 	}
 	if buffer != nil {
@@ -95,10 +96,8 @@ func (s *Store) partBytes(size int64) int64 {
 
 // putWhole stores a body that is in memory.
 func (s *Store) putWhole(ctx context.Context, u *upload, data []byte) error {
-	digest, err := hex.DecodeString(u.sha256)
-	if err != nil { // we wrote it ourselves
-		return err
-	}
+	digest := sha256.Sum256(data)
+	u.sha256 = hex.EncodeToString(digest[:])
 	metadata := u.own()
 	maps.Copy(metadata, u.metadata)
 	fullKey := s.prefix + u.key
@@ -108,7 +107,7 @@ func (s *Store) putWhole(ctx context.Context, u *upload, data []byte) error {
 		out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 			Bucket: &s.bucket, Key: &fullKey, Body: bytes.NewReader(data), Metadata: metadata,
 			IfMatch: c.ifMatch, IfNoneMatch: c.ifNoneMatch,
-			ChecksumSHA256:  aws.String(base64.StdEncoding.EncodeToString(digest)),
+			ChecksumSHA256:  aws.String(base64.StdEncoding.EncodeToString(digest[:])),
 			ContentType:     u.natives.contentType,
 			ContentEncoding: u.natives.contentEncoding, ContentDisposition: u.natives.contentDisposition,
 			ContentLanguage: u.natives.contentLanguage, CacheControl: u.natives.cacheControl,

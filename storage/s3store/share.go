@@ -1,16 +1,22 @@
 package s3store
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
-// maxBuffers is what one upload uses at most: one that is being filled while two
-// are on their way.
-const maxBuffers = 3
+// What one upload uses at most.
+const (
+	maxBuffers        = 3  // one that is being filled while two are on their way
+	maxSectionBuffers = 12 // of a body that is read in sections: eight of them, and four on their way
+)
 
 // A share is the buffers of one upload: one that it keeps to its end, so that it
 // can always go on, and others for as long as a part is on its way in them.
 type share struct {
 	from *Buffers
 	size int64 // of each buffer
+	most int
 
 	mu    sync.Mutex
 	held  int
@@ -20,16 +26,20 @@ type share struct {
 
 // newShare begins with a buffer that the caller got.
 func newShare(from *Buffers, first []byte) *share {
-	return &share{from: from, size: int64(cap(first)), held: 1, freed: make(chan struct{}, 1)}
+	return &share{from: from, size: int64(cap(first)), most: maxBuffers, held: 1, freed: make(chan struct{}, 1)}
 }
 
 // next returns a buffer to fill, when there is one.
-func (s *share) next() []byte {
+func (s *share) next(ctx context.Context) ([]byte, error) {
 	for {
 		if buffer := s.tryNext(); buffer != nil {
-			return buffer
+			return buffer, nil
 		}
-		<-s.freed // all that are held are on their way, so one will be
+		select {
+		case <-s.freed: // all that are held are on their way, so one will be
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 }
 
@@ -40,13 +50,20 @@ func (s *share) tryNext() []byte {
 		s.idle = nil
 		return buffer
 	}
-	if s.held < maxBuffers {
+	if s.held < s.most {
 		if buffer, ok := s.from.try(s.size); ok {
 			s.held++
 			return buffer
 		}
 	}
 	return nil
+}
+
+// grow lets the upload use more buffers.
+func (s *share) grow(most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = most
 }
 
 // release gives a buffer back: to whoever waits, unless it is the last.

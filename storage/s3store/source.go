@@ -3,27 +3,26 @@ package s3store
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
 	"io"
+
+	"cloudmirror/storage"
 )
 
-// A source reads a body buffer by buffer, and hashes it on the way.
+// A source reads a body buffer by buffer.
 type source struct {
-	body   io.Reader
-	want   int64 // the length that was told, or -1
-	size   int64
-	sha256 hash.Hash
-	crc32  hash.Hash32
-	ahead  []byte // at most one byte, read to see whether there is more
+	body  io.Reader
+	want  int64 // the length that was told, or -1
+	size  int64
+	ahead []byte // at most one byte, read to see whether there is more
 }
 
-func newSource(body io.Reader, want int64) *source {
-	return &source{body: body, want: want, sha256: sha256.New(), crc32: crc32.NewIEEE()}
-}
+func newSource(body io.Reader, want int64) *source { return &source{body: body, want: want} }
 
 // fill reads until the buffer is full or the body ends, and reports whether there
 // is more. The end of ctx is noticed between reads.
@@ -33,8 +32,9 @@ func (s *source) fill(ctx context.Context, buffer []byte) (filled []byte, more b
 	read, err := s.read(ctx, buffer[n:])
 	filled = buffer[:n+read]
 	s.size += int64(len(filled))
-	s.sha256.Write(filled)
-	s.crc32.Write(filled)
+	if err == nil && s.size < s.want {
+		return filled, true, nil // so it was told
+	}
 	if err == nil {
 		var one [1]byte
 		read, err = s.read(ctx, one[:])
@@ -48,6 +48,16 @@ func (s *source) fill(ctx context.Context, buffer []byte) (filled []byte, more b
 		return nil, false, fmt.Errorf("the body has another length than the %d bytes that were told", s.want)
 	}
 	return filled, more, nil
+}
+
+// sections returns what the rest is read from, if the body offers it, and nil
+// otherwise.
+func (s *source) sections(sectionBytes int64) storage.Sections {
+	body, ok := s.body.(storage.SectionedBody)
+	if !ok || s.want < 0 {
+		return nil
+	}
+	return body.Sections(sectionBytes)
 }
 
 // read is io.ReadFull that looks at ctx and wraps the errors of the body. The end
@@ -74,5 +84,15 @@ func (s *source) read(ctx context.Context, p []byte) (n int, err error) {
 	return n, nil
 }
 
-// digest returns the SHA-256 of what was read, in hexadecimal.
-func (s *source) digest() string { return hex.EncodeToString(s.sha256.Sum(nil)) }
+// digests are the hashes of a body.
+type digests struct {
+	sha256 hash.Hash
+	crc32  hash.Hash32
+}
+
+func newDigests() *digests { return &digests{sha256: sha256.New(), crc32: crc32.NewIEEE()} }
+
+func (d *digests) hexSHA256() string { return hex.EncodeToString(d.sha256.Sum(nil)) }
+func (d *digests) base64CRC32() string {
+	return base64.StdEncoding.EncodeToString(d.crc32.Sum(nil))
+}

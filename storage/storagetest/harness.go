@@ -22,8 +22,8 @@ type Harness struct {
 	// bodies (http.Transport.DisableCompression).
 	Client *http.Client
 
-	// PartBytes is the size at which the driver begins to split bodies; for a
-	// driver that never does, any small size.
+	// PartBytes is the size at which the driver begins to split bodies, and that
+	// of the sections for which it asks.
 	PartBytes int64
 
 	// Skip gives, for each test that the driver cannot pass, the reason.
@@ -57,7 +57,7 @@ type namedTest struct {
 
 // Run runs the suite, each test in a subtest named by what is promised.
 func Run(t *testing.T, h Harness) {
-	tests := slices.Concat(readTests(), writeTests(), failureTests(), urlTests(), concurrencyTests())
+	tests := slices.Concat(readTests(), writeTests(), failureTests(), sectionTests(), urlTests(), concurrencyTests())
 	for name := range h.Skip {
 		if !slices.ContainsFunc(tests, func(test namedTest) bool { return test.name == name }) {
 			t.Errorf("Skip names %q, which is no test of the suite", name)

@@ -1,0 +1,87 @@
+package copier
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"cloudmirror/origin"
+	"cloudmirror/storage"
+)
+
+// A sectionedBody is the body of a copy that may be read over several connections
+// (storage.SectionedBody). Each but the first takes a turn of the server as if it
+// were a copy, so that the server sees no more of them; it does not wait for it,
+// for jobs go first that do.
+type sectionedBody struct {
+	io.Reader
+	task     *task
+	response *origin.Response
+	server   *host
+}
+
+// Sections implements storage.SectionedBody. Where no second connection may be
+// had now, there are none.
+func (b *sectionedBody) Sections(sectionBytes int64) storage.Sections {
+	if !b.server.tryTurn() {
+		return nil
+	}
+	from := b.response.Sections(sectionBytes)
+	b.server.giveBackTurn()
+	if from == nil {
+		return nil
+	}
+	return &sections{Sections: from, task: b.task, server: b.server}
+}
+
+// sections are the rest of a body. They verify themselves.
+type sections struct {
+	*origin.Sections
+	task   *task
+	server *host
+
+	mu   sync.Mutex
+	open int
+}
+
+// Open implements storage.Sections.
+func (s *sections) Open(ctx context.Context, offset, n int64) (io.ReadCloser, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open >= s.task.connections || s.open > 0 && !s.server.tryTurn() {
+		return nil, false
+	}
+	body, ok := s.Sections.Open(ctx, offset, n)
+	if !ok {
+		if s.open > 0 {
+			s.server.giveBackTurn()
+		}
+		return nil, false
+	}
+	s.open++
+	return &section{Reader: s.task.paced(ctx, body), body: body, sections: s}, true
+}
+
+// closed takes note that a section was closed. All but one of those that are open
+// have a turn.
+func (s *sections) closed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open--; s.open > 0 {
+		s.server.giveBackTurn()
+	}
+}
+
+// A section is one connection's part of a body.
+type section struct {
+	io.Reader
+	body     io.Closer
+	sections *sections
+}
+
+// Close implements io.Closer.
+func (s *section) Close() error {
+	err := s.body.Close()
+	s.sections.closed()
+	return err
+}
