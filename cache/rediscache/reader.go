@@ -51,7 +51,7 @@ func (s *Store) Recall(key cache.Key) (cache.Recalled, bool) {
 // getTracked reads an entry in the way in which it can be kept in memory, and
 // keeps it. It reports whether it could; Redis may still answer in the plain way.
 func (s *Store) getTracked(ctx context.Context, key cache.Key) (cache.Snapshot, bool) {
-	if s.near == nil || !s.near.trusted() {
+	if !s.near.trusted() {
 		return cache.Snapshot{}, false
 	}
 	g := s.near.guard(key)
