@@ -78,12 +78,16 @@ func NewSnapshot(e Entry, version string, storeTime time.Time) Snapshot {
 // Version returns what NewSnapshot was given.
 func (s Snapshot) Version() string { return s.version }
 
-// TakenAt returns the store's clock when the snapshot was taken.
-func (s Snapshot) TakenAt() time.Time { return s.time }
-
 // Now returns the store's clock as it stands now, by the time that has passed
 // here since the snapshot was taken.
 func (s Snapshot) Now() time.Time { return s.time.Add(time.Since(s.taken)) }
+
+// A Recalled entry is one that a process remembers, and that was stored not long
+// ago. It is no base for changes.
+type Recalled struct {
+	Entry *Entry    // never changed; it says something now
+	Now   time.Time // the store's clock
+}
 
 // A Change is a transition of an entry at a time of the store's clock. It must
 // be pure: Update may call it several times. An error leaves the entry alone.

@@ -114,12 +114,12 @@ type nearCache struct {
 	isOn   atomic.Bool
 }
 
-func (n *nearCache) Recall(key cache.Key) (cache.Snapshot, bool) {
+func (n *nearCache) Recall(key cache.Key) (cache.Recalled, bool) {
 	if !n.isOn.Load() {
-		return cache.Snapshot{}, false
+		return cache.Recalled{}, false
 	}
 	at, err := n.memory.Get(context.Background(), key)
-	return at, err == nil && at.Entry.State == cache.Present
+	return cache.Recalled{Entry: &at.Entry, Now: at.Now()}, err == nil && at.Entry.State == cache.Present
 }
 
 // memoryDir returns a directory that is in memory where there is such a file

@@ -71,7 +71,7 @@ func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	key := w.entryKey()
 	if m.near != nil {
 		if at, ok := m.near.Recall(key); ok {
-			return View{Entry: at.Entry, Now: at.TakenAt()}, nil
+			return View{Entry: *at.Entry, Now: at.Now}, nil
 		}
 	}
 	b, err := m.backend(w.Backend)

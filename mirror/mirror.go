@@ -67,9 +67,8 @@ const maxLooks = 256
 // Near is what a process remembers of entries that are present.
 type Near interface {
 	// Recall returns an entry that was present at some time of the last
-	// Options.Settle, without asking anybody, in a snapshot that is taken now. It
-	// is no base for changes.
-	Recall(key cache.Key) (cache.Snapshot, bool)
+	// Options.Settle, without asking anybody.
+	Recall(key cache.Key) (cache.Recalled, bool)
 }
 
 // Options are what a Mirror is made of.

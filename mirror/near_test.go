@@ -22,11 +22,11 @@ type laggard struct {
 	entries map[cache.Key]cache.Snapshot
 }
 
-func (l *laggard) Recall(key cache.Key) (cache.Snapshot, bool) {
+func (l *laggard) Recall(key cache.Key) (cache.Recalled, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, ok := l.entries[key]
-	return at, ok
+	return cache.Recalled{Entry: &at.Entry, Now: at.Now()}, ok
 }
 
 func (l *laggard) forgetAll() {

@@ -69,17 +69,17 @@ func (n *nearCache) note(ctx context.Context) {
 }
 
 // Recall implements mirror.Near.
-func (n *nearCache) Recall(cache.Key) (cache.Snapshot, bool) {
+func (n *nearCache) Recall(cache.Key) (cache.Recalled, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := time.Now()
 	for _, at := range []cache.Snapshot{n.last, n.current} {
 		shown := n.delta > 0 && at.Entry.At(now).State == cache.Present
 		if shown && (at.Version() == n.current.Version() || now.Sub(n.gone) < n.delta) {
-			return cache.NewSnapshot(at.Entry, at.Version(), now), true
+			return cache.Recalled{Entry: &at.Entry, Now: now}, true
 		}
 	}
-	return cache.Snapshot{}, false
+	return cache.Recalled{}, false
 }
 
 // A bucket is what is stored.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -25,7 +26,7 @@ const (
 // whatever becomes of the pipeline.
 type gatherer struct {
 	client  redis.UniversalClient
-	timeout time.Duration // of a pipeline
+	timeout time.Duration // of a read, and of a pipeline
 	limit   int           // of pipelines under way
 	running sync.WaitGroup
 
@@ -37,8 +38,8 @@ type gatherer struct {
 
 // A gathered is one read. Its result is there when done is closed.
 type gathered struct {
-	ctx    context.Context //nolint:containedctx // says whether the caller still waits
 	name   string
+	left   atomic.Bool // the caller does not wait any more
 	result string
 	err    error
 	done   chan struct{}
@@ -48,24 +49,32 @@ func newGatherer(client redis.UniversalClient, timeout time.Duration) *gatherer 
 	return &gatherer{client: client, timeout: timeout, limit: max(2, runtime.GOMAXPROCS(0))}
 }
 
-// get is a GET.
+// get is a GET. It ends after the timeout at the latest.
 func (g *gatherer) get(ctx context.Context, name string) (string, error) {
 	g.mu.Lock()
 	if g.underWay < g.room() {
 		g.underWay++
 		g.mu.Unlock()
+		ctx, cancel := context.WithTimeout(ctx, g.timeout)
+		defer cancel()
 		began := time.Now()
 		raw, err := g.client.Get(ctx, name).Result() // alone
 		g.next(time.Since(began))                    //nolint:contextcheck // a pipeline is of many callers, and outlives each
 		return raw, err
 	}
-	read := &gathered{ctx: ctx, name: name, done: make(chan struct{})}
+	read := &gathered{name: name, done: make(chan struct{})}
 	g.waiting = append(g.waiting, read)
 	g.mu.Unlock()
+	timer := time.NewTimer(g.timeout) // a context with a deadline costs more
+	defer timer.Stop()
 	select {
 	case <-read.done:
 		return read.result, read.err
+	case <-timer.C:
+		read.left.Store(true)
+		return "", context.DeadlineExceeded
 	case <-ctx.Done():
+		read.left.Store(true)
 		return "", ctx.Err()
 	}
 }
@@ -89,7 +98,7 @@ func (g *gatherer) next(took time.Duration) {
 	var reads []*gathered
 	taken := 0
 	for ; taken < len(g.waiting) && len(reads) < maxGathered; taken++ {
-		if read := g.waiting[taken]; read.ctx.Err() == nil {
+		if read := g.waiting[taken]; !read.left.Load() {
 			reads = append(reads, read)
 		}
 	}

@@ -122,11 +122,11 @@ func (n *near) shard(key cache.Key) (s *nearShard, slot uint64) {
 // recall returns the entry under key if it is kept and can be trusted. The order
 // is what counts: the proof is taken before the entry, so that it speaks of that,
 // and the time after it, so that no pause between the two goes unnoticed.
-func (n *near) recall(key cache.Key, c *clock) (e cache.Entry, now time.Time, ok bool) {
+func (n *near) recall(key cache.Key, c *clock) (cache.Recalled, bool) {
 	proof := n.proof.Load()
 	if proof == nil {
 		n.bypasses.Inc()
-		return cache.Entry{}, time.Time{}, false
+		return cache.Recalled{}, false
 	}
 	s, _ := n.shard(key)
 	s.mu.Lock()
@@ -135,15 +135,15 @@ func (n *near) recall(key cache.Key, c *clock) (e cache.Entry, now time.Time, ok
 	local := time.Now()
 	if !proof.holds(local, n.trust) {
 		n.bypasses.Inc()
-		return cache.Entry{}, time.Time{}, false
+		return cache.Recalled{}, false
 	}
-	now = c.at(local)
+	now := c.at(local)
 	if !ok || !now.Before(found.Until) {
 		n.misses.Inc()
-		return cache.Entry{}, time.Time{}, false
+		return cache.Recalled{}, false
 	}
 	n.hits.Inc()
-	return *found, now, true
+	return cache.Recalled{Entry: found, Now: now}, true
 }
 
 // trusted reports whether there is a proof that holds.

@@ -39,7 +39,7 @@ func TestAReadInFlightWhenSomethingChangesIsNotKept(t *testing.T) {
 			g := n.guard("key")
 			test.between(n)
 			n.keep("key", present(time.Now().Add(time.Hour)), g)
-			if _, _, ok := n.recall("key", new(clock)); ok != test.kept {
+			if _, ok := n.recall("key", new(clock)); ok != test.kept {
 				t.Errorf("kept is %t, want %t", ok, test.kept)
 			}
 		})
@@ -52,7 +52,7 @@ func TestWhatIsKeptIsShownWhileProofAndEntryHold(t *testing.T) {
 		n.keep("key", present(time.Now().Add(10*time.Second)), n.guard("key"))
 		want := func(phrase string, want bool) {
 			t.Helper()
-			if _, _, ok := n.recall("key", c); ok != want {
+			if _, ok := n.recall("key", c); ok != want {
 				t.Errorf("%s: shown is %t, want %t", phrase, ok, want)
 			}
 		}
@@ -91,7 +91,7 @@ func TestOnlyPresentEntriesAreKept(t *testing.T) {
 		e := present(time.Now().Add(time.Hour))
 		e.State = state
 		n.keep("key", e, n.guard("key"))
-		if _, _, ok := n.recall("key", new(clock)); ok {
+		if _, ok := n.recall("key", new(clock)); ok {
 			t.Errorf("an entry that is %s is shown", state)
 		}
 	}
@@ -121,7 +121,7 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 	if taken > bound*5/4 {
 		t.Errorf("%d bytes are taken, of at most %d", taken, bound)
 	}
-	if _, _, ok := n.recall(longKey(0), new(clock)); !ok {
+	if _, ok := n.recall(longKey(0), new(clock)); !ok {
 		t.Error("an entry in use was dropped")
 	}
 	n.forgetAll()

@@ -41,21 +41,17 @@ func (t *tracker) newReader() *redis.Client {
 // Recall returns the entry under key and the store's clock, if a present entry
 // is in memory that Redis held at some time of the last Options.NearDelta. It
 // asks nobody. What Get reads is kept for it.
-func (s *Store) Recall(key cache.Key) (cache.Snapshot, bool) {
+func (s *Store) Recall(key cache.Key) (cache.Recalled, bool) {
 	if s.near == nil {
-		return cache.Snapshot{}, false
+		return cache.Recalled{}, false
 	}
-	e, now, ok := s.near.recall(key, &s.clock)
-	if !ok {
-		return cache.Snapshot{}, false
-	}
-	return cache.NewSnapshot(e, "", now), true
+	return s.near.recall(key, &s.clock)
 }
 
 // getTracked reads an entry in the way in which it can be kept in memory, and
 // keeps it. It reports whether it could; Redis may still answer in the plain way.
 func (s *Store) getTracked(ctx context.Context, key cache.Key) (cache.Snapshot, bool) {
-	if s.near == nil || !s.near.trusted() {
+	if !s.near.trusted() {
 		return cache.Snapshot{}, false
 	}
 	g := s.near.guard(key)

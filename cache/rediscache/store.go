@@ -130,11 +130,18 @@ func (s *Store) Close() error {
 
 // Get implements cache.Store.
 func (s *Store) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
+	if s.near == nil {
+		return s.getPlain(ctx, key)
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if at, ok := s.getTracked(ctx, key); ok {
 		return at, nil
 	}
+	return s.getPlain(ctx, key)
+}
+
+func (s *Store) getPlain(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
 	raw, err := s.reads.get(ctx, s.name(key))
 	switch {
 	case err == nil:

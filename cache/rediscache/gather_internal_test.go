@@ -1,0 +1,74 @@
+package rediscache
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A frozen server answers nothing until it thaws, and then with an error.
+type frozen chan struct{}
+
+func (f frozen) DialHook(redis.DialHook) redis.DialHook {
+	return func(context.Context, string, string) (net.Conn, error) { return nil, f.wait() }
+}
+
+func (f frozen) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(context.Context, redis.Cmder) error { return f.wait() }
+}
+
+func (f frozen) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(context.Context, []redis.Cmder) error { return f.wait() }
+}
+
+func (f frozen) wait() error {
+	<-f
+	return errors.New("frozen for the test")
+}
+
+// A read that waits for others ends when its time is over, whatever becomes of
+// them.
+func TestReadsThatWaitForOthersEndInTime(t *testing.T) {
+	const timeout = 250 * time.Millisecond
+	for phrase, test := range map[string]struct{ patience, want time.Duration }{
+		"after the timeout":               {time.Hour, timeout},
+		"when the caller does not wait":   {time.Millisecond, time.Millisecond},
+		"when the caller has left before": {0, 0},
+	} {
+		t.Run(phrase, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := make(frozen)
+				client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:9"})
+				defer client.Close()
+				client.AddHook(server)
+				g := newGatherer(client, timeout)
+				var others sync.WaitGroup
+				for range g.limit {
+					others.Go(func() { _, _ = g.get(t.Context(), "other") })
+				}
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), test.patience)
+				defer cancel()
+				asked := time.Now()
+				_, err := g.get(ctx, "key")
+				if took := time.Since(asked); !errors.Is(err, context.DeadlineExceeded) || took != test.want {
+					t.Errorf("error %v after %v, want one after %v", err, took, test.want)
+				}
+				g.next(0) // a place is free: nothing is sent for who has left
+				if g.underWay != g.limit-1 {
+					t.Errorf("%d pipelines are under way, want %d", g.underWay, g.limit-1)
+				}
+				g.underWay++
+				close(server)
+				others.Wait()
+				g.running.Wait()
+			})
+		})
+	}
+}
