@@ -22,9 +22,9 @@ PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.
 # How long `make fuzz` runs each target: a time, or a number of inputs (1000x).
 FUZZTIME ?= 10s
 
-# What `make bench` measures: the sections whose names match RUN. What `make
-# faults` runs: the scenarios whose names match it; with SHORT=1 the
-# few that CI runs. How long `make soak` takes.
+# What `make bench` measures and `make faults` runs: the sections, or scenarios,
+# whose names match RUN; `make faults` with SHORT=1 the few that CI runs. How long
+# `make soak` takes.
 RUN   ?=
 SHORT ?=
 SOAK  ?= 10m
