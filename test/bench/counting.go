@@ -158,7 +158,7 @@ var monitored = regexp.MustCompile(`^\+[0-9.]+ \[\d+ ([^\]]+)\] "([^"]*)"(.*)`)
 // it about an entry.
 func redisCommand(line string) (command string, isEntry bool) {
 	parts := monitored.FindStringSubmatch(line)
-	if parts == nil || parts[1] == "lua" {
+	if len(parts) == 0 || parts[1] == "lua" {
 		return "", false
 	}
 	return strings.ToLower(parts[2]), strings.Contains(parts[3], `"`+rediscache.DefaultPrefix+"{")
