@@ -22,8 +22,9 @@ PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.
 # How long `make fuzz` runs each target: a time, or a number of inputs (1000x).
 FUZZTIME ?= 10s
 
-# What `make faults` runs: the scenarios whose names match RUN; with SHORT=1 the
-# few that CI runs. How long `make soak` takes.
+# What `make bench` measures and `make faults` runs: the sections, or scenarios,
+# whose names match RUN; `make faults` with SHORT=1 the few that CI runs. How long
+# `make soak` takes.
 RUN   ?=
 SHORT ?=
 SOAK  ?= 10m
@@ -97,9 +98,17 @@ fuzz: ## runs each fuzz target for FUZZTIME (default 10s)
 guard: ## prints what the origin guard refuses: every special range, hundreds of spellings
 	go test -count=1 -v -run '^TestGuardTable$$' ./origin
 
+.PHONY: bench-deps
+bench-deps: deps
+	@scripts/deps nginx bench
+
 .PHONY: bench
-bench: ## measures speed and memory, side by side with their yardsticks
-	@go run ./test/bench
+bench: bench-deps ## measures speed and memory beside yardsticks (25 minutes), writes docs/benchmarks.md; RUN=regexp prints less
+	@go run ./test/bench $(if $(RUN),-run '$(RUN)' -out -)
+
+.PHONY: bench-quick
+bench-quick: bench-deps ## a rough measurement of all that, printed
+	@go run ./test/bench -quick -out - $(if $(RUN),-run '$(RUN)')
 
 .PHONY: bench-micro
 bench-micro: ## measures what hits are made of, and compares with docs/bench-micro.txt

@@ -70,6 +70,8 @@ func startCounting(address string, nameOf func(*http.Request) string) (*counting
 			r.Out.Host = r.In.Host // which is signed
 		},
 		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 256},
+		// Clients that give up are no news.
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	p := &countingProxy{address: listener.Addr().String(), done: make(chan struct{})}
 	p.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -156,7 +158,7 @@ var monitored = regexp.MustCompile(`^\+[0-9.]+ \[\d+ ([^\]]+)\] "([^"]*)"(.*)`)
 // it about an entry.
 func redisCommand(line string) (command string, isEntry bool) {
 	parts := monitored.FindStringSubmatch(line)
-	if parts == nil || parts[1] == "lua" {
+	if len(parts) == 0 || parts[1] == "lua" {
 		return "", false
 	}
 	return strings.ToLower(parts[2]), strings.Contains(parts[3], `"`+rediscache.DefaultPrefix+"{")

@@ -31,10 +31,12 @@ type fullRedis struct {
 }
 
 func measureGrowth(ctx context.Context, l *lab) (result, error) {
-	all := []*fullRedis{{entries: fewEntries}, {entries: l.entries}}
+	few, many := &fullRedis{entries: fewEntries}, &fullRedis{entries: l.entries}
+	defer few.stop()
+	defer many.stop()
+	all := []*fullRedis{few, many}
 	var candidates []*candidate
 	for _, f := range all {
-		defer f.stop()
 		if err := f.start(ctx, l); err != nil {
 			return result{}, err
 		}
@@ -56,7 +58,7 @@ func measureGrowth(ctx context.Context, l *lab) (result, error) {
 	if err := l.takeTurns(ctx, l.rounds, candidates, paths); err != nil {
 		return result{}, err
 	}
-	return reportGrowth(all[0], all[1]), nil
+	return reportGrowth(few, many), nil
 }
 
 func (f *fullRedis) start(ctx context.Context, l *lab) (err error) {

@@ -51,7 +51,7 @@ func quickEffort() effort {
 		rounds: 2, hits: 2, round: time.Second,
 		coldObjects: 50, partsObjects: 30, wakes: 30, waiters: 1_000, starts: 3,
 		smallObjects: 2_000, countedObjects: 500,
-		hugeBytes: 128 << 20, manyBytes: 4 << 20, distantBytes: 64 << 20, entries: 50_000,
+		hugeBytes: 256 << 20, manyBytes: 4 << 20, distantBytes: 64 << 20, entries: 50_000,
 	}
 }
 

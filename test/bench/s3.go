@@ -69,7 +69,7 @@ func (l *lab) rclone(ctx context.Context, u *usage, s3 *process, url string) err
 	}
 	var env []string
 	for _, setting := range []string{
-		"TYPE=s3", "PROVIDER=Other", "ENDPOINT=http://" + s3.address, "REGION=us-east-1", "FORCE_PATH_STYLE=true",
+		"TYPE=s3", "PROVIDER=Other", "ENDPOINT=http://" + s3.address, "REGION=us-east-1", "FORCE_PATH_STYLE=true", "NO_CHECK_BUCKET=true",
 		"ACCESS_KEY_ID=" + accessKey, "SECRET_ACCESS_KEY=" + secretKey,
 	} {
 		env = append(env, "RCLONE_CONFIG_S3_"+setting)

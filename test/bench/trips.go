@@ -17,7 +17,7 @@ const (
 	goalS3Requests   = 3 // a small copy
 	goalSQSRequests  = 0.3
 
-	tripClients = 128
+	tripClients = 64
 	hitsOfEach  = 5
 )
 

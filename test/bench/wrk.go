@@ -32,16 +32,16 @@ func (l *lab) wrk(ctx context.Context, p *process, paths []string, d time.Durati
 		return 0, fmt.Errorf("GET %s: %s", paths[0], first.Status)
 	}
 	args := []string{"-t", "1", "-c", strconv.Itoa(connections), "-d", fmt.Sprintf("%.0fs", d.Seconds())}
-	shown := append(args[:len(args):len(args)], "http://ADDRESS/v1/redirect/…")
+	shown := commandLine("wrk", args) + " http://ADDRESS/v1/redirect/…"
 	if len(paths) > 1 {
 		script := l.path("paths.lua")
 		if err := os.WriteFile(script, []byte(pathsScript(paths)), 0o600); err != nil {
 			return 0, err
 		}
 		args = append(args, "-s", script)
-		shown = append(shown, "-s", fmt.Sprintf("SCRIPT # %d paths in turn", len(paths)))
+		shown += fmt.Sprintf(" -s SCRIPT # %d paths in turn", len(paths))
 	}
-	l.note(commandLine("wrk", shown))
+	l.note(shown)
 	output, err := exec.CommandContext(ctx, program, append(args, "http://"+p.address+paths[0])...).CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("wrk: %w\n%s", err, output)
