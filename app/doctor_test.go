@@ -215,7 +215,7 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 		},
 		"a word as token, hashed": {
 			after: func(w *ward) {
-				w.top = fmt.Sprintf("admin_tokens: ['sha256:%x']", config.HashToken("changeme-changeme"))
+				w.top = fmt.Sprintf("admin_tokens: ['sha256:%x']", config.HashToken("password-password"))
 			}, want: []string{"token-guessable"},
 		},
 		"no token": {after: func(w *ward) { w.top = "" }, want: []string{"token-missing"}},
