@@ -104,6 +104,12 @@ faults: faults-deps ## breaks one part after the other under load; RUN=regexp, S
 soak: faults-deps ## load with faults for SOAK (default 10m), then compares memory and goroutines
 	@go run ./test/faults -soak '$(SOAK)' -out docs/soak.md
 
+.PHONY: compose-test
+compose-test: deps ## runs deploy/compose.yaml and breaks its parts; RUN=regexp, PROVE=1, COMPOSE=docker-compose
+	@scripts/deps redis haproxy
+	@scripts/tool '$(MINIO)'
+	@go run ./test/compose $(if $(CI),-optional) $(if $(PROVE),-prove) $(if $(RUN),-run '$(RUN)') $(if $(COMPOSE),-compose '$(COMPOSE)')
+
 .PHONY: clean
 clean: ## removes what was built, but not .tools
 	rm -rf bin coverage.out

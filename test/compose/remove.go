@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// remove removes all that the run made, and looks whether it is gone. It works
+// after a failure and an interrupt, too.
+func (d *deployment) remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	var errs []error
+	if exists(d.dir + "/override.yaml") { // else nothing was started
+		_, err := d.run(ctx, "down", "-v", "--remove-orphans", "-t", "5")
+		errs = append(errs, err, d.meddle(ctx))
+	}
+	errs = append(errs, d.images.remove(ctx, d.engine), d.remains(ctx))
+	return errors.Join(errs...)
+}
+
+// remains returns an error that names what is left of the run.
+func (d *deployment) remains(ctx context.Context) error {
+	var errs []error
+	label := "label=com.docker.compose.project=" + d.project
+	for what, command := range map[string][]string{
+		"containers": {"ps", "-a", "-q", "--filter", label},
+		"networks":   {"network", "ls", "-q", "--filter", label},
+		"volumes":    {"volume", "ls", "-q", "--filter", label},
+		"images":     {"images", "-q", "cloudmirror-compose-test/*:" + d.project},
+	} {
+		left, err := d.docker(ctx, command...)
+		if err == nil && left != "" {
+			err = fmt.Errorf("%s are left: %q", what, left)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
