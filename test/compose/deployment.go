@@ -142,7 +142,7 @@ func (d *deployment) container(ctx context.Context, name string) (string, error)
 	return ids, err
 }
 
-// do runs a command of docker on the container of each service: pause, kill, …
+// do runs a command of docker on the container of each service.
 func (d *deployment) do(ctx context.Context, command string, services ...string) error {
 	for _, name := range services {
 		id, err := d.container(ctx, name)

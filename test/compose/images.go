@@ -98,7 +98,7 @@ func (s standIn) build(ctx context.Context, e *engine, dir, image string) error 
 				return err
 			}
 		}
-		if err := place(source, filepath.Join(root, "usr/bin", name)); err != nil {
+		if err := place(source, filepath.Join(root, "usr", "bin", name)); err != nil {
 			return err
 		}
 		libraries, err := librariesOf(ctx, source)
@@ -138,7 +138,7 @@ func place(from, to string) error {
 }
 
 // libraryPath finds the files in the output of ldd.
-var libraryPath = regexp.MustCompile(`(?m)^\s+(?:\S+ => )?(/\S+) \(`) //nolint:gochecknoglobals // a constant
+var libraryPath = regexp.MustCompile(`(?m)^\s+(?:\S+ => )?(/\S+) \(`)
 
 func librariesOf(ctx context.Context, program string) ([]string, error) {
 	text, err := output(ctx, nil, "ldd", program)

@@ -35,7 +35,7 @@ type settings struct {
 }
 
 // cheapProofs take no time, so that each run plays them.
-var cheapProofs = []string{"cold-and-warm", "purge"} //nolint:gochecknoglobals // a constant
+var cheapProofs = []string{"cold-and-warm", "purge"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string) error {
 	case len(args) > 2 && args[1] == "wget":
 		return ask(ctx, args[len(args)-1])
 	case slices.Equal(args[1:], []string{"mc", "ready", "local"}):
-		server, err := url.Parse(os.Getenv("MC_HOST_local")) //nolint:forbidigo // mc's own variable, in a program of tests
+		server, err := url.Parse(os.Getenv("MC_HOST_local"))
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func withHealth(sqs http.Handler) http.Handler {
 }
 
 // An origin counts how often copiers began to fetch each path. It tells at
-// /-/started?path=…
+// /-/started, by the query path.
 type origin struct {
 	*origintest.Origin
 
