@@ -83,6 +83,15 @@ func newClient(d *deployment) *client {
 	}}
 }
 
+func (c *client) flipBytes()  { c.flip.Store(true) }
+func (c *client) keepPurges() { c.swallow.Store(true) }
+
+// behave ends what proofs began.
+func (c *client) behave() {
+	c.flip.Store(false)
+	c.swallow.Store(false)
+}
+
 // get asks through the balancer and compares what it is led to.
 func (c *client) get(ctx context.Context, i item) (answer, error) {
 	return c.getFrom(ctx, c.d.balancerURL(), i)

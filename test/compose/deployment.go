@@ -22,6 +22,12 @@ const (
 	service     = "s3"
 )
 
+// serving are the services with health checks. One that ends by itself has none.
+var serving = []string{
+	"frontend-1", "frontend-2", "copier-us-east-1", "copier-eu-west-1",
+	"redis", "sqs", "storage-us-east-1", "storage-eu-west-1", "balancer",
+}
+
 var regions = []string{"us-east-1", "eu-west-1"}
 
 // A deployment is what deploy/compose.yaml brings up, under a name of its own.
@@ -34,10 +40,7 @@ type deployment struct {
 	plain   *http.Client      // of the harness itself
 	client  *client
 
-	// What a proof does in the middle of a step. They are never nil.
-	proving    bool
-	meddle     func(context.Context) error
-	meddleWith func(context.Context, item) error
+	proof *proof // that is being played, or nil
 }
 
 func newDeployment(e *engine, dir, project string) (*deployment, error) {
@@ -45,7 +48,6 @@ func newDeployment(e *engine, dir, project string) (*deployment, error) {
 		engine: e, project: project, dir: dir, images: &images{}, ports: make(map[string]string),
 		plain: &http.Client{Timeout: 10 * time.Second},
 	}
-	d.holdStill()
 	for _, name := range []string{"BALANCER_PORT", "BALANCER_STATS_PORT", "US_EAST_1_PORT", "EU_WEST_1_PORT", "ORIGIN_PORT"} {
 		port, err := freePort()
 		if err != nil {
@@ -201,7 +203,7 @@ func (d *deployment) balancerURL() string { return "http://127.0.0.1:" + d.ports
 // of both front ends.
 func (d *deployment) awaitServing(ctx context.Context) error {
 	return await(ctx, 90*time.Second, func() error {
-		for _, name := range []string{"frontend-1", "frontend-2", "copier-us-east-1", "copier-eu-west-1", "redis", "sqs", "storage-us-east-1", "storage-eu-west-1", "balancer"} {
+		for _, name := range serving {
 			id, err := d.container(ctx, name)
 			if err != nil {
 				return err

@@ -4,124 +4,119 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// A proof shows that a step can fail: it breaks what the step claims. begin is
-// called before the step, meddle in the middle of it; undo, after it, also brings
-// back what the step itself left broken. Each may be nil.
+// A proof shows that a step can fail: it breaks what the step claims. What it
+// leaves broken is mended after the step.
 type proof struct {
 	what   string
-	begin  func(*deployment)
-	meddle func(context.Context, *deployment) error
-	object func(context.Context, *deployment, item) error // as meddle, of steps with one object
-	undo   func(context.Context, *deployment) error
+	begin  func(*client) // before the step
+	at     point
+	meddle func(context.Context, *deployment, item) error // in the middle of it
 }
 
-func wrongBytes() proof {
-	return proof{
-		what:  "the first byte of what clients get is changed",
-		begin: func(d *deployment) { d.client.flip.Store(true) },
-		undo:  func(_ context.Context, d *deployment) error { d.client.flip.Store(false); return nil },
-	}
+// A point is a place in a step where a proof may meddle.
+type point int
+
+const (
+	whileBroken point = iota // after the step's own fault, if it has one
+	onceMended               // when the fault is over
+)
+
+func kill(name string) func(context.Context, *deployment, item) error {
+	return func(ctx context.Context, d *deployment, _ item) error { return d.do(ctx, "kill", name) }
 }
 
-func noPurge() proof {
-	return proof{
-		what:  "the purge is not sent",
-		begin: func(d *deployment) { d.client.swallow.Store(true) },
-		undo:  func(_ context.Context, d *deployment) error { d.client.swallow.Store(false); return nil },
-	}
+func stopsAnswering(name string) func(context.Context, *deployment, item) error {
+	return func(ctx context.Context, d *deployment, _ item) error { return d.do(ctx, "pause", name) }
 }
 
-func purgedToo() proof {
-	return proof{
-		what: "the copy is purged beside the flush",
-		object: func(ctx context.Context, d *deployment, i item) error {
-			return d.client.purge(ctx, d.balancerURL(), i)
-		},
-	}
+func leavesNetwork(name string) func(context.Context, *deployment, item) error {
+	return func(ctx context.Context, d *deployment, _ item) error { return d.cutOff(ctx, name) }
 }
 
-// otherToo breaks another service in the middle of a step, by a command of
-// docker, and mends it by another.
-func otherToo(name, command, undo string) proof {
-	return proof{
-		what:   command + " " + name + ", too",
-		meddle: func(ctx context.Context, d *deployment) error { return d.do(ctx, command, name) },
-		undo:   func(ctx context.Context, d *deployment) error { return d.do(ctx, undo, name) },
-	}
+func purgeObject(ctx context.Context, d *deployment, i item) error {
+	return d.client.purge(ctx, d.balancerURL(), i)
 }
 
-func otherCutOff(name string) proof {
-	return proof{
-		what:   "cut off " + name + ", too",
-		meddle: func(ctx context.Context, d *deployment) error { return d.cutOff(ctx, name) },
-		undo:   func(ctx context.Context, d *deployment) error { return d.rejoin(ctx, name) },
+// deleteObject deletes a copy behind the deployment's back.
+func deleteObject(ctx context.Context, d *deployment, i item) error {
+	a, err := d.client.ask(ctx, d.balancerURL(), i)
+	if err != nil {
+		return err
 	}
+	location, err := url.Parse(a.location)
+	if err != nil {
+		return err
+	}
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(location.Path, "/"), "/")
+	client := s3.New(s3.Options{
+		BaseEndpoint: aws.String("http://127.0.0.1:" + location.Port()), UsePathStyle: true, Region: i.region,
+		Credentials: credentials.NewStaticCredentialsProvider("cloudmirror", "for-trying-only", ""),
+	})
+	_, err = client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
+	return err
 }
 
-// prove plays a step with its proof, and returns an error if it passes.
-func (d *deployment) prove(ctx context.Context, s step) error {
-	d.proving = true
-	d.meddle = func(ctx context.Context) error {
-		if s.proof.meddle == nil {
-			return nil
-		}
-		return s.proof.meddle(ctx, d)
+// meddle is called by steps at the points where a proof may break something.
+func (d *deployment) meddle(ctx context.Context, at point, i item) error {
+	if p := d.proof; p != nil && p.meddle != nil && p.at == at {
+		return p.meddle(ctx, d, i)
 	}
-	d.meddleWith = func(ctx context.Context, i item) error {
-		if s.proof.object == nil {
-			return nil
-		}
-		return s.proof.object(ctx, d, i)
-	}
-	if s.proof.begin != nil {
-		s.proof.begin(d)
-	}
-	red := s.run(ctx, d)
-	d.holdStill()
-	if s.proof.undo != nil {
-		if err := s.proof.undo(ctx, d); err != nil {
-			return fmt.Errorf("undo the proof: %w", err)
-		}
-	}
-	if err := d.mend(ctx); err != nil {
-		return fmt.Errorf("after the proof: %w", err)
-	}
-	if red == nil {
-		return fmt.Errorf("it passes although: %s", s.proof.what)
-	}
-	logf("    red when broken (%s), as it should: %v", s.proof.what, red)
 	return nil
 }
 
-// holdStill ends all proofs.
-func (d *deployment) holdStill() {
-	d.proving = false
-	d.meddle = func(context.Context) error { return nil }
-	d.meddleWith = func(context.Context, item) error { return nil }
+// isBroken says that a proof keeps the deployment from being as it was.
+func (d *deployment) isBroken() bool { return d.proof != nil }
+
+// prove plays a step with each of its proofs, and returns an error if it passes.
+func (d *deployment) prove(ctx context.Context, s step) error {
+	for _, p := range s.proofs {
+		d.proof = &p
+		if p.begin != nil {
+			p.begin(d.client)
+		}
+		red := s.run(ctx, d)
+		d.proof = nil
+		d.client.behave()
+		if err := d.mend(ctx); err != nil {
+			return fmt.Errorf("after the proof: %w", err)
+		}
+		if red == nil {
+			return fmt.Errorf("it passes although: %s", p.what)
+		}
+		logf("    red, as it should be, when %s: %v", p.what, red)
+	}
+	return nil
 }
 
-// mend brings back what a step that failed half-way left broken.
+// mend brings back what a proof, or a step that failed half-way, left broken.
 func (d *deployment) mend(ctx context.Context) error {
-	for _, name := range []string{"frontend-2", "copier-us-east-1", "storage-eu-west-1", "redis"} {
+	for _, name := range slices.Concat(serving, []string{"origin"}) {
 		id, err := d.container(ctx, name)
 		if err != nil {
 			return err
 		}
-		if state, err := d.docker(ctx, "inspect", "-f", "{{.State.Status}}", id); err != nil || state == "paused" {
-			if err := errors.Join(err, d.do(ctx, "unpause", name)); err != nil {
-				return err
-			}
-		}
-		networks, err := d.docker(ctx, "inspect", "-f", "{{len .NetworkSettings.Networks}}", id)
-		if err == nil && networks == "0" {
-			err = d.rejoin(ctx, name)
-		}
-		if err == nil {
-			err = d.do(ctx, "start", name)
-		}
+		state, err := d.docker(ctx, "inspect", "-f", "{{.State.Status}} {{len .NetworkSettings.Networks}}", id)
 		if err != nil {
+			return err
+		}
+		status, networks, _ := strings.Cut(state, " ")
+		var unpaused, rejoined error
+		if status == "paused" {
+			unpaused = d.do(ctx, "unpause", name)
+		}
+		if networks == "0" {
+			rejoined = d.rejoin(ctx, name)
+		}
+		if err := errors.Join(unpaused, rejoined, d.do(ctx, "start", name)); err != nil {
 			return err
 		}
 	}

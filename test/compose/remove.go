@@ -15,10 +15,26 @@ func (d *deployment) remove(ctx context.Context) error {
 	var errs []error
 	if exists(d.dir + "/override.yaml") { // else nothing was started
 		_, err := d.run(ctx, "down", "-v", "--remove-orphans", "-t", "5")
-		errs = append(errs, err, d.meddle(ctx))
+		errs = append(errs, err)
 	}
-	errs = append(errs, d.images.remove(ctx, d.engine), d.remains(ctx))
+	errs = append(errs, d.images.remove(ctx, d.engine), d.remains(ctx), d.proveRemains(ctx))
 	return errors.Join(errs...)
+}
+
+// proveRemains leaves a volume behind, and returns an error if that is not seen.
+func (d *deployment) proveRemains(ctx context.Context) error {
+	name, err := d.docker(ctx, "volume", "create", "--label", "com.docker.compose.project="+d.project)
+	if err != nil {
+		return err
+	}
+	red := d.remains(ctx)
+	if _, err := d.docker(ctx, "volume", "rm", name); err != nil {
+		return err
+	}
+	if red == nil {
+		return errors.New("a volume was left on purpose, and was not seen")
+	}
+	return nil
 }
 
 // remains returns an error that names what is left of the run.
