@@ -29,6 +29,9 @@ RUN   ?=
 SHORT ?=
 SOAK  ?= 10m
 
+# How `make image` names the image.
+IMAGE ?= cloudmirror:latest
+
 # Go stamps binaries with the revision, and fails where git does not let it (as
 # in a clone that is another user's).
 ifeq ($(shell git status --porcelain >/dev/null 2>&1 && echo readable),)
@@ -42,6 +45,13 @@ help: ## lists these targets
 .PHONY: build
 build: ## builds bin/cloudmirror, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/cloudmirror ./cmd/cloudmirror
+
+.PHONY: image
+image: ## builds the image, IMAGE=name:tag, with the binary built here: needs no network
+	@scripts/rootfs bin/image
+	@docker build -q -t '$(IMAGE)' --target prebuilt -f deploy/Dockerfile \
+		--build-arg VERSION='$(shell git describe --tags --always --dirty 2>/dev/null)' \
+		--build-arg REVISION='$(shell git rev-parse HEAD 2>/dev/null)' bin/image
 
 .PHONY: demo
 demo: build ## shows a miss and a hit, with a small origin of its own
@@ -136,6 +146,12 @@ faults: faults-deps ## breaks one part after the other under load; RUN=regexp, S
 .PHONY: soak
 soak: faults-deps ## load with faults for SOAK (default 10m), then compares memory and goroutines
 	@go run ./test/faults -soak '$(SOAK)' -out docs/soak.md
+
+.PHONY: compose-test
+compose-test: deps ## runs deploy/compose.yaml and breaks its parts; RUN=regexp, PROVE=1, COMPOSE=docker-compose
+	@scripts/deps redis haproxy
+	@scripts/tool '$(MINIO)'
+	@go run ./test/compose $(if $(CI),-optional) $(if $(PROVE),-prove) $(if $(RUN),-run '$(RUN)') $(if $(COMPOSE),-compose '$(COMPOSE)')
 
 .PHONY: clean
 clean: ## removes what was built, but not .tools

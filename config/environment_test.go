@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -84,6 +85,30 @@ func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 	}
 }
 
+func TestBackendsOfTheCommandLineWinOverTheFile(t *testing.T) {
+	path := write(t, `copier: {backends: ["s3/r"]}
+services: {s3: {allow: ["^https://"], backends: {r: {storage: {type: file}}, q: {storage: {type: file}}}}}
+`)
+	for name, test := range map[string]struct {
+		flags []string
+		want  string
+	}{
+		"none": {nil, "[s3/r]"},
+		"one":  {[]string{"s3/q"}, "[s3/q]"},
+		"all":  {[]string{"s3/q", "s3/r"}, "[s3/q s3/r]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := config.Load(path, nil, config.Overrides{CopierBackends: test.flags})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(c.Copier.Backends); got != test.want {
+				t.Errorf("%s is not %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestAnEmptyVariableCountsAsNotSet(t *testing.T) {
 	if c := load(t, "listen: :1\npublic_url: http://a\n"+minimal, "CLOUDMIRROR_LISTEN="); c.Listen != ":1" {
 		t.Errorf("listen is %q", c.Listen)
@@ -124,11 +149,16 @@ func TestBadVariablesAndFlagsAreNamed(t *testing.T) {
 			want:    `the defaults: copier.memory: "192MiB" must be at least copier.part_size, which is 1GiB`,
 		},
 		"flags": {
-			overrides: config.Overrides{Listen: "80", DataDir: "a\x00", Allow: []string{"^ftp://"}, AllowAddresses: []string{"127.0.0.1"}},
+			overrides: config.Overrides{Listen: "80", DataDir: "a\x00", Allow: []string{"^ftp://"}, AllowAddresses: []string{"127.0.0.1"}, CopierBackends: []string{"s3"}},
 			want: `--listen: "80" must be host:port, such as 127.0.0.1:8080 or :8080
 --data-dir: "a\x00" must be a path without control characters
 --allow: "^ftp://" must begin with ^https://, ^http:// or ^https?://
---allow-address: "127.0.0.1" must be a range of addresses: write 127.0.0.1/32`,
+--allow-address: "127.0.0.1" must be a range of addresses: write 127.0.0.1/32
+--backend: "s3" is not of the form service/region`,
+		},
+		"a flag that names no backend": {
+			overrides: config.Overrides{CopierBackends: []string{"s3/nowhere-1"}},
+			want:      `--backend: copier.backends[0]: "s3/nowhere-1" must be a backend of services: s3/us-east-1`,
 		},
 	}
 	for name, test := range tests {

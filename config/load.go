@@ -24,6 +24,8 @@ type Overrides struct {
 	// AllowAddresses (--allow-address) replaces the CIDRs that every service
 	// lets through its private-address guard.
 	AllowAddresses []string
+	// CopierBackends (--backend) replaces copier.backends.
+	CopierBackends []string
 }
 
 // Load reads the configuration from the file at path, the variables of the
@@ -108,6 +110,14 @@ func (c *Config) override(keys section, o Overrides) []error {
 	addresses, err := parseAll(o.AllowAddresses, prefix())
 	if err != nil {
 		problems = append(problems, problem("--allow-address", "", err))
+	}
+	backends, err := parseAll(o.CopierBackends, backendID())
+	if err != nil {
+		problems = append(problems, problem("--backend", "", err))
+	}
+	if len(backends) > 0 {
+		c.Copier.Backends = backends
+		c.sources["copier.backends"] = "--backend"
 	}
 	for i := range c.Services {
 		s := &c.Services[i]

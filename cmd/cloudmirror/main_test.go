@@ -87,6 +87,11 @@ func TestExitStatus(t *testing.T) {
 			[]string{"frontend"}, 2, "the defaults: cache.type: \"memory\" works within one process only: frontend needs redis",
 		},
 		"a copier on memory": {[]string{"copier"}, 2, "copier needs sqs"},
+		"a copier for a backend that is none": {
+			[]string{"copier", "--backend", "s3/nowhere-1"},
+			2,
+			"--backend: copier.backends[0]: \"s3/nowhere-1\" must be a backend",
+		},
 		"a URL that is none": {[]string{"rewrite", "ftp://example.com/"}, 1, "cloudmirror: ftp://example.com/: the URL must begin with http:// or https://\n"},
 	}
 	for name, test := range tests {

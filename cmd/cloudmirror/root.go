@@ -41,7 +41,7 @@ configuration is wrong.`,
 		c.serveCommand(), c.frontendCommand(), c.copierCommand(),
 		c.rewriteCommand(), c.purgeCommand(), c.statusCommand(), c.verifyCommand(), c.dlqCommand(),
 		c.provisionCommand(), c.doctorCommand(),
-		c.configCommand(), c.versionCommand(),
+		c.configCommand(), c.healthCommand(), c.versionCommand(),
 	)
 	return root
 }
