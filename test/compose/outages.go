@@ -80,8 +80,10 @@ func copierStopped(ctx context.Context, d *deployment) error {
 	if err := d.meddle(ctx, onceMended, i); err != nil {
 		return err
 	}
-	if err := d.client.awaitCopy(ctx, i, 60*time.Second); err != nil {
-		return err
+	for _, i := range []item{i, newItem("us-east-1")} {
+		if err := d.client.awaitCopy(ctx, i, 60*time.Second); err != nil {
+			return err
+		}
 	}
 	return d.serveOn(ctx)
 }
