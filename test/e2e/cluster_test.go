@@ -113,7 +113,8 @@ func TestFlushUnderLoad(t *testing.T) {
 
 func TestKilledCopier(t *testing.T) {
 	d, _, copiers := newCluster(t, "    wait: 1s")
-	d.origin.Set("/big", origintest.Behaviour{SizeBytes: 20 << 20, BytesPerSecond: 8 << 20})
+	const size = 19 << 20 // less than four parts: one connection, one GET
+	d.origin.Set("/big", origintest.Behaviour{SizeBytes: size, BytesPerSecond: 8 << 20})
 	if a := d.get("/big"); a.status != http.StatusFound || d.isCopy(a) {
 		t.Fatalf("while it is copied: %d to %q, want the origin", a.status, a.location)
 	}
@@ -126,7 +127,7 @@ func TestKilledCopier(t *testing.T) {
 	}
 	d.start("copier")
 	d.eventually("the copy is made after all", func() bool { return d.isCopy(d.get("/big")) })
-	if got := d.fetch("/big"); got.body != string(origintest.Bytes("/big", 20<<20)) {
+	if got := d.fetch("/big"); got.body != string(origintest.Bytes("/big", size)) {
 		t.Errorf("the copy has %d bytes, not the origin's", len(got.body))
 	}
 	if n := d.origin.Count(http.MethodGet, "/big"); n != 2 {
