@@ -130,6 +130,11 @@ func run(ctx context.Context, how effort, only, out, note string) error {
 			r = failed(s, err)
 		}
 		d.add(s, r, l.takeCommands())
+		if out != "-" {
+			if err := d.write(out); err != nil { // what was measured stands, whatever becomes of the rest
+				return err
+			}
+		}
 		fmt.Fprintf(os.Stderr, "bench: %s took %v\n", s.name, time.Since(begun).Round(time.Second))
 	}
 	return d.write(out)
