@@ -38,7 +38,8 @@ func (d *deployment) configText(redisAddress, sqsAddress string) string {
 	fmt.Fprintf(&b, "data_dir: '%s'\nadmin_tokens: ['%s']\n", d.path("data"), adminToken)
 	fmt.Fprintf(&b, "cache: {type: redis, redis: {url: 'redis://%s/0'}}\n", redisAddress)
 	fmt.Fprintf(&b, "queue: {type: sqs, sqs: {endpoint: 'http://%s', prefix: 'faults-', visibility: %s}}\n", sqsAddress, visibility)
-	fmt.Fprintf(&b, "copier: {concurrency: 8, part_size: 5MiB, memory: 128MiB, grace: 10s}\n")
+	// One connection for each copy: so the origin's requests count copies.
+	fmt.Fprintf(&b, "copier: {concurrency: 8, connections: 1, part_size: 5MiB, memory: 128MiB, grace: 10s}\n")
 	fmt.Fprintf(&b, "services:\n  %s:\n", service)
 	fmt.Fprintf(&b, "    allow: ['^http://%s/']\n", strings.ReplaceAll(d.originName, ".", `\.`))
 	fmt.Fprintf(&b, "    allow_addresses: ['127.0.0.0/8']\n    ports: []\n    wait: %ds\n    negative_ttl: 5s\n    backends:\n", waitSeconds)
