@@ -80,7 +80,11 @@ func run(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() {
+		if !s.keep { // containers have a file of it
+			_ = os.RemoveAll(dir)
+		}
+	}()
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // containers read the configuration below
 		return err
 	}
@@ -91,7 +95,7 @@ func run(ctx context.Context, s settings) (err error) {
 	}
 	defer func() {
 		if s.keep {
-			logf("left running: project %s, %s", d.project, d.balancerURL())
+			logf("left running: project %s, %s; its files are in %s", d.project, d.balancerURL(), dir)
 			return
 		}
 		if removed := d.remove(ctx); removed != nil {
