@@ -64,12 +64,12 @@ var sections = []section{
 	{"trips", "Round trips", measureTrips},
 	{"waiters", "Many clients waiting for one object", measureWaiters},
 	{"files", "A large object to files", measureFiles},
-	{"s3", "A large object to S3", measureS3},
-	{"memory", "Many copies at once", measureMemory},
 	{"small", "Many small objects", measureSmall},
 	{"distance", "A large object over a long distance", measureDistance},
 	{"growth", "Many entries", measureGrowth},
 	{"start", "Start, and size", measureStart},
+	{"s3", "A large object to S3", measureS3},
+	{"memory", "Many copies at once", measureMemory},
 }
 
 func main() {
