@@ -2,6 +2,7 @@ package rediscache
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,11 @@ const (
 	farTrip  = 5 * time.Millisecond
 	farLimit = 64
 )
+
+// errUnanswered marks commands until there is an answer. Of a pipeline that fails
+// since its connection is refused, by a wrong password for example, go-redis
+// leaves the commands as they are (v9.23), so that they seem to have found nothing.
+var errUnanswered = errors.New("rediscache: not answered")
 
 // A gatherer sends reads that are asked for at the same time in one pipeline:
 // while as many pipelines are under way as there are processors (many more, if
@@ -121,14 +127,18 @@ func (g *gatherer) run(reads []*gathered) {
 	ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
 	defer cancel()
 	commands := make([]*redis.StringCmd, len(reads))
-	_, _ = g.client.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
+	_, err := g.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, read := range reads {
 			commands[i] = p.Get(ctx, read.name)
+			commands[i].SetErr(errUnanswered)
 		}
 		return nil
 	})
 	for i, read := range reads {
 		read.result, read.err = commands[i].Result()
+		if errors.Is(read.err, errUnanswered) && err != nil {
+			read.err = err
+		}
 		close(read.done)
 	}
 }
