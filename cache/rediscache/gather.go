@@ -2,6 +2,7 @@ package rediscache
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -19,20 +20,30 @@ const (
 	farLimit = 64
 )
 
+// errUnanswered marks commands until there is an answer. Of a pipeline that fails
+// since its connection is refused, by a wrong password for example, go-redis
+// leaves the commands as they are (v9.23), so that they seem to have found nothing.
+var errUnanswered = errors.New("rediscache: not answered")
+
 // A gatherer sends reads that are asked for at the same time in one pipeline:
 // while as many pipelines are under way as there are processors (many more, if
-// Redis is far), reads wait and go together with the next one. A caller waits as long as its context lets it,
-// whatever becomes of the pipeline.
+// Redis is far), reads wait and go together with the next one.
 type gatherer struct {
-	client  redis.UniversalClient
-	timeout time.Duration // of a pipeline
-	limit   int           // of pipelines under way
-	running sync.WaitGroup
+	client   redis.UniversalClient
+	calls    *calls
+	patience time.Duration // of who reads
+	limit    int           // of pipelines under way
 
 	mu       sync.Mutex
-	underWay int
+	underWay map[*pipeline]struct{}
 	trip     time.Duration // of the last few
 	waiting  []*gathered
+}
+
+// A pipeline is some reads on their way.
+type pipeline struct {
+	began time.Time
+	reads []*gathered
 }
 
 // A gathered is one read. Its result is there when done is closed.
@@ -41,32 +52,53 @@ type gathered struct {
 	name   string
 	result string
 	err    error
+	left   bool // the caller does not wait any more; guarded by the gatherer's mu
 	done   chan struct{}
 }
 
-func newGatherer(client redis.UniversalClient, timeout time.Duration) *gatherer {
-	return &gatherer{client: client, timeout: timeout, limit: max(2, runtime.GOMAXPROCS(0))}
+func newGatherer(client redis.UniversalClient, c *calls, patience time.Duration) *gatherer {
+	return &gatherer{
+		client: client, calls: c, patience: patience, limit: max(2, runtime.GOMAXPROCS(0)),
+		underWay: make(map[*pipeline]struct{}),
+	}
 }
 
-// get is a GET.
+// get is a GET. The caller waits as long as its context and the patience of the
+// gatherer let it, whatever becomes of the pipeline.
 func (g *gatherer) get(ctx context.Context, name string) (string, error) {
-	g.mu.Lock()
-	if g.underWay < g.room() {
-		g.underWay++
-		g.mu.Unlock()
-		began := time.Now()
-		raw, err := g.client.Get(ctx, name).Result() // alone
-		g.next(time.Since(began))                    //nolint:contextcheck // a pipeline is of many callers, and outlives each
-		return raw, err
-	}
 	read := &gathered{ctx: ctx, name: name, done: make(chan struct{})}
+	g.mu.Lock()
 	g.waiting = append(g.waiting, read)
+	g.dispatch() //nolint:contextcheck // a pipeline is of many callers, and outlives each
 	g.mu.Unlock()
-	select {
-	case <-read.done:
-		return read.result, read.err
-	case <-ctx.Done():
-		return "", ctx.Err()
+	if err := await(ctx, read.done, g.patience); err != nil {
+		g.leave(read) //nolint:contextcheck // as above
+		return "", err
+	}
+	return read.result, read.err
+}
+
+// dispatch begins pipelines while there is room for them. Reads whose callers
+// have left are dropped, so that those of a frozen server do not pile up. The
+// caller holds the lock.
+func (g *gatherer) dispatch() {
+	for len(g.waiting) > 0 && len(g.underWay) < g.room() {
+		p := &pipeline{began: time.Now()}
+		taken := 0
+		for ; taken < len(g.waiting) && len(p.reads) < maxGathered; taken++ {
+			if read := g.waiting[taken]; !read.left && read.ctx.Err() == nil {
+				p.reads = append(p.reads, read)
+			}
+		}
+		clear(g.waiting[:taken])
+		g.waiting = g.waiting[taken:]
+		if len(p.reads) == 0 {
+			continue
+		}
+		g.underWay[p] = struct{}{}
+		if !g.calls.begin(func() { g.run(p) }) {
+			g.finish(p, redis.ErrClosed)
+		}
 	}
 }
 
@@ -79,47 +111,53 @@ func (g *gatherer) room() int {
 	return g.limit
 }
 
-// next ends what was under way and took so long, and begins what has waited for
-// it. Reads whose
-// callers have left are dropped, so that those of a frozen server do not pile up.
-func (g *gatherer) next(took time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.trip += (took - g.trip) / 8
-	var reads []*gathered
-	taken := 0
-	for ; taken < len(g.waiting) && len(reads) < maxGathered; taken++ {
-		if read := g.waiting[taken]; read.ctx.Err() == nil {
-			reads = append(reads, read)
-		}
-	}
-	clear(g.waiting[:taken])
-	g.waiting = g.waiting[taken:]
-	if len(reads) == 0 {
-		g.underWay--
-		return
-	}
-	g.running.Go(func() { // not in the caller, who has its answer
-		began := time.Now()
-		g.run(reads)
-		g.next(time.Since(began))
-	})
-}
-
-// run sends one pipeline. It is bounded by a time of its own: its callers leave
-// when they like.
-func (g *gatherer) run(reads []*gathered) {
-	ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
+// run sends one pipeline and lets the next ones begin. It is bounded by a time of
+// its own: its callers leave when they like.
+func (g *gatherer) run(p *pipeline) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
-	commands := make([]*redis.StringCmd, len(reads))
-	_, _ = g.client.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
-		for i, read := range reads {
-			commands[i] = p.Get(ctx, read.name)
+	commands := make([]*redis.StringCmd, len(p.reads))
+	_, err := g.client.Pipelined(ctx, func(line redis.Pipeliner) error {
+		for i, read := range p.reads {
+			commands[i] = line.Get(ctx, read.name)
+			commands[i].SetErr(errUnanswered)
 		}
 		return nil
 	})
-	for i, read := range reads {
+	for i, read := range p.reads {
 		read.result, read.err = commands[i].Result()
+		if errors.Is(read.err, errUnanswered) && err != nil {
+			read.err = err
+		}
 		close(read.done)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.trip += (time.Since(p.began) - g.trip) / 8
+	delete(g.underWay, p)
+	g.dispatch()
+}
+
+// finish ends a pipeline that cannot be sent. The caller holds the lock.
+func (g *gatherer) finish(p *pipeline, err error) {
+	for _, read := range p.reads {
+		read.err = err
+		close(read.done)
+	}
+	delete(g.underWay, p)
+}
+
+// leave forgets a read whose caller has lost patience. Pipelines that are as late
+// hold up no others any more: their connections may be dead. Those that go on are
+// bounded by their time and by the connections of the client.
+func (g *gatherer) leave(read *gathered) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	read.left = true
+	for p := range g.underWay {
+		if time.Since(p.began) >= g.patience {
+			delete(g.underWay, p)
+		}
+	}
+	g.dispatch()
 }
