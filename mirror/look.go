@@ -103,14 +103,14 @@ func (m *Mirror) runLooks(key cache.Key, b *Backend, o cloudmirror.Object) {
 
 // runLook looks at an object when it is its turn. Until then, callers may join.
 func (m *Mirror) runLook(key cache.Key, b *Backend, o cloudmirror.Object) (sight, error) {
-	ctx, cancel := context.WithTimeout(m.life, m.timing.Look)
-	defer cancel()
-	err := m.lookSlots.Acquire(ctx, 1)
+	err := m.lookSlots.Acquire(m.life, 1)
 	began := m.beginLook(key)
 	if err != nil {
-		return sight{}, fmt.Errorf("wait for a turn to look at storage: %w", err)
+		return sight{}, ErrClosed
 	}
 	defer m.lookSlots.Release(1)
+	ctx, cancel := context.WithTimeout(m.life, m.timing.Look)
+	defer cancel()
 	var seen sight
 	err = b.looks.do(m.life, func() (err error) {
 		seen, err = lookAt(ctx, b, o)

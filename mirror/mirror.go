@@ -61,8 +61,9 @@ func (t Timing) withDefaults() Timing {
 }
 
 // maxLooks bounds the looks at storage that one process has under way at once.
-// One more waits for its turn within its deadline.
-const maxLooks = 256
+// One more waits for its turn; its deadline begins with that. Of a storage that
+// does not answer, the breaker lets all who wait go.
+const maxLooks = 64
 
 // Near is what a process remembers of entries that are present.
 type Near interface {
