@@ -21,7 +21,7 @@ const (
 	minDeferral   = time.Second           // what SQS can tell apart
 	maxDeferral   = 5 * time.Minute       // the estimate may be wrong: look again
 	assumedPace   = 10 * time.Millisecond // of a host that ended few copies yet; too early is better than too late
-	provenTurns   = 32                    // how few: the first ones may have been slow by chance
+	provenTurns   = 64                    // how few: the first ones may have been slow by chance
 	paceSmoothing = 8                     // the last so many turns make the pace
 )
 
@@ -121,8 +121,12 @@ func (h *host) sitDown() bool {
 // room. The caller holds the lock.
 func (h *host) seats() int {
 	perTurn := roomPerTurn
-	if h.pace > 0 {
-		perTurn = max(perTurn, int(roomTime/h.pace))
+	switch {
+	case h.ended == 0: // it may never end a copy
+	case h.ended < provenTurns:
+		perTurn = int(roomTime / assumedPace)
+	default:
+		perTurn = max(perTurn, int(roomTime/max(h.pace, 1)))
 	}
 	return min(perTurn*h.limit, max(h.room.limit/2, roomPerTurn*h.limit))
 }
