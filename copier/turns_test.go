@@ -182,8 +182,11 @@ func TestAFloodOfAFastHostIsNotDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(copiesIn(20 * time.Millisecond))
-		b.ask("https://fast.test/first") // its pace is known
-		b.wait("https://fast.test/first", time.Second)
+		for i := range 100 { // its pace is known
+			url := fmt.Sprintf("https://fast.test/first/%d", i)
+			b.ask(url)
+			b.wait(url, time.Second)
+		}
 		before := b.queue.sends()
 		for i := range 500 {
 			b.ask(fmt.Sprintf("https://fast.test/%d", i))
