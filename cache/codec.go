@@ -27,6 +27,7 @@ type wire struct {
 	Until      int64        `json:"until,omitempty"`
 	Purged     int64        `json:"purged,omitempty"`
 	Job        string       `json:"job,omitempty"`
+	Nonce      string       `json:"nonce,omitempty"`
 	Attempt    string       `json:"attempt,omitempty"`
 	Tries      int          `json:"tries,omitempty"`
 	SizeBytes  int64        `json:"size,omitempty"`
@@ -58,7 +59,7 @@ func (e Entry) Encode() string {
 func (e Entry) encodeJSON() string {
 	w := wire{
 		Version: codecVersion, State: e.State, Generation: string(e.Generation), Until: milliseconds(e.Until),
-		Purged: milliseconds(e.PurgedUntil), Job: e.Job, Attempt: e.Attempt, Tries: e.Tries,
+		Purged: milliseconds(e.PurgedUntil), Job: e.Job, Nonce: e.Nonce, Attempt: e.Attempt, Tries: e.Tries,
 		SizeBytes: e.Copy.SizeBytes, SHA256: e.Copy.SHA256, StoredAt: milliseconds(e.Copy.StoredAt),
 		DoneBytes: e.Progress.DoneBytes, TotalBytes: e.Progress.TotalBytes,
 	}
@@ -101,7 +102,7 @@ func Decode(stored string) (Entry, error) {
 	}
 	e := Entry{
 		State: w.State, Generation: g, Until: fromMilliseconds(w.Until),
-		PurgedUntil: fromMilliseconds(w.Purged), Job: w.Job, Attempt: w.Attempt, Tries: w.Tries,
+		PurgedUntil: fromMilliseconds(w.Purged), Job: w.Job, Nonce: w.Nonce, Attempt: w.Attempt, Tries: w.Tries,
 		Copy:     Copy{SizeBytes: w.SizeBytes, SHA256: w.SHA256, StoredAt: fromMilliseconds(w.StoredAt)},
 		Progress: Progress{DoneBytes: w.DoneBytes, TotalBytes: w.TotalBytes},
 	}

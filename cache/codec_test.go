@@ -18,6 +18,7 @@ const (
 	storedPresent = `{"v":1,"state":"present","gen":"0","until":1700003600000,"size":5,"sha256":"2cf2","stored":1700000000001}`
 	storedFailed  = `{"v":1,"state":"error","gen":"g1","until":1700003600000,"job":"j1","tries":2,` +
 		`"error":{"code":"OriginStatus","message":"m","cause":"c","status":404,"permanent":true}}`
+	storedQueued  = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1","nonce":"n1"}`
 	storedCopying = `{"v":1,"state":"copying","gen":"0","until":1700003600000,"job":"j1","attempt":"a1","tries":1,"done":7,"total":-1,` +
 		`"error":{"code":"OriginTimeout","retry":1700000000000}}`
 )
@@ -35,6 +36,7 @@ func TestStoredFormStays(t *testing.T) {
 			State: cache.Failed, Generation: "g1", Until: until, Job: "j1", Tries: 2,
 			Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "m", Cause: "c", Status: 404, Permanent: true},
 		}},
+		"queued": {storedQueued, cache.Entry{State: cache.Queued, Generation: "0", Until: until, Job: "j1", Nonce: "n1"}},
 		"copying": {storedCopying, cache.Entry{
 			State: cache.Copying, Generation: "0", Until: until, Job: "j1", Attempt: "a1", Tries: 1,
 			Progress: cache.Progress{DoneBytes: 7, TotalBytes: -1},
@@ -73,7 +75,7 @@ func TestEveryEntryReadsBackAsItWas(t *testing.T) {
 			State:      rapid.SampledFrom(states).Draw(t, "state"),
 			Generation: cloudmirror.Generation(rapid.StringMatching(`[a-z0-9]{1,26}`).Draw(t, "generation")),
 			Until:      moment.Draw(t, "until"),
-			Job:        id.Draw(t, "job"), Attempt: id.Draw(t, "attempt"), Tries: rapid.IntRange(0, 99).Draw(t, "tries"),
+			Job:        id.Draw(t, "job"), Nonce: id.Draw(t, "nonce"), Attempt: id.Draw(t, "attempt"), Tries: rapid.IntRange(0, 99).Draw(t, "tries"),
 			Copy:     cache.Copy{SizeBytes: rapid.Int64Min(0).Draw(t, "size"), SHA256: id.Draw(t, "sha256"), StoredAt: moment.Draw(t, "stored")},
 			Progress: cache.Progress{DoneBytes: rapid.Int64Min(0).Draw(t, "done"), TotalBytes: rapid.Int64Min(-1).Draw(t, "total")},
 		}

@@ -179,6 +179,41 @@ func (w *world) Claim(t *rapid.T) {
 	w.jobs = append(w.jobs, work{job: w.entry.Job, generation: w.entry.Generation})
 }
 
+func (w *world) Reserve(t *rapid.T) {
+	before, job := w.entry.At(w.now), w.newID()
+	w.others(t, func(e cache.Entry) cache.Entry { return e.Reserve(w.now, job, job, queueLease) })
+	if before.State != cache.Absent {
+		if diff := cmp.Diff(before, w.entry.At(w.now)); diff != "" {
+			t.Fatalf("a reservation over %s changed it:\n%s", before.State, diff)
+		}
+		return
+	}
+	w.won = true
+	w.jobs = append(w.jobs, work{job: job, generation: w.entry.Generation})
+}
+
+func (w *world) Adopt(t *rapid.T) {
+	who, reserved := anyOf(t, w.jobs), w.entry
+	w.others(t, func(e cache.Entry) cache.Entry {
+		adopted, err := e.Adopt(who.job, w.anyGeneration(t))
+		if is := reserved.State == cache.Queued && reserved.Nonce == who.job; is != (err == nil) {
+			t.Fatalf("%s adopts, with %s standing: %v", who.job, reserved.Nonce, err)
+		}
+		return adopted
+	})
+}
+
+func (w *world) Discover(t *rapid.T) {
+	who, reserved := anyOf(t, w.jobs), w.entry
+	w.others(t, func(e cache.Entry) cache.Entry {
+		found, err := e.Discover(who.job, w.anyGeneration(t), copied, w.now.Add(copyLife))
+		if is := reserved.State == cache.Queued && reserved.Nonce == who.job; is != (err == nil) {
+			t.Fatalf("%s discovers, with %s standing: %v", who.job, reserved.Nonce, err)
+		}
+		return found
+	})
+}
+
 func (w *world) Release(t *rapid.T) {
 	who := anyOf(t, w.jobs)
 	w.others(t, func(e cache.Entry) cache.Entry { return e.Release(w.now, who.job) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -77,6 +78,7 @@ type Copier struct {
 	slots       chan struct{} // one element for each running copy
 	freed       chan struct{} // has an element if a slot was freed since somebody looked
 	connections int
+	extra       atomic.Int64 // connections that copies have beside their first ones
 	visibility  time.Duration
 	grace       time.Duration
 }

@@ -11,8 +11,9 @@ import (
 
 // A sectionedBody is the body of a copy that may be read over several connections
 // (storage.SectionedBody). Each but the first takes a turn of the server as if it
-// were a copy, so that the server sees no more of them; it does not wait for it,
-// for jobs go first that do.
+// were a copy, so that the server sees no more of them, and counts as one against
+// the copies that the copier makes at a time; it does not wait for either, for jobs
+// go first that do.
 type sectionedBody struct {
 	io.Reader
 	task     *task
@@ -23,11 +24,11 @@ type sectionedBody struct {
 // Sections implements storage.SectionedBody. Where no second connection may be
 // had now, there are none.
 func (b *sectionedBody) Sections(sectionBytes int64) storage.Sections {
-	if !b.server.tryTurn() {
+	if !b.task.tryConnection(b.server) {
 		return nil
 	}
 	from := b.response.Sections(sectionBytes)
-	b.server.giveBackTurn()
+	b.task.endConnection(b.server)
 	if from == nil {
 		return nil
 	}
@@ -48,13 +49,13 @@ type sections struct {
 func (s *sections) Open(ctx context.Context, offset, n int64) (io.ReadCloser, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open >= s.task.connections || s.open > 0 && !s.server.tryTurn() {
+	if s.open >= s.task.connections || s.open > 0 && !s.task.tryConnection(s.server) {
 		return nil, false
 	}
 	body, ok := s.Sections.Open(ctx, offset, n)
 	if !ok {
 		if s.open > 0 {
-			s.server.giveBackTurn()
+			s.task.endConnection(s.server)
 		}
 		return nil, false
 	}
@@ -68,8 +69,25 @@ func (s *sections) closed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open--; s.open > 0 {
-		s.server.giveBackTurn()
+		s.task.endConnection(s.server)
 	}
+}
+
+// tryConnection reports whether a copy may have one more connection to a server
+// now, which costs memory and a turn. If so, the caller calls endConnection. Many
+// copies at once keep the network busy without it.
+func (c *Copier) tryConnection(server *host) bool {
+	most := max(cap(c.slots), c.connections)
+	if int(c.extra.Add(1))+len(c.slots) <= most && server.tryTurn() {
+		return true
+	}
+	c.extra.Add(-1)
+	return false
+}
+
+func (c *Copier) endConnection(server *host) {
+	c.extra.Add(-1)
+	server.giveBackTurn()
 }
 
 // A section is one connection's part of a body.

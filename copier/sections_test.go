@@ -3,6 +3,7 @@ package copier_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"net/http"
 	"testing"
@@ -55,6 +56,33 @@ func TestLargeObjectsAreReadOverSeveralConnections(t *testing.T) {
 				t.Errorf("%v bytes were counted of %d", n, largeBytes)
 			}
 		})
+	}
+}
+
+// However many copies read large objects, they have no more connections than there
+// may be copies, and one each.
+func TestManyCopiesHaveFewConnections(t *testing.T) {
+	w := newSectionedWorld(t)
+	var copies []string
+	for i := range 4 {
+		path := fmt.Sprintf("/large-%d", i)
+		w.origin.Set(path, origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 1 << 20})
+		copies = append(copies, path)
+	}
+	for _, path := range copies {
+		if _, err := w.mirror.Ensure(t.Context(), w.want(path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.startWith(func(o *copier.Options) { o.Concurrency, o.Connections, o.Manners.CopiesPerHost = len(copies), 4, 0 })
+	var most int
+	for _, path := range copies {
+		w.wantLarge(path)
+		most += w.origin.MostStreams(path)
+	}
+	// The last copies may have those of the first ones, when these have ended.
+	if most >= 4*len(copies) {
+		t.Errorf("%d connections, one copy's at its most added to the other's", most)
 	}
 }
 

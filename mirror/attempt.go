@@ -59,7 +59,7 @@ type Attempt struct {
 	ended bool           // completed, failed or handed back
 
 	uncertain bool // the answer to the last try to end it was lost
-	unproven  bool // the entry was put there by us, and the marker not read since
+	unproven  bool // the marker was not read since the entry stands that ours follows on
 }
 
 // Begin starts an attempt for a job. The attempt is only valid with Begun and
@@ -90,11 +90,12 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 		}
 		a.job.Replace = seen.expiring
 	}
-	outcome := cache.StartStale
+	outcome, proven := cache.StartStale, false
 	at, _, err = m.insist(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
 		if a.job.Redriven {
 			e = e.Forgive(now, a.job.Generation)
 		}
+		proven = e.IsReserved(job.Nonce)
 		next, outcome = e.Start(now, a.job.ID, a.id, a.job.Generation, m.timing.CopyLease)
 		if outcome == cache.StartWon {
 			next.Tries = max(next.Tries, a.job.Tries)
@@ -104,7 +105,7 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 	if err != nil {
 		return nil, None, err
 	}
-	a.at, a.unproven = at, true
+	a.at, a.unproven = at, !proven
 	switch {
 	case outcome == cache.StartBusy && at.Entry.Job == job.ID:
 		return nil, Held, nil

@@ -9,9 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/queue"
 )
 
 // After a purge overtook it, a flight waits a little and looks again, so often at
@@ -32,9 +30,9 @@ type flight struct {
 	cancel  context.CancelFunc
 	waiters int // guarded by Mirror.mu
 
-	// foreseen is how many changes of the entry will be told of that need no look,
-	// since the flight knows what they are. Of its own goroutine.
-	foreseen int
+	// Of its own goroutine:
+	foreseen int    // how many changes of the entry will be told of that need no look, since it knows what they are
+	reserved string // the job of a reservation that is not kept for as long as a queue may take yet
 
 	mu     sync.Mutex
 	latest *news
@@ -205,6 +203,7 @@ func (f *flight) step(ctx context.Context, at cache.Snapshot, view View) (pause 
 			return min(f.mirror.timing.Poll, e.Failure.RetryAt.Sub(now)), false, nil
 		case e.Pending() && !e.Lapsed(now):
 			f.tell(settled, view, nil)
+			f.keepReservation(ctx, at)
 			return min(f.mirror.timing.Poll, e.Until.Sub(now)), false, nil
 		}
 		began := f.mirror.moment()
@@ -224,99 +223,6 @@ func (f *flight) step(ctx context.Context, at cache.Snapshot, view View) (pause 
 
 // errStale says that the object was purged since the look at storage began.
 var errStale = errors.New("mirror: purged meanwhile")
-
-// advance handles an entry that needs somebody to act: storage is looked at and,
-// if it has no copy, a job is claimed and sent. The view is set if storage has
-// one.
-func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot, View, error) {
-	m := f.mirror
-	seen, err := m.look(ctx, f.backend, f.want.Object)
-	if err != nil {
-		return at, View{Entry: at.Entry, Now: at.Now()}, err
-	}
-	if seen.found {
-		view := m.backfill(ctx, f.backend, f.want.Object, f.key, at, seen)
-		if view.Entry.State != cache.Present {
-			return at, view, errStale
-		}
-		return at, view, nil
-	}
-	next, err := f.claim(ctx, at, seen)
-	return next, View{}, err
-}
-
-// claim claims an object that has no copy and sends the job if that is won. From
-// the claim on it does not end with ctx, whose client may leave: "pending" means
-// that a job exists.
-func (f *flight) claim(ctx context.Context, at cache.Snapshot, seen sight) (cache.Snapshot, error) {
-	m, b, key := f.mirror, f.backend, f.key
-	ctx = context.WithoutCancel(ctx)
-	id, outcome, claimed := cloudmirror.NewID(), cache.ClaimPending, ""
-	at, _, err := m.update(ctx, key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
-		next, outcome = e.Claim(now, id, seen.generation, m.timing.QueueLease)
-		claimed = next.Job
-		return next, nil
-	})
-	won := outcome == cache.ClaimWon || outcome == cache.ClaimResend
-	switch {
-	case err != nil && won: // the claim may have been made, and only the answer lost
-		m.release(ctx, key, cache.Snapshot{}, claimed)
-		return at, err
-	case err != nil:
-		return at, err
-	case outcome == cache.ClaimStale:
-		return at, errStale
-	case !won:
-		return at, nil
-	}
-	job := queue.Job{
-		ID: at.Entry.Job, Object: f.want.Object, Backend: b.ID, Generation: at.Entry.Generation,
-		Tries: at.Entry.Tries, Replace: seen.expiring, SentAt: at.Now(),
-	}
-	if err := m.send(ctx, b, job); err != nil {
-		m.release(ctx, key, at, job.ID)
-		return at, err
-	}
-	f.foreseen = foreseenChanges
-	return at, nil
-}
-
-// After a claim was won, the first change that is told of is the claim itself, and
-// the next one, as a rule, a copier that starts on the job. Neither is news to
-// those who wait, so neither is looked at. If it was something else, such as a
-// purge, the poll finds it.
-const foreseenChanges = 2
-
-func (m *Mirror) send(ctx context.Context, b *Backend, job queue.Job) error {
-	err := b.sends.do(ctx, func() error {
-		ctx, cancel := context.WithTimeout(ctx, m.timing.Send)
-		defer cancel()
-		return b.Queue.Send(ctx, job, 0)
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return nil
-}
-
-// release gives a claim back whose job was not sent. If the cache cannot be told,
-// the lease ends it.
-func (m *Mirror) release(ctx context.Context, key cache.Key, at cache.Snapshot, job string) {
-	var err error
-	for range releaseTries {
-		_, _, err = m.insist(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
-			return e.Release(now, job), nil
-		})
-		if err == nil {
-			return
-		}
-		at = cache.Snapshot{}
-	}
-	m.logger.Warn("a claim could not be released; its lease will end it", zap.Error(err))
-}
-
-// releaseTries is how often a claim is tried to be given back.
-const releaseTries = 3
 
 // await waits for a change that was not foreseen, but no longer than pause. The
 // look that follows is at all changes that were told of.

@@ -178,7 +178,7 @@ func (h *history) options(ctx context.Context) (options []func()) {
 	if roomy {
 		for _, process := range []string{"one", "two"} {
 			add(2, func() { h.start(func() { h.ask(ctx, process) }) })
-			add(1, func() { h.start(func() { h.peek(ctx, process) }) })
+			add(2, func() { h.start(func() { h.peek(ctx, process) }) })
 			add(1, func() { h.start(func() { h.purge(ctx, process) }) })
 		}
 	}
@@ -188,7 +188,7 @@ func (h *history) options(ctx context.Context) (options []func()) {
 		}
 		add(1, func() { h.start(func() { h.copy(ctx, "complete", true) }) })
 	}
-	add(4, func() { h.flush(ctx) })
+	add(6, func() { h.flush(ctx) })
 	for _, d := range []time.Duration{time.Second, time.Second, 35 * time.Second, 3 * time.Minute, 50 * time.Minute} {
 		add(1, func() { h.jump(d) })
 	}

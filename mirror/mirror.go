@@ -38,6 +38,7 @@ type Timing struct {
 	Send  time.Duration // sending one job; 2 s
 	Purge time.Duration // each step of a purge; 10 s
 
+	Reserve    time.Duration // how long a claim stands for which no job may have been sent yet; 15 s
 	QueueLease time.Duration // how long a job may wait in its queue before it is sent again; 5 min
 	CopyLease  time.Duration // how long a copier may be silent; 30 s
 	Tombstone  time.Duration // how long a purge is fenced in the cache; 2 min
@@ -50,7 +51,7 @@ type Timing struct {
 func (t Timing) withDefaults() Timing {
 	for field, fallback := range map[*time.Duration]time.Duration{
 		&t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
-		&t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Poll: 3 * time.Second,
+		&t.Reserve: 15 * time.Second, &t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Poll: 3 * time.Second,
 		&t.Breaker: time.Second,
 	} {
 		if *field == 0 {

@@ -21,6 +21,11 @@ type Job struct {
 	Replace    bool                   // a copy that is about to expire is in the way
 	Redriven   bool                   // an operator sends it again: an error that stands is forgiven
 	SentAt     time.Time
+
+	// Nonce is that of the reservation under which the generation was proven to be
+	// the current one. As long as that stands in the cache, it need not be proven
+	// again. Empty: it was not proven.
+	Nonce string
 }
 
 // wireJob is the form of a message. Fields may join without a new version;
@@ -34,6 +39,7 @@ type wireJob struct {
 	Tries      int       `json:"tries,omitempty"`
 	Replace    bool      `json:"replace,omitempty"`
 	Redriven   bool      `json:"redriven,omitempty"`
+	Nonce      string    `json:"nonce,omitempty"`
 	SentAt     time.Time `json:"sent_at"`
 }
 
@@ -42,7 +48,7 @@ func (j Job) Encode() []byte {
 	encoded, err := json.Marshal(wireJob{
 		Version: JobVersion, ID: j.ID, URL: j.Object.URL(), Backend: j.Backend.String(),
 		Generation: string(j.Generation), Tries: j.Tries, Replace: j.Replace, Redriven: j.Redriven,
-		SentAt: j.SentAt.UTC().Truncate(time.Millisecond),
+		Nonce: j.Nonce, SentAt: j.SentAt.UTC().Truncate(time.Millisecond),
 	})
 	if err != nil { // a struct of strings and numbers always encodes
 		panic(fmt.Sprintf("queue: encode a job: %v", err))
@@ -93,6 +99,6 @@ func decodeJob(body []byte) (Job, error) {
 	}
 	return Job{
 		ID: w.ID, Object: object, Backend: backend, Generation: generation,
-		Tries: w.Tries, Replace: w.Replace, Redriven: w.Redriven, SentAt: sentAt,
+		Tries: w.Tries, Replace: w.Replace, Redriven: w.Redriven, SentAt: sentAt, Nonce: w.Nonce,
 	}, nil
 }

@@ -57,15 +57,15 @@ func (p *hitPeers) start(ctx context.Context, l *lab, h *hit) (err error) {
 	if p.serve.process, err = l.startServe(ctx, h); err != nil {
 		return err
 	}
-	if p.gogc, err = l.metric(ctx, p.serve.process, "go_gc_gogc_percent"); err != nil {
+	p.near = &candidate{name: "`cloudmirror frontend` on Redis, with its near cache"}
+	if p.near.process, err = l.startOnRedis(ctx, h, ""); err != nil {
+		return err
+	}
+	if p.gogc, err = l.metric(ctx, p.near.process, "go_gc_gogc_percent"); err != nil {
 		return err
 	}
 	p.echo = &candidate{name: "bare Echo"}
 	if p.echo.process, err = l.startBareEcho(ctx, h, p.gogc); err != nil {
-		return err
-	}
-	p.near = &candidate{name: "`cloudmirror frontend` on Redis, with its near cache"}
-	if p.near.process, err = l.startOnRedis(ctx, h, ""); err != nil {
 		return err
 	}
 	p.plain = &candidate{name: "`cloudmirror frontend`, a read of Redis each"}
@@ -142,7 +142,7 @@ func (p *hitPeers) report(l *lab) result {
 		})
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, `One object is asked for again and again by wrk on %d keep-alive connections of plain HTTP. The servers, each a process, take turns: %d rounds of %v each after one to warm up, each round beginning with another server. Redis' own CPU seconds are not counted. Bare Echo is test/bench/bareecho: one route, a map look-up, cloudmirror's headers and body, GOGC=%.0f like cloudmirror. In cloudmirror, metrics, headers, limits of time and logs are as they are by default.
+	fmt.Fprintf(&text, `One object is asked for again and again by wrk on %d keep-alive connections of plain HTTP. The servers, each a process, take turns: %d rounds of %v each after one to warm up, each round beginning with another server. Redis' own CPU seconds are not counted. Bare Echo is test/bench/bareecho: one route, a map look-up, cloudmirror's headers and body, GOGC=%.0f like the front ends (cloudmirror serve, which copies as well, has the 100 of Go). In cloudmirror, metrics, headers, limits of time and logs are as they are by default.
 
 %s
 Latency at a steady %d requests a second on as many connections, from when each was due, in %d rounds of %v:
