@@ -36,14 +36,26 @@ type BucketOptions struct {
 
 // Provision returns a bucket, who may read it, and what is removed from it when.
 // Rules and statements of others stay as they are; where another deployment's
-// are about our keys, the error of the plan is provision.ErrForeign. A server
-// that cannot be told is provision.Manual.
+// are about our keys, the error of the plan is provision.ErrForeign; where the
+// credentials do not allow to look at them, provision.ErrDenied. A server that
+// cannot be told is provision.Manual.
 func Provision(o BucketOptions) []provision.Resource {
 	b := &bucket{BucketOptions: o}
 	return []provision.Resource{
 		{Kind: provision.Bucket, Name: o.Bucket, Plan: b.bounded(b.planBucket)},
-		{Kind: provision.Access, Name: o.Bucket, Plan: b.bounded(b.planAccess)},
-		{Kind: provision.Lifecycle, Name: o.Bucket, Plan: b.bounded(b.planLifecycle)},
+		{Kind: provision.Access, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planAccess))},
+		{Kind: provision.Lifecycle, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planLifecycle))},
+	}
+}
+
+// lookOnly marks refusals of a plan that asks for what neither role needs.
+func lookOnly(plan func(context.Context) (provision.Step, error)) func(context.Context) (provision.Step, error) {
+	return func(ctx context.Context) (provision.Step, error) {
+		step, err := plan(ctx)
+		if isCode(err, "AccessDenied") {
+			err = fmt.Errorf("%w: %w", provision.ErrDenied, err)
+		}
+		return step, err
 	}
 }
 
