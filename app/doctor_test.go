@@ -240,7 +240,12 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 			after: func(w *ward) { w.service = "allow: ['^https://[^/]+/']" }, want: []string{"allow-open"},
 		},
 		"a pattern that lets any name of a domain through that sells them": {
-			after: func(w *ward) { w.service = `allow: ['^https://releases\.example\.com/', '^https://([a-z0-9-]+\.)+com/.*\.tar\.gz$']` }, want: []string{"allow-open"},
+			after: func(w *ward) {
+				w.service = `allow: ['^https://releases\.example\.com/', '^https://([a-z0-9-]+\.)+com/.*\.tar\.gz$']`
+			}, want: []string{"allow-open"},
+		},
+		"a pattern of letters and dots": {
+			after: func(w *ward) { w.service = `allow: ['^https://(?:[a-z]+\.)*[a-z]+/']` }, want: []string{"allow-open"},
 		},
 		"any name below one that is owned is no fault": {
 			after: func(w *ward) { w.service = `allow: ['^https://[a-z0-9-]+\.example\.com/']` },

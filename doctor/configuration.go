@@ -3,7 +3,9 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"cloudmirror"
 	"cloudmirror/config"
@@ -43,13 +45,20 @@ func (e *examination) configuration() {
 }
 
 // strangers returns objects of hosts that nobody means: a pattern that allows any
-// of them allows hosts that anybody can have.
+// of them allows hosts that anybody can have. Their names are letters, which are in
+// every class of characters that somebody would write.
 func strangers() []cloudmirror.Object {
 	var objects []cloudmirror.Object
+	name := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) {
+			return r
+		}
+		return -1
+	}, cloudmirror.NewID())
 	for _, scheme := range []string{"https", "http"} {
 		for _, domain := range []string{"com", "net", "org", "io", "dev", "de"} {
 			for _, path := range []string{"", "file", "file.tar.gz", "a/b/file.zip", "v1.2.3/file.deb"} {
-				o, err := cloudmirror.ParseObject(scheme + "://" + cloudmirror.NewID() + "." + domain + "/" + path)
+				o, err := cloudmirror.ParseObject(scheme + "://" + name + "." + domain + "/" + path)
 				if err == nil { // it is canonical
 					objects = append(objects, o)
 				}

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"cloudmirror/app"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 	"cloudmirror/doctor"
 )
@@ -37,6 +39,7 @@ command line or the configuration is wrong.`,
 			if err != nil {
 				return err
 			}
+			rediscache.LogTo(zap.NewNop()) // what fails is told
 			ctx, stop := untilSignal(command.Context())
 			defer stop()
 			return c.diagnose(ctx, loaded, strict, asJSON)

@@ -8,8 +8,10 @@ import (
 	"regexp"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"cloudmirror/app"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 	"cloudmirror/provision"
 )
@@ -43,6 +45,7 @@ command line or the configuration is wrong.`,
 			if err != nil {
 				return err
 			}
+			rediscache.LogTo(zap.NewNop()) // what fails is told
 			ctx, stop := untilSignal(command.Context())
 			defer stop()
 			return c.provision(ctx, loaded, provisioning{dryRun: dryRun, adopt: adopt, json: asJSON})

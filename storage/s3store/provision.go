@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,8 +60,12 @@ func lookOnly(plan func(context.Context) (provision.Step, error)) func(context.C
 	}
 }
 
-// provisionTimeout bounds a look at one resource, and its change.
-const provisionTimeout = 30 * time.Second
+// Time limits of a look at one resource, and of its change. Who looks at many wants
+// to hear of the others, too.
+const (
+	lookTimeout   = 10 * time.Second
+	changeTimeout = 30 * time.Second
+)
 
 type bucket struct{ BucketOptions }
 
@@ -68,15 +73,18 @@ type bucket struct{ BucketOptions }
 // where they come from.
 func (b *bucket) bounded(plan func(context.Context) (provision.Step, error)) func(context.Context) (provision.Step, error) {
 	return func(ctx context.Context) (provision.Step, error) {
-		ctx, cancel := context.WithTimeout(ctx, provisionTimeout)
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 		defer cancel()
 		step, err := plan(ctx)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer within %v", lookTimeout)
+		}
 		if err != nil {
 			return provision.Step{}, fmt.Errorf("s3store: look at bucket %s: %w", b.Bucket, err)
 		}
 		if apply := step.Apply; apply != nil {
 			step.Apply = func(ctx context.Context) error {
-				ctx, cancel := context.WithTimeout(ctx, provisionTimeout)
+				ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 				defer cancel()
 				if err := apply(ctx); err != nil {
 					return fmt.Errorf("s3store: provision bucket %s: %w", b.Bucket, err)
@@ -100,6 +108,8 @@ func (b *bucket) planBucket(ctx context.Context) (provision.Step, error) {
 		}}, nil
 	case isStatus(err, statusForbidden):
 		return provision.Step{}, fmt.Errorf("it is somebody else's, or s3:ListBucket is missing: %w", err)
+	case isStatus(err, statusBadRequest): // the answer to a HEAD has no word on what is wrong
+		return provision.Step{}, fmt.Errorf("storage.region (%s) may be wrong, or the bucket's name: %w", b.Client.Options().Region, err)
 	case isStatus(err, statusMoved):
 		return provision.Step{}, fmt.Errorf("it is in another region than %s: %w", b.Client.Options().Region, err)
 	}

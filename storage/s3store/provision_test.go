@@ -254,6 +254,17 @@ func TestABucketThatCannotBeLookedAtIsNotMade(t *testing.T) {
 	}
 }
 
+func TestAWrongRegionIsNamed(t *testing.T) {
+	p := newProvisioned(t, servers.StartVersityGW(t, region), day)
+	p.want(false, provision.Create, provision.Create, provision.Manual)
+	elsewhere := p.options.Client.Options()
+	elsewhere.Region = "eu-north-1"
+	p.options.Client = s3.New(elsewhere)
+	if _, err := p.run(true); err == nil || !strings.Contains(err.Error(), "storage.region (eu-north-1)") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func (p *provisioned) sids() (sids []string) {
 	p.t.Helper()
 	p.editPolicy(func(text string) string {
