@@ -124,6 +124,19 @@ func TestProvisionedBucketOnMinIO(t *testing.T) {
 	p.wantRules(map[string]int32{"cloudmirror:me:": 2})
 }
 
+func TestProvisionedBucketWithVersionsOnMinIO(t *testing.T) {
+	p := newProvisioned(t, startMinIO(t), day)
+	p.want(false, provision.Create, provision.Create, provision.Create)
+	_, err := p.Client().PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: &p.options.Bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.want(false, provision.OK, provision.OK, provision.Change)
+	p.want(false, provision.OK, provision.OK, provision.OK)
+}
+
 func (p *provisioned) wantAccess(prefix string) {
 	p.t.Helper()
 	for key, want := range map[string]int{
