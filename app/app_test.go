@@ -19,6 +19,7 @@ import (
 	"cloudmirror/app"
 	"cloudmirror/config"
 	"cloudmirror/origin/origintest"
+	"cloudmirror/test/servers"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -110,6 +111,29 @@ func TestServe(t *testing.T) {
 		t.Errorf("profiles on the front end's address: %d, want 404", status)
 	}
 	if err := stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// A copier has no right to look at the backends of others (Policy), and no reason.
+func TestACopierLooksAtItsOwnBackendsAlone(t *testing.T) {
+	w := newWard(t, servers.StartVersityGW(t, "eu-west-1"))
+	w.storage += "}}, eu-west-2: {storage: {type: s3, bucket: another"
+	w.top += "\nadmin_listen: 127.0.0.1:0\ncopier: {backends: [s3/eu-west-1]}"
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a, err := app.New(ctx, app.Options{Config: w.config(), Role: config.RoleCopier, Logger: zaptest.NewLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	_, _, body := get(t, "http://"+a.Addresses()[0].String()+"/readyz")
+	if !strings.Contains(body, "\nqueue s3/eu-west-1: ") || !strings.Contains(body, "\nstorage s3/eu-west-1: ") || strings.Contains(body, "eu-west-2") {
+		t.Errorf("it looks at\n%s", body)
+	}
+	cancel()
+	if err := <-ended; err != nil {
 		t.Errorf("stop: %v", err)
 	}
 }

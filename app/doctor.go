@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -23,7 +24,8 @@ const (
 )
 
 // Diagnose holds a configuration against the world and tells each finding. The
-// error is what keeps it from beginning. Now is this machine's clock.
+// error is what keeps it from beginning, or from getting to the end. Now is this
+// machine's clock.
 func Diagnose(ctx context.Context, c *config.Config, now func() time.Time, tell func(doctor.Finding)) (err error) {
 	o := doctor.Options{Config: c, Now: now}
 	if o.Resources, err = Provision(ctx, c, false); err != nil {
@@ -42,7 +44,7 @@ func Diagnose(ctx context.Context, c *config.Config, now func() time.Time, tell 
 	defer transport.CloseIdleConnections()
 	o.Client = &http.Client{Transport: transport, Timeout: trialTimeout}
 	doctor.Examine(ctx, o, tell)
-	return closeAll()
+	return errors.Join(closeAll(), context.Cause(ctx))
 }
 
 // diagnosed opens what can be looked at without a server. Queues are not created.

@@ -2,9 +2,12 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,6 +198,32 @@ func (w *ward) provisionAs(prefix string) {
 	w.cache = own
 }
 
+// refuse has the storage refuse requests, as it does whom it does not allow them.
+func (w *ward) refuse(isRefused func(*http.Request) bool) {
+	w.Helper()
+	target, err := url.Parse(w.s3.Endpoint)
+	if err != nil {
+		w.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = target.Scheme, target.Host, p.In.Host // which is signed
+	}}
+	w.storage = strings.Replace(w.storage, w.s3.Endpoint, serveHTTP(w.T, func(rw http.ResponseWriter, r *http.Request) {
+		if isRefused(r) {
+			rw.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(rw, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+			return
+		}
+		proxy.ServeHTTP(rw, r)
+	}), 1)
+}
+
+// allowUser has the deployment use Redis as a user with these permissions.
+func (w *ward) allowUser(permissions ...any) {
+	w.redisDo(append([]any{"acl", "setuser", "app", "on", ">secret"}, permissions...)...)
+	w.cache = strings.Replace(w.cache, "redis://", "redis://app:secret@", 1)
+}
+
 // TestDoctorFindsPlantedFaults plants one fault at a time, after the deployment
 // was provisioned or, for what keeps it from that, before.
 func TestDoctorFindsPlantedFaults(t *testing.T) {
@@ -207,6 +236,20 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 		"an open allow pattern": {
 			after: func(w *ward) { w.service = "allow: ['^https?://']" }, want: []string{"allow-open"},
 		},
+		"a pattern that lets any name through": {
+			after: func(w *ward) { w.service = "allow: ['^https://[^/]+/']" }, want: []string{"allow-open"},
+		},
+		"a pattern that lets any name of a domain through that sells them": {
+			after: func(w *ward) {
+				w.service = `allow: ['^https://releases\.example\.com/', '^https://([a-z0-9-]+\.)+com/.*\.tar\.gz$']`
+			}, want: []string{"allow-open"},
+		},
+		"a pattern of letters and dots": {
+			after: func(w *ward) { w.service = `allow: ['^https://(?:[a-z]+\.)*[a-z]+/']` }, want: []string{"allow-open"},
+		},
+		"any name below one that is owned is no fault": {
+			after: func(w *ward) { w.service = `allow: ['^https://[a-z0-9-]+\.example\.com/']` },
+		},
 		"a wait above that of balancers": {
 			after: func(w *ward) { w.service += "\n    wait: 60s" }, want: []string{"wait-long"},
 		},
@@ -217,6 +260,9 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 			after: func(w *ward) {
 				w.top = fmt.Sprintf("admin_tokens: ['sha256:%x']", config.HashToken("password-password"))
 			}, want: []string{"token-guessable"},
+		},
+		"the token of the compose file": {
+			after: func(w *ward) { w.top = "admin_tokens: [" + publishedToken(w.T) + "]" }, want: []string{"token-guessable"},
 		},
 		"no token": {after: func(w *ward) { w.top = "" }, want: []string{"token-missing"}},
 		"a tokens file that everybody can read": {
@@ -234,15 +280,29 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 		"a Redis that fills":  {after: func(w *ward) { w.redisDo("config", "set", "maxmemory", "64mb") }, want: []string{"cache-eviction"}},
 		"a flush is no fault": {after: func(w *ward) { w.redisDo("flushdb") }},
 		"a user who may not track": {
-			after: func(w *ward) {
-				w.redisDo("acl", "setuser", "app", "on", ">secret", "~*", "&*", "+@all", "-client|tracking")
-				w.cache = strings.Replace(w.cache, "redis://", "redis://app:secret@", 1)
-			}, want: []string{"cache-tracking"},
+			after: func(w *ward) { w.allowUser("~*", "&*", "+@all", "-client|tracking") }, want: []string{"cache-tracking"},
+		},
+		"a user without channels": {
+			after: func(w *ward) { w.allowUser("~*", "resetchannels", "+@all") }, want: []string{"cache-tracking"},
+		},
+		"a user who may only read": {
+			after: func(w *ward) { w.allowUser("~*", "&*", "+@all", "-@write") }, want: []string{"cache-unwritable"},
+		},
+		"a user who may run no scripts": {
+			after: func(w *ward) { w.allowUser("~*", "&*", "+@all", "-@scripting") }, want: []string{"cache-unwritable"},
+		},
+		"a user with the mark but without entries": {
+			after: func(w *ward) { w.allowUser("~cloudmirror:deployment", "&*", "+@all") }, want: []string{"cache-unwritable"},
+		},
+		"a Redis that takes no writes": {
+			after: func(w *ward) { w.redisDo("config", "set", "min-replicas-to-write", "1") }, want: []string{"cache-unwritable"},
 		},
 		"a user who may not ask for the version is no fault": {
+			after: func(w *ward) { w.allowUser("~*", "&*", "+@all", "-info") },
+		},
+		"a user who may do what is needed, and no more, is no fault": {
 			after: func(w *ward) {
-				w.redisDo("acl", "setuser", "app", "on", ">secret", "~*", "&*", "+@all", "-info")
-				w.cache = strings.Replace(w.cache, "redis://", "redis://app:secret@", 1)
+				w.allowUser("~cloudmirror:*", "&cloudmirror:*", "+get", "+set", "+del", "+time", "+eval", "+evalsha", "+client|tracking", "+subscribe", "+info", "+ping", "+hello")
 			},
 		},
 		"a clock that is slow": {
@@ -263,6 +323,12 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 		},
 		"a queue with another visibility": {
 			after: func(w *ward) { w.setQueue("VisibilityTimeout", "3") }, want: []string{"queue-differs"},
+		},
+		"a queue that holds jobs back": {
+			after: func(w *ward) { w.setQueue("DelaySeconds", "600") }, want: []string{"queue-differs"},
+		},
+		"a queue that takes short messages only": {
+			after: func(w *ward) { w.setQueue("MaximumMessageSize", "1024") }, want: []string{"queue-differs"},
 		},
 		"dead letters": {
 			after: func(w *ward) {
@@ -311,9 +377,7 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 			after: func(w *ward) { w.editPolicy("/0*", "/*") }, want: []string{"client-access-differs", "private-readable"},
 		},
 		"a bucket that everybody may list": {
-			after: func(w *ward) {
-				w.editPolicy(`"Statement":[`, `"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::`+w.bucket+`"},`)
-			}, want: []string{"copies-listable"},
+			after: (*ward).letEverybodyList, want: []string{"copies-listable"},
 		},
 		"signatures for what is public": {
 			after: func(w *ward) { w.storage += ", presign: true" }, want: []string{"client-access-differs", "copies-public"},
@@ -351,20 +415,108 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 	}
 }
 
+// letEverybodyList adds to the bucket's policy.
+func (w *ward) letEverybodyList() {
+	w.Helper()
+	w.editPolicy(`"Statement":[`, `"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::`+w.bucket+`"},`)
+}
+
+// publishedToken returns the token that everybody knows.
+func publishedToken(t *testing.T) string {
+	t.Helper()
+	c, err := os.ReadFile("../deploy/compose/cloudmirror.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, found := strings.Cut(string(c), "admin_tokens: [")
+	if token, _, _ = strings.Cut(token, "]"); !found || token == "" {
+		t.Fatal("deploy/compose/cloudmirror.yaml has no token")
+	}
+	return token
+}
+
 // somethingElse is a web server that answers everything alike.
 func somethingElse(t *testing.T) string {
+	t.Helper()
+	return serveHTTP(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "welcome") })
+}
+
+// serveHTTP returns the URL of a web server.
+func serveHTTP(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "welcome")
-	})}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: handler}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Shutdown(context.WithoutCancel(t.Context())); <-done })
 	return "http://" + listener.Addr().String()
+}
+
+// TestDoctorWithACopiersCredentials looks as provisioning.md recommends: what a
+// copier may not look at is no error, and the rest is looked at.
+func TestDoctorWithACopiersCredentials(t *testing.T) {
+	w := newWard(t, servers.StartVersityGW(t, "eu-west-1"))
+	w.provision()
+	w.queues.Inject("ListQueueTags", 1, sqstest.Fault{Code: "AccessDeniedException"})
+	w.refuse(func(r *http.Request) bool {
+		query := r.URL.Query()
+		return query.Has("policy") || query.Has("publicAccessBlock") || query.Has("lifecycle")
+	})
+	got := make(map[string]string)
+	err := app.Diagnose(t.Context(), w.config(), w.now, func(f doctor.Finding) { got[f.Subject] = string(f.ID) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"configuration": "looked", "service s3": "looked", "cache " + w.redis.Addr(): "looked", "cache cloudmirror:": "looked",
+		"dead-letters cloudmirror-s3-eu-west-1-dead": "looked", "queue cloudmirror-s3-eu-west-1": "queue-denied", "queue of s3/eu-west-1": "looked",
+		"bucket " + w.bucket: "looked", "client-access " + w.bucket: "client-access-denied", "lifecycle " + w.bucket: "lifecycle-denied",
+		"copies of s3/eu-west-1": "looked",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// TestDoctorSaysWhatItCouldNotRemove, whatever else is wrong with the copies.
+func TestDoctorSaysWhatItCouldNotRemove(t *testing.T) {
+	w := newWard(t, servers.StartVersityGW(t, "eu-west-1"))
+	w.provision()
+	w.letEverybodyList()
+	w.refuse(func(r *http.Request) bool { return r.Method == http.MethodDelete })
+	var found []doctor.ID
+	err := app.Diagnose(t.Context(), w.config(), w.now, func(f doctor.Finding) {
+		if f.Subject == "copies of s3/eu-west-1" {
+			found = append(found, f.ID)
+		}
+	})
+	if diff := cmp.Diff([]doctor.ID{doctor.CopiesListable, doctor.CopyUnremoved}, found); diff != "" || err != nil {
+		t.Errorf("error %v, findings (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestDoctorThatIsInterruptedLeavesNothing ends it while it reads its trial copy.
+func TestDoctorThatIsInterruptedLeavesNothing(t *testing.T) {
+	w := newWard(t, servers.StartVersityGW(t, "eu-west-1"))
+	w.provision()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	before := w.traces()
+	w.storage += ", access: public, public_url: '" + serveHTTP(t, func(http.ResponseWriter, *http.Request) { interrupt() }) + "'"
+	var last doctor.Finding
+	err := app.Diagnose(ctx, w.config(), w.now, func(f doctor.Finding) { last = f })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if last.Subject != "queue of s3/eu-west-1" {
+		t.Errorf("after the interrupt it told %+v", last)
+	}
+	if diff := cmp.Diff(before, w.traces()); diff != "" {
+		t.Errorf("it left something behind (-before +after):\n%s", diff)
+	}
 }
 
 // TestDoctorOnMinIO looks at what versitygw has not: lifecycle rules.

@@ -82,6 +82,9 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 	}
 	for _, service := range a.config.Services {
 		for _, b := range service.Backends {
+			if a.role == config.RoleCopier && !a.copiesTo(b.ID) {
+				continue // its policy does not let it look at others
+			}
 			if err := a.openBackend(ctx, p, o, service, b); err != nil {
 				return nil, fmt.Errorf("backend %s: %w", b.ID, err)
 			}
@@ -176,12 +179,18 @@ func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service conf
 	p.engine = append(p.engine, mirror.Backend{
 		ID: b.ID, Storage: copies, Queue: jobs, TTL: service.TTL, NegativeTTL: service.NegativeTTL,
 	})
-	if wanted := a.config.Copier.Backends; len(wanted) == 0 || slices.Contains(wanted, b.ID) {
+	if a.copiesTo(b.ID) {
 		p.jobs = append(p.jobs, copier.Backend{
 			ID: b.ID, Queue: jobs, Storage: copies, Rules: rules(service), BandwidthBytes: service.BandwidthBytes,
 		})
 	}
 	return nil
+}
+
+// copiesTo reports whether a copier of the configuration works for a backend.
+func (a *App) copiesTo(id cloudmirror.BackendID) bool {
+	wanted := a.config.Copier.Backends
+	return len(wanted) == 0 || slices.Contains(wanted, id)
 }
 
 // rules returns what origins of a service are allowed.

@@ -31,11 +31,18 @@ func (e *examination) cache(ctx context.Context) {
 }
 
 func (e *examination) node(subject string, n rediscache.NodeReport) {
+	if n.Writing != nil && !n.Replica {
+		e.report(Finding{
+			CacheUnwritable, Error, subject,
+			fmt.Sprintf("entries cannot be written: %v", n.Writing),
+			"do what Redis says, and allow the user eval, evalsha, get, set, del and time, on keys that begin with cache.redis.prefix",
+		})
+	}
 	if n.Tracking != nil {
 		e.report(Finding{
 			CacheTracking, Warning, subject,
 			fmt.Sprintf("it does not tell of changes (%v): each hit asks it, and waiting clients live from a slow poll", n.Tracking),
-			"allow the user client|tracking, and let no proxy without it be in between",
+			"allow the user client|tracking and the channels that begin with cache.redis.prefix, and let no proxy without them be in between",
 		})
 	}
 	if near := e.Config.Cache.Redis.Near; near.MemoryBytes > 0 && n.RoundTrip > near.Delta/4 {

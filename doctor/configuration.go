@@ -3,7 +3,9 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"cloudmirror"
 	"cloudmirror/config"
@@ -20,6 +22,8 @@ func (e *examination) configuration() {
 	}
 	e.tokens()
 	e.done("configuration")
+	foreign := strangers()
+	isOpen := func(p cloudmirror.AllowPattern) bool { return slices.ContainsFunc(foreign, p.Match) }
 	for _, s := range e.Config.Services {
 		subject := "service " + s.Name
 		if i := slices.IndexFunc(s.Allow, isOpen); i >= 0 {
@@ -40,9 +44,28 @@ func (e *examination) configuration() {
 	}
 }
 
-// isOpen reports whether a pattern lets every host through.
-func isOpen(p cloudmirror.AllowPattern) bool {
-	return slices.Contains([]string{"^https://", "^http://", "^https?://"}, p.String())
+// strangers returns objects of hosts that nobody means: a pattern that allows any
+// of them allows hosts that anybody can have. Their names are letters, which are in
+// every class of characters that somebody would write.
+func strangers() []cloudmirror.Object {
+	var objects []cloudmirror.Object
+	name := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) {
+			return r
+		}
+		return -1
+	}, cloudmirror.NewID())
+	for _, scheme := range []string{"https", "http"} {
+		for _, domain := range []string{"com", "net", "org", "io", "dev", "de"} {
+			for _, path := range []string{"", "file", "file.tar.gz", "a/b/file.zip", "v1.2.3/file.deb"} {
+				o, err := cloudmirror.ParseObject(scheme + "://" + name + "." + domain + "/" + path)
+				if err == nil { // it is canonical
+					objects = append(objects, o)
+				}
+			}
+		}
+	}
+	return objects
 }
 
 func (e *examination) tokens() {

@@ -29,6 +29,7 @@ type trial struct {
 	subject string
 	key     string
 	body    []byte
+	written bool
 }
 
 // copies writes a copy as a copier does, reads it as a client does, and removes
@@ -49,7 +50,7 @@ func (e *examination) copies(ctx context.Context, b Backend) {
 	}
 	t.key = object.StorageKey(cloudmirror.FirstGeneration)
 	defer t.remove(ctx)
-	if t.write(ctx, object) {
+	if t.written = t.write(ctx, object); t.written {
 		t.read(ctx)
 		t.readSecrets(ctx)
 	}
@@ -70,11 +71,12 @@ func (t *trial) write(ctx context.Context, o cloudmirror.Object) bool {
 	return err == nil
 }
 
-// remove takes the copy away, whatever became of ctx and of the write.
+// remove takes the copy away, whatever became of ctx and of the write. That what
+// was not written cannot be removed either is no news.
 func (t *trial) remove(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	if err := t.backend.Storage.Delete(ctx, t.key); err != nil && !t.found[t.subject] {
+	if err := t.backend.Storage.Delete(ctx, t.key); err != nil && t.written {
 		t.report(Finding{
 			CopyUnremoved, Error, t.subject, fmt.Sprintf("the trial copy %s could not be removed: %v", t.key, err),
 			"allow s3:DeleteObject, without which nothing can be purged, and remove it by hand",
@@ -84,7 +86,11 @@ func (t *trial) remove(ctx context.Context) {
 
 // read fetches the copy by the addresses that clients are sent to.
 func (t *trial) read(ctx context.Context) {
-	for method, id := range map[string]ID{http.MethodGet: CopyUnreadable, http.MethodHead: CopyHead} {
+	for _, way := range []struct {
+		method string
+		id     ID
+	}{{http.MethodGet, CopyUnreadable}, {http.MethodHead, CopyHead}} {
+		method, id := way.method, way.id
 		link, err := t.backend.Storage.URL(ctx, t.key, method)
 		status, body := 0, []byte(nil)
 		if err == nil {

@@ -3,6 +3,7 @@
 //
 // It finds what is missing or different by the plans of package provision, and
 // the rest by trying: a copy is written as a copier does, read as a client does,
-// and removed. Whatever it finds, it leaves nothing behind and changes nothing.
+// and removed, and so is a key in Redis. Whatever it finds, it leaves everything as
+// it was.
 // It sees the world from where it runs, with the credentials that it has.
 package doctor

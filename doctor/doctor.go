@@ -63,18 +63,27 @@ type examination struct {
 }
 
 // Examine looks at everything, one after the other, and tells each finding. A
-// subject without any has one that is OK.
+// subject without any has one that is OK. Once ctx ends it removes what it made,
+// tells nothing but that it could not, and returns.
 func Examine(ctx context.Context, o Options, tell func(Finding)) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &examination{Options: o, tell: tell, found: make(map[string]bool), unusable: make(map[string]bool)}
+	untilDone := func(f Finding) {
+		if ctx.Err() == nil || f.ID == CopyUnremoved {
+			tell(f)
+		}
+	}
+	e := &examination{Options: o, tell: untilDone, found: make(map[string]bool), unusable: make(map[string]bool)}
 	e.configuration()
 	if o.Cache != nil {
 		e.cache(ctx)
 	}
 	e.resources(ctx)
 	for _, b := range o.Backends {
+		if ctx.Err() != nil {
+			return
+		}
 		if b.Queue != nil && !e.unusable[string(provision.Queue)+" "+o.Config.Queue.SQS.QueueName(b.ID)] {
 			e.queue(ctx, b)
 		}

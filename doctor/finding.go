@@ -30,6 +30,7 @@ const (
 	CacheReplica     ID = "cache-replica"
 	CacheEviction    ID = "cache-eviction"
 	CacheTracking    ID = "cache-tracking"
+	CacheUnwritable  ID = "cache-unwritable"
 	CacheFar         ID = "cache-far"
 	CacheUnknown     ID = "cache-unknown"
 
@@ -53,6 +54,7 @@ const (
 	endDiffers = "-differs"     // it would change it
 	endManual  = "-manual"      // it cannot tell the server
 	endShared  = "-shared"      // it belongs to another deployment
+	endDenied  = "-denied"      // the credentials may not look at it
 	endUnknown = "-unreachable" // it could not be looked at
 )
 

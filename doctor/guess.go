@@ -9,7 +9,8 @@ const (
 )
 
 // guesses returns what a stranger would try first: single characters and common
-// words, repeated, with and without hyphens, and cut to the usual lengths.
+// words, repeated, with and without hyphens, and cut to the usual lengths; and
+// what is published.
 func guesses() []string {
 	words := []string{
 		"password", "secret", "token", "admin", "admintoken", "admin-token", "changeme", "change-me", "letmein", "default",
@@ -31,5 +32,8 @@ func guesses() []string {
 			all = append(all, long[:16], long[:20], long[:24], long[:32])
 		}
 	}
-	return append(all, "cloudmirror-token", "cloudmirror-admin-token", "changeme-changeme", "adminadminadmin1", "password12345678", "supersecrettoken", "super-secret-token")
+	all = append(all, "cloudmirror-token", "cloudmirror-admin-token", "changeme-changeme", "adminadminadmin1", "password12345678", "supersecrettoken", "super-secret-token",
+		"only-for-trying-things-out", // which deploy/compose/cloudmirror.yaml tells everybody
+	)
+	return all
 }

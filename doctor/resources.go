@@ -21,6 +21,9 @@ func (e *examination) resources(ctx context.Context) {
 			f.Subject = subject
 			e.report(f)
 		}
+		if errors.Is(err, provision.ErrDenied) {
+			continue // nothing is known of it, good or bad
+		}
 		if err != nil || step.Action == provision.Create && r.Kind != provision.Access && r.Kind != provision.Lifecycle {
 			e.unusable[subject] = true
 		}
@@ -38,6 +41,11 @@ func (e *examination) judge(r provision.Resource, step provision.Step, err error
 		return Finding{
 			ID: ID(kind + endShared), Severity: Error, Problem: err.Error(),
 			Remedy: "give each deployment prefixes of its own; if the other one is gone, or this one had another Redis URL or prefix, run `cloudmirror provision --adopt`",
+		}, true
+	case errors.Is(err, provision.ErrDenied):
+		return Finding{
+			ID: ID(kind + endDenied), Severity: Info, Problem: err.Error(),
+			Remedy: "servers need no right to look at it; run doctor once more with the credentials of `cloudmirror provision`",
 		}, true
 	case err != nil:
 		return Finding{ID: ID(kind + endUnknown), Severity: Error, Problem: err.Error(), Remedy: "check the address, the credentials and what they allow"}, true

@@ -50,11 +50,18 @@ func NewPolicy(statements ...Statement) Policy {
 // Partition returns the part of the ARNs of a region that stands behind "arn:"
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html).
 func Partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
+	for _, p := range [][2]string{
+		{"cn-", "aws-cn"},
+		{"us-gov-", "aws-us-gov"},
+		{"eusc-", "aws-eusc"},
+		{"us-iso-", "aws-iso"},
+		{"us-isob-", "aws-iso-b"},
+		{"eu-isoe-", "aws-iso-e"},
+		{"us-isof-", "aws-iso-f"},
+	} {
+		if strings.HasPrefix(region, p[0]) {
+			return p[1]
+		}
 	}
 	return "aws"
 }

@@ -28,7 +28,7 @@ func TestStatementsOfOneKindBecomeOne(t *testing.T) {
 }
 
 func TestPartitions(t *testing.T) {
-	for region, want := range map[string]string{"eu-west-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "auto": "aws"} {
+	for region, want := range map[string]string{"eu-west-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc", "us-isob-east-1": "aws-iso-b", "auto": "aws"} {
 		if got := provision.Partition(region); got != want {
 			t.Errorf("%s: %s, want %s", region, got, want)
 		}

@@ -34,12 +34,16 @@ const (
 // other's copies behind the back of the other's cache.
 var ErrForeign = errors.New("it belongs to another deployment")
 
+// ErrDenied says that the credentials may not look at a resource. It may be as it
+// should be, or not.
+var ErrDenied = errors.New("the credentials do not allow to look at it")
+
 // A Resource is one thing that a deployment needs.
 type Resource struct {
 	Kind Kind
 	Name string // within its kind, as people know it
 	// Plan looks at the world, changes nothing, and returns what to do. The
-	// errors are ErrForeign and whatever keeps it from looking.
+	// errors are ErrForeign, ErrDenied, and whatever else keeps it from looking.
 	Plan func(context.Context) (Step, error)
 }
 

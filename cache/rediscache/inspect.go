@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"cloudmirror"
 )
 
 // A NodeReport is what one Redis server tells about itself.
@@ -19,6 +21,8 @@ type NodeReport struct {
 	RoundTrip time.Duration // the shortest of some
 	// Tracking is why the user may not hear of changes; nil: it may.
 	Tracking error
+	// Writing is why an entry cannot be made, changed and removed; nil: it can.
+	Writing error
 	// Info is why the rest is not known: the user may not ask for it.
 	Info           error
 	Version        string // such as 7.0.15
@@ -31,8 +35,9 @@ type NodeReport struct {
 const inspections = 5
 
 // Inspect asks the servers of a Redis, all masters of a Cluster, about themselves.
-// It changes nothing. The error is one of the options, of which the URL and the
-// prefix count, or why a server does not answer. Now is our clock.
+// On each it makes a key below the prefix and removes it. The error is one of the
+// options, of which the URL and the prefix count, or why a server does not answer.
+// Now is our clock.
 func Inspect(ctx context.Context, o Options, now func() time.Time) ([]NodeReport, error) {
 	d, err := parseURL(o.URL)
 	if err != nil {
@@ -44,8 +49,11 @@ func Inspect(ctx context.Context, o Options, now func() time.Time) ([]NodeReport
 	defer opened.Close()
 	var mu sync.Mutex
 	var reports []NodeReport
-	inspectNode := func(ctx context.Context, c *redis.Client) error {
+	inspectNode := func(ctx context.Context, c *redis.Client, tag string) error {
 		r, err := inspect(ctx, c, o.Prefix, now)
+		if err == nil && tag != "" {
+			r.Writing = tryWriting(ctx, c, o.Prefix+"{"+tag+"}:doctor:"+cloudmirror.NewID())
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		reports = append(reports, r)
@@ -53,9 +61,12 @@ func Inspect(ctx context.Context, o Options, now func() time.Time) ([]NodeReport
 	}
 	switch c := opened.(type) {
 	case *redis.ClusterClient:
-		err = c.ForEachMaster(ctx, inspectNode)
+		var tags map[string]string
+		if tags, err = tagsOf(ctx, c); err == nil {
+			err = c.ForEachMaster(ctx, func(ctx context.Context, m *redis.Client) error { return inspectNode(ctx, m, tags[m.Options().Addr]) })
+		}
 	case *redis.Client:
-		err = inspectNode(ctx, c)
+		err = inspectNode(ctx, c, "0")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("rediscache: inspect: %w", err)
@@ -85,15 +96,61 @@ func inspect(ctx context.Context, c *redis.Client, prefix string, now func() tim
 	return r, nil
 }
 
-// tryTracking asks for what listeners ask for, on a connection that is closed
-// then.
+// tagsOf returns a hash tag for each master of a Cluster, by its address.
+func tagsOf(ctx context.Context, c *redis.ClusterClient) (map[string]string, error) {
+	nodes, err := clusterNodes(c)(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tags := make(map[string]string, len(nodes))
+	for _, n := range nodes {
+		tags[n.name] = n.tag
+	}
+	return tags, nil
+}
+
+// tryTracking asks for what listeners ask for: tracking, on a connection that is
+// closed then, and a subscription.
 func tryTracking(ctx context.Context, c *redis.Client, prefix string) error {
 	conn := c.Conn()
 	defer conn.Close()
 	if err := conn.Do(ctx, "client", "tracking", "on", "bcast", "prefix", prefix).Err(); err != nil {
 		return err
 	}
-	return conn.Do(ctx, "client", "tracking", "off").Err()
+	if err := conn.Do(ctx, "client", "tracking", "off").Err(); err != nil {
+		return err
+	}
+	news := c.Subscribe(ctx, prefix+wakeChannel)
+	defer news.Close()
+	_, err := news.ReceiveTimeout(ctx, operatorTimeout)
+	return err
+}
+
+// trialValue is no entry: whoever reads it takes the key for absent.
+const trialValue = "doctor"
+
+// tryWriting makes and removes a key by the script that changes entries, so that
+// it needs the same permissions. The key goes by itself if it cannot be removed.
+func tryWriting(ctx context.Context, c *redis.Client, key string) error {
+	swap := redis.NewScript(swapSource)
+	for _, change := range []struct {
+		old, next string
+		gone      time.Duration // from now on, by the server's clock; 0: the key is removed
+	}{{"", trialValue, operatorTimeout}, {trialValue, "", 0}} {
+		now, err := c.Time(ctx).Result()
+		if err != nil {
+			return err
+		}
+		answer, err := parseReply(swap.Run(ctx, c, []string{key},
+			change.old, change.next, now.Add(change.gone).UnixMilli(), now.UnixMilli(), operatorTimeout.Milliseconds(), foreign))
+		if err != nil {
+			return err
+		}
+		if !answer.swapped {
+			return fmt.Errorf("%s holds %q", key, answer.stored)
+		}
+	}
+	return nil
 }
 
 // parseInfo reads the answer to INFO: name:value in each line.

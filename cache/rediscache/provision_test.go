@@ -49,7 +49,7 @@ func TestInspectAsksEveryMaster(t *testing.T) {
 		t.Fatalf("%d nodes, error %v", len(nodes), err)
 	}
 	for _, n := range nodes {
-		if n.Version == "" || n.Replica || n.EvictionPolicy != "noeviction" || n.MaxMemoryBytes != 0 || n.Tracking != nil || n.Info != nil {
+		if n.Version == "" || n.Replica || n.EvictionPolicy != "noeviction" || n.MaxMemoryBytes != 0 || n.Tracking != nil || n.Writing != nil || n.Info != nil {
 			t.Errorf("%+v", n)
 		}
 		if (n.Ahead - time.Hour).Abs() > time.Minute {

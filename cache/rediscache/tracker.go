@@ -18,6 +18,8 @@ const (
 	canaryPatience = time.Second
 	// canaryLife is the time to live of a canary's key.
 	canaryLife = 2 * time.Second
+	// wakeChannel is the channel, behind the prefix, on which nothing is sent.
+	wakeChannel = "wake"
 )
 
 // A tracker listens to the changes of one node, on a connection of its own that
@@ -70,7 +72,7 @@ func (t *tracker) listen(ctx context.Context) (proven bool, err error) {
 	if err := client.RegisterPushNotificationHandler("invalidate", t, true); err != nil {
 		return false, wrap(err)
 	}
-	if err := news.Subscribe(ctx, t.store.prefix+"wake"); err != nil {
+	if err := news.Subscribe(ctx, t.store.prefix+wakeChannel); err != nil {
 		return false, wrap(err)
 	}
 	for {

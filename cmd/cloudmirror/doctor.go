@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"cloudmirror/app"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 	"cloudmirror/doctor"
 )
@@ -20,7 +22,8 @@ func (c *cli) doctorCommand() *cobra.Command {
 		Long: `Check a configuration against the Redis, the queues and the buckets that it names:
 clocks, Redis' version, role and eviction, what "provision" would do, and whether
 copies work: one is written as a copier does, read as a client does from this
-machine, and removed. Nothing is left behind, and nothing is changed.
+machine, and removed; in Redis a key is written and removed. Everything is left as it
+was, also after an interrupt.
 
 Each line is one subject: ok, or what is wrong, and below it what to do. The name in
 brackets is explained in docs/provisioning.md. Run it where servers run and, for what
@@ -36,7 +39,10 @@ command line or the configuration is wrong.`,
 			if err != nil {
 				return err
 			}
-			return c.diagnose(command.Context(), loaded, strict, asJSON)
+			rediscache.LogTo(zap.NewNop()) // what fails is told
+			ctx, stop := untilSignal(command.Context())
+			defer stop()
+			return c.diagnose(ctx, loaded, strict, asJSON)
 		},
 	}
 	command.Flags().BoolVar(&strict, "strict", false, "fail for warnings as well")

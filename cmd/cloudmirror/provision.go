@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"cloudmirror/app"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 	"cloudmirror/provision"
 )
@@ -42,7 +45,10 @@ command line or the configuration is wrong.`,
 			if err != nil {
 				return err
 			}
-			return c.provision(command.Context(), loaded, provisioning{dryRun: dryRun, adopt: adopt, json: asJSON})
+			rediscache.LogTo(zap.NewNop()) // what fails is told
+			ctx, stop := untilSignal(command.Context())
+			defer stop()
+			return c.provision(ctx, loaded, provisioning{dryRun: dryRun, adopt: adopt, json: asJSON})
 		},
 	}
 	command.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be done, and change nothing")
@@ -142,6 +148,9 @@ themselves (queue.sqs.create) need sqs:CreateQueue as well: provision them inste
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{string(provision.Frontend), string(provision.Copier)},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if !regexp.MustCompile(`^([0-9]{12}|\*)$`).MatchString(account) {
+				return usagef("--account %q is neither twelve digits nor *", account)
+			}
 			loaded, err := c.load(config.Overrides{})
 			if err != nil {
 				return err

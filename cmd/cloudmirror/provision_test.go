@@ -81,6 +81,7 @@ func TestProvisionOfMemoryAndFiles(t *testing.T) {
 		{[]string{"provision"}, exitOK, "need nothing"},
 		{[]string{"provision", "policy", "copier"}, exitUsage, "nothing to allow"},
 		{[]string{"provision", "policy", "butler"}, exitUsage, "invalid argument"},
+		{[]string{"provision", "policy", "copier", "--account", "1234"}, exitUsage, "neither twelve digits"},
 		{[]string{"doctor"}, exitOK, "0 errors"},
 	} {
 		if got := w.run(t.Context(), test.args...); got.status != test.status || !strings.Contains(got.stdout+got.stderr, test.output) {

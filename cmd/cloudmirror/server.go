@@ -32,12 +32,19 @@ func (c *cli) serve(ctx context.Context, role config.Role, o config.Overrides) e
 	for _, warning := range loaded.Warnings() {
 		logger.Warn(warning)
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // signals do again what they do by default
 	return app.Run(ctx, app.Options{
 		Config: loaded, Role: role, Logger: logger, Version: buildVersion().Version,
 	})
+}
+
+// untilSignal returns ctx, which the first signal ends that asks to stop. The
+// second one does what it does by default.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 func newLogger(o config.Log, w io.Writer) *zap.Logger {

@@ -23,10 +23,12 @@ const OwnerTag = "cloudmirror-deployment"
 // Provision returns the queues of a backend, with what they must be set to. The
 // error is one of the options, of which Create counts for nothing. The queue of
 // the jobs is tagged with the owner, unless that is "": one that has another is
-// provision.ErrForeign, or taken over if adopt is set.
+// provision.ErrForeign, or taken over if adopt is set; one whose tags may not be
+// seen is provision.ErrDenied, unless its attributes differ.
 //
 // Attributes are changed to what a new queue would get, but for a longer
-// retention and another encryption, which are left. Others are left alone.
+// retention, larger messages and another encryption, which are left. Others are
+// left alone.
 func Provision(o Options, owner string, adopt bool) ([]provision.Resource, error) {
 	o.Create = true // by the steps that are applied, not by those that look
 	q, err := New(o)
@@ -67,9 +69,15 @@ func (p *provisioner) plan(ctx context.Context, a *address, owner string) (provi
 	}
 	mark := false
 	if owner != "" {
-		if mark, err = p.needsMark(ctx, *url); err != nil {
-			return provision.Step{}, fmt.Errorf("sqsqueue: plan %s: %w", a.name, cause(ctx, err))
+		mark, err = p.needsMark(ctx, *url)
+	}
+	if err != nil {
+		err = fmt.Errorf("sqsqueue: plan %s: %w", a.name, cause(ctx, err))
+		if errors.Is(err, provision.ErrDenied) && len(details) > 0 {
+			// What differs is told. It is not changed before it is known whose it is.
+			return provision.Step{Action: provision.Change, Details: details, Apply: func(context.Context) error { return err }}, nil
 		}
+		return provision.Step{}, err
 	}
 	if mark {
 		details = append(details, fmt.Sprintf("tag %s: %s", OwnerTag, owner))
@@ -128,6 +136,8 @@ func (p *provisioner) compare(ctx context.Context, a *address, url string) (chan
 		}
 		wanted = a.options.jobAttributes(dead)
 	}
+	// A new queue has these without being told.
+	wanted[delaySeconds], wanted[maxMessage] = "0", strconv.Itoa(maxBatchBytes)
 	changes = make(map[string]string)
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		is, reported := all.Attributes[name]
@@ -160,6 +170,8 @@ func (p *provisioner) deadARN(ctx context.Context) (string, error) {
 const (
 	redrivePolicy = string(types.QueueAttributeNameRedrivePolicy)
 	retention     = string(types.QueueAttributeNameMessageRetentionPeriod)
+	delaySeconds  = string(types.QueueAttributeNameDelaySeconds)
+	maxMessage    = string(types.QueueAttributeNameMaximumMessageSize)
 	managedSSE    = string(types.QueueAttributeNameSqsManagedSseEnabled)
 	kmsKey        = string(types.QueueAttributeNameKmsMasterKeyId)
 )
@@ -167,10 +179,15 @@ const (
 // suits reports whether an attribute may stay as it is.
 func suits(name, is, wanted string, all map[string]string) bool {
 	switch name {
-	case retention:
+	case retention, maxMessage:
+		if is == "" && name == maxMessage {
+			return true // not told by every server
+		}
 		have, errHave := strconv.Atoi(is)
 		want, errWant := strconv.Atoi(wanted)
 		return errHave == nil && errWant == nil && have >= want
+	case delaySeconds:
+		return is == "" || is == wanted
 	case managedSSE: // other servers may not know it; a key of one's own is better
 		return is == "" || is == wanted || all[kmsKey] != ""
 	case redrivePolicy:
@@ -201,6 +218,9 @@ func (p *provisioner) needsMark(ctx context.Context, url string) (bool, error) {
 	if lacksTags(err) {
 		return false, nil
 	}
+	if isDenied(err) {
+		return false, fmt.Errorf("%w: %w", provision.ErrDenied, err)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -218,6 +238,12 @@ func lacksTags(err error) bool {
 		"UnknownOperationException", "UnknownOperation", "InvalidAction", "UnsupportedOperation",
 		"AWS.SimpleQueueService.UnsupportedOperation", "NotImplemented",
 	}, api.ErrorCode())
+}
+
+// isDenied reports whether the credentials do not allow what was asked.
+func isDenied(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && slices.Contains([]string{"AccessDenied", "AccessDeniedException"}, api.ErrorCode())
 }
 
 func (p *provisioner) change(ctx context.Context, url string, changes map[string]string, mark bool) error {

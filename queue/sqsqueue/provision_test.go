@@ -100,7 +100,8 @@ func TestWhatDriftedIsChangedBack(t *testing.T) {
 		// The queue of the jobs is there, longer kept than needed, without dead
 		// letters, and has an attribute that is none of ours.
 		create(t, client, jobsName, map[string]string{
-			"VisibilityTimeout": "5", "MessageRetentionPeriod": "1209600", "ReceiveMessageWaitTimeSeconds": "20", "DelaySeconds": "3",
+			"VisibilityTimeout": "5", "MessageRetentionPeriod": "1209600", "ReceiveMessageWaitTimeSeconds": "20",
+			"DelaySeconds": "3", "MaximumMessageSize": "1024", "KmsMasterKeyId": "alias/mine", "KmsDataKeyReusePeriodSeconds": "600",
 		})
 		r := resources(t, endpoint, "me", false, make(map[string]int))
 		if actions, err := run(t, r, false); err != nil || actions[0] != provision.Create || actions[1] != provision.Change {
@@ -112,7 +113,7 @@ func TestWhatDriftedIsChangedBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]string{"VisibilityTimeout": "60", "MessageRetentionPeriod": "1209600", "DelaySeconds": "3"} {
+		for name, want := range map[string]string{"VisibilityTimeout": "60", "MessageRetentionPeriod": "1209600", "DelaySeconds": "0", "MaximumMessageSize": "262144", "KmsDataKeyReusePeriodSeconds": "600"} {
 			if got := out.Attributes[name]; got != want {
 				t.Errorf("%s is %s, want %s", name, got, want)
 			}
@@ -182,6 +183,33 @@ func TestWhatMakesNoDifference(t *testing.T) {
 		if actions, err := run(t, r, true); err != nil || actions[1] != provision.OK {
 			t.Errorf("%s: actions %v, error %v", name, actions, err)
 		}
+	}
+}
+
+func TestWhoMayNotSeeTagsIsToldWhatDiffers(t *testing.T) {
+	server, endpoint := sqstest.Start(t, sqstest.Options{})
+	calls := make(map[string]int)
+	r := resources(t, endpoint, "me", false, calls)
+	if _, err := run(t, r, false); err != nil {
+		t.Fatal(err)
+	}
+	server.Inject("ListQueueTags", 4, sqstest.Fault{Code: "AccessDeniedException"})
+	if actions, err := run(t, r, true); !errors.Is(err, provision.ErrDenied) || actions[0] != provision.OK || actions[1] != "" {
+		t.Errorf("nothing differs: actions %v, error %v", actions, err)
+	}
+	client := newClient(t, endpoint)
+	_, err := client.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{
+		QueueUrl: urlOf(t, client, jobsName), Attributes: map[string]string{"VisibilityTimeout": "3"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if actions, err := run(t, r, true); err != nil || actions[1] != provision.Change {
+		t.Errorf("something differs: actions %v, error %v", actions, err)
+	}
+	clear(calls)
+	if _, err := run(t, r, false); !errors.Is(err, provision.ErrDenied) || calls["SetQueueAttributes"] != 0 {
+		t.Errorf("it was changed with calls %v, error %v, not knowing whose it is", calls, err)
 	}
 }
 

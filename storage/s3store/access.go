@@ -50,9 +50,21 @@ func keysARN(partition, bucket, key string) string {
 
 // A bucketPolicy is a document with statements of which only ours are understood.
 type bucketPolicy struct {
-	Version   string            `json:"Version"`
-	ID        string            `json:"Id,omitempty"`
-	Statement []json.RawMessage `json:"Statement"`
+	Version   string     `json:"Version"`
+	ID        string     `json:"Id,omitempty"`
+	Statement statements `json:"Statement"`
+}
+
+// statements are a list, or in a document also the only one by itself.
+type statements []json.RawMessage
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *statements) UnmarshalJSON(text []byte) error {
+	if text[0] == '{' {
+		*s = statements{slices.Clone(text)}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]json.RawMessage)(s))
 }
 
 // planAccess compares the bucket's policy with a statement of ours for each space
@@ -165,12 +177,17 @@ func (b *bucket) mergeStatements(p *bucketPolicy) (details []string, err error) 
 			return nil, err
 		}
 		at, foreign, err := b.find(p, wanted)
+		for ; err == nil && foreign != ""; at, foreign, err = b.find(p, wanted) {
+			if !b.Adopt {
+				return nil, fmt.Errorf("%w: its policy has the statement %s about keys that begin with %q", provision.ErrForeign, foreign, space.Prefix)
+			}
+			details = append(details, fmt.Sprintf("statement %s: removed, since its keys are taken over", foreign))
+			p.Statement = slices.Delete(p.Statement, at, at+1)
+		}
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case foreign != "" && !b.Adopt:
-			return nil, fmt.Errorf("%w: its policy has the statement %s about keys that begin with %q", provision.ErrForeign, foreign, space.Prefix)
 		case !space.Public && at < 0:
 		case !space.Public:
 			details = append(details, fmt.Sprintf("statement about keys that begin with %q: removed, since clients come another way", space.Prefix))
@@ -186,10 +203,11 @@ func (b *bucket) mergeStatements(p *bucketPolicy) (details []string, err error) 
 	return details, nil
 }
 
-// find returns the place of the statement about a space's keys, or -1, and its
-// Sid if it is another deployment's.
+// find returns the place of the statement about a space's keys, or -1; or that of
+// another deployment's about keys of ours, and its Sid.
 func (b *bucket) find(p *bucketPolicy, wanted provision.Statement) (at int, foreign string, err error) {
 	at = -1
+	own := wanted.Sid[:len(wanted.Sid)-hashDigits]
 	for i, raw := range p.Statement {
 		var s struct {
 			Sid      string
@@ -202,11 +220,22 @@ func (b *bucket) find(p *bucketPolicy, wanted provision.Statement) (at int, fore
 			at = i
 			continue
 		}
-		if strings.HasPrefix(s.Sid, statementMark) && strings.HasSuffix(s.Sid, wanted.Sid[len(wanted.Sid)-hashDigits:]) {
+		if !strings.HasPrefix(s.Sid, statementMark) || strings.HasPrefix(s.Sid, own) {
+			continue
+		}
+		if strings.HasSuffix(s.Sid, wanted.Sid[len(own):]) || overlap(prefixARN(s.Resource), prefixARN(wanted.Resource)) {
 			return i, s.Sid, nil
 		}
 	}
 	return at, "", nil
+}
+
+// prefixARN returns what the resources of a statement that provisioning made have
+// in common: the ARN of the keys that begin with its prefix, before a digit and *.
+func prefixARN(resource any) string {
+	text := fmt.Sprint(resource)
+	first, _, _ := strings.Cut(strings.Trim(text, "[]"), " ")
+	return first[:max(len(first)-len("0*"), 0)]
 }
 
 // sameStatement compares what two statements mean: servers store lists of one as

@@ -43,23 +43,34 @@ func (b *blocker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestAPublicAccessBlockIsOpenedForPublicBucketsAlone(t *testing.T) {
-	server := servers.StartVersityGW(t, region)
+// forward returns what passes requests on to a server.
+func forward(t *testing.T, server *servers.S3) http.Handler {
+	t.Helper()
 	target, err := url.Parse(server.Endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &blocker{server: &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+	return &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
 		p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = target.Scheme, target.Host, p.In.Host // which is signed
-	}}}
-	b.block.BlockPublicAcls, b.block.IgnorePublicAcls, b.block.BlockPublicPolicy, b.block.RestrictPublicBuckets = true, true, true, true
-	front := httptest.NewServer(b)
-	t.Cleanup(front.Close)
+	}}
+}
 
-	p := newProvisioned(t, server, day)
+// goThrough has provisioning ask the server by way of a handler.
+func (p *provisioned) goThrough(handler http.Handler) {
+	p.t.Helper()
+	front := httptest.NewServer(handler)
+	p.t.Cleanup(front.Close)
 	behind := p.options.Client.Options()
 	behind.BaseEndpoint = aws.String(front.URL)
 	p.options.Client = s3.New(behind)
+}
+
+func TestAPublicAccessBlockIsOpenedForPublicBucketsAlone(t *testing.T) {
+	server := servers.StartVersityGW(t, region)
+	b := &blocker{server: forward(t, server)}
+	b.block.BlockPublicAcls, b.block.IgnorePublicAcls, b.block.BlockPublicPolicy, b.block.RestrictPublicBuckets = true, true, true, true
+	p := newProvisioned(t, server, day)
+	p.goThrough(b)
 
 	p.options.Spaces[0].Public = false
 	p.want(false, provision.Create, provision.OK, provision.Manual)

@@ -3,6 +3,7 @@ package s3store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,9 @@ const ruleMark = "cloudmirror:"
 // abortDays is after how many days the parts of an upload go that was never
 // ended. No copy takes so long.
 const abortDays = 1
+
+// versionDays is after how many days old versions go, where a bucket keeps them.
+const versionDays = 1
 
 // maxRuleID is S3's limit of a rule's ID.
 const maxRuleID = 255
@@ -47,7 +51,11 @@ func (b *bucket) planLifecycle(ctx context.Context) (provision.Step, error) {
 	case err != nil:
 		return provision.Step{}, err
 	}
-	rules, details, err := b.mergeRules(is.Rules)
+	versioned, err := b.isVersioned(ctx)
+	if err != nil {
+		return provision.Step{}, err
+	}
+	rules, details, err := b.mergeRules(is.Rules, versioned)
 	if err != nil {
 		return provision.Step{}, err
 	}
@@ -71,21 +79,38 @@ func (b *bucket) planLifecycle(ctx context.Context) (provision.Step, error) {
 	}}, nil
 }
 
+// isVersioned reports whether the bucket keeps, or kept, what is removed.
+func (b *bucket) isVersioned(ctx context.Context) (bool, error) {
+	out, err := b.Client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &b.Bucket})
+	switch {
+	case isUnsupported(err), isCode(err, "NoSuchBucket"):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("ask whether it has versions: %w", err)
+	}
+	return out.Status != "", nil
+}
+
 // mergeRules returns the rules with ours among them, and says what is different
 // then. Ours have their place where they were.
-func (b *bucket) mergeRules(is []types.LifecycleRule) (rules []types.LifecycleRule, details []string, err error) {
+func (b *bucket) mergeRules(is []types.LifecycleRule, versioned bool) (rules []types.LifecycleRule, details []string, err error) {
 	rules = slices.Clone(is)
 	for _, space := range b.Spaces {
-		wanted := b.rule(space)
+		wanted := b.rule(space, versioned)
+		isForeign := func(r types.LifecycleRule) bool { return b.isForeign(r, space) }
+		for at := slices.IndexFunc(rules, isForeign); at >= 0; at = slices.IndexFunc(rules, isForeign) {
+			if !b.Adopt {
+				return nil, nil, fmt.Errorf("%w: it has the rule %s about keys that begin with %q", provision.ErrForeign, aws.ToString(rules[at].ID), space.Prefix)
+			}
+			details = append(details, fmt.Sprintf("rule %s: removed, since its keys are taken over", aws.ToString(rules[at].ID)))
+			rules = slices.Delete(rules, at, at+1)
+		}
 		at := slices.IndexFunc(rules, func(r types.LifecycleRule) bool { return aws.ToString(r.ID) == aws.ToString(wanted.ID) })
-		foreign := slices.IndexFunc(rules, func(r types.LifecycleRule) bool { return b.isForeign(r, space) })
 		days := fmt.Sprintf("rule %s: remove after %d days, abort uploads after %d", aws.ToString(wanted.ID), *wanted.Expiration.Days, abortDays)
+		if versioned {
+			days += fmt.Sprintf(", remove old versions after %d", versionDays)
+		}
 		switch {
-		case foreign >= 0 && !b.Adopt:
-			return nil, nil, fmt.Errorf("%w: it has the rule %s about keys that begin with %q", provision.ErrForeign, aws.ToString(rules[foreign].ID), space.Prefix)
-		case foreign >= 0:
-			details = append(details, days+", instead of "+aws.ToString(rules[foreign].ID))
-			rules[foreign] = wanted
 		case at < 0:
 			details = append(details, days)
 			rules = append(rules, wanted)
@@ -97,17 +122,23 @@ func (b *bucket) mergeRules(is []types.LifecycleRule) (rules []types.LifecycleRu
 	return rules, details, nil
 }
 
-func (b *bucket) rule(s Space) types.LifecycleRule {
+// rule returns ours. Where the bucket has versions, what is removed has to be
+// removed once more, or it is paid for as long as the bucket is there.
+func (b *bucket) rule(s Space, versioned bool) types.LifecycleRule {
 	id := ruleMark + b.Owner + ":" + s.Prefix
 	if len(id) > maxRuleID {
 		id = ruleMark + b.Owner + ":" + shortHash(s.Prefix)
 	}
-	return types.LifecycleRule{
+	rule := types.LifecycleRule{
 		ID: &id, Status: types.ExpirationStatusEnabled,
 		Filter:                         &types.LifecycleRuleFilter{Prefix: aws.String(s.Prefix)},
 		Expiration:                     &types.LifecycleExpiration{Days: aws.Int32(Days(s.Keep))},
 		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(abortDays)},
 	}
+	if versioned {
+		rule.NoncurrentVersionExpiration = &types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(versionDays)}
+	}
+	return rule
 }
 
 // isForeign reports whether a rule is another deployment's, about our keys.
@@ -122,22 +153,41 @@ func (b *bucket) isForeign(r types.LifecycleRule, s Space) bool {
 func (b *bucket) equal(is, wanted types.LifecycleRule) bool {
 	abort := is.AbortIncompleteMultipartUpload
 	aborts := abort != nil && aws.ToInt32(abort.DaysAfterInitiation) == abortDays || abort == nil && !onAWS(b.Client)
-	return is.Status == wanted.Status && prefixOf(is) == prefixOf(wanted) && aborts &&
+	return is.Status == wanted.Status && prefixOf(is) == prefixOf(wanted) && aborts && oldVersionDays(is) == oldVersionDays(wanted) &&
 		is.Expiration != nil && aws.ToInt32(is.Expiration.Days) == *wanted.Expiration.Days
 }
 
-// hasty says which rules of others remove copies sooner than ours.
+// oldVersionDays returns after how many days a rule removes old versions; 0: never.
+func oldVersionDays(r types.LifecycleRule) int32 {
+	if r.NoncurrentVersionExpiration == nil {
+		return 0
+	}
+	return aws.ToInt32(r.NoncurrentVersionExpiration.NoncurrentDays)
+}
+
+// hasty says which rules of others remove copies, or put them where nobody can
+// read them, sooner than ours.
 func (b *bucket) hasty(rules []types.LifecycleRule) (details []string) {
 	for _, r := range rules {
 		tagged := r.Filter != nil && (r.Filter.Tag != nil || r.Filter.And != nil && len(r.Filter.And.Tags) > 0) // copies have none
-		if strings.HasPrefix(aws.ToString(r.ID), ruleMark) || r.Status != types.ExpirationStatusEnabled || tagged || r.Expiration == nil {
+		if strings.HasPrefix(aws.ToString(r.ID), ruleMark) || r.Status != types.ExpirationStatusEnabled || tagged {
 			continue
 		}
-		days := r.Expiration.Days
-		for _, s := range b.Spaces {
-			if days != nil && *days < Days(s.Keep) && overlap(prefixOf(r), s.Prefix) {
-				details = append(details, fmt.Sprintf("rule %s, which is not ours, removes copies after %d days, and they are kept for %d: change it by hand",
-					aws.ToString(r.ID), *days, Days(s.Keep)))
+		ends := make(map[string]*int32) // after how many days, by what happens then
+		if r.Expiration != nil {
+			ends["removes"] = r.Expiration.Days
+		}
+		for _, t := range r.Transitions {
+			if t.StorageClass == types.TransitionStorageClassGlacier || t.StorageClass == types.TransitionStorageClassDeepArchive {
+				ends["archives"] = t.Days
+			}
+		}
+		for _, what := range slices.Sorted(maps.Keys(ends)) {
+			for _, s := range b.Spaces {
+				if days := ends[what]; days != nil && *days < Days(s.Keep) && overlap(prefixOf(r), s.Prefix) {
+					details = append(details, fmt.Sprintf("rule %s, which is not ours, %s copies after %d days, and they are kept for %d: change it by hand",
+						aws.ToString(r.ID), what, *days, Days(s.Keep)))
+				}
 			}
 		}
 	}
@@ -164,7 +214,11 @@ func describeRule(r types.LifecycleRule) string {
 	if a := r.AbortIncompleteMultipartUpload; a != nil {
 		abort = fmt.Sprintf("after %d", aws.ToInt32(a.DaysAfterInitiation))
 	}
-	return fmt.Sprintf("%s (%s) and %s, with the prefix %q", days, r.Status, abort, prefixOf(r))
+	text := fmt.Sprintf("%s (%s) and %s, with the prefix %q", days, r.Status, abort, prefixOf(r))
+	if old := oldVersionDays(r); old > 0 {
+		text += fmt.Sprintf(", and old versions after %d", old)
+	}
+	return text
 }
 
 func overlap(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }

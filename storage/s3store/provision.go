@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,19 +37,35 @@ type BucketOptions struct {
 
 // Provision returns a bucket, who may read it, and what is removed from it when.
 // Rules and statements of others stay as they are; where another deployment's
-// are about our keys, the error of the plan is provision.ErrForeign. A server
-// that cannot be told is provision.Manual.
+// are about our keys, the error of the plan is provision.ErrForeign; where the
+// credentials do not allow to look at them, provision.ErrDenied. A server that
+// cannot be told is provision.Manual.
 func Provision(o BucketOptions) []provision.Resource {
 	b := &bucket{BucketOptions: o}
 	return []provision.Resource{
 		{Kind: provision.Bucket, Name: o.Bucket, Plan: b.bounded(b.planBucket)},
-		{Kind: provision.Access, Name: o.Bucket, Plan: b.bounded(b.planAccess)},
-		{Kind: provision.Lifecycle, Name: o.Bucket, Plan: b.bounded(b.planLifecycle)},
+		{Kind: provision.Access, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planAccess))},
+		{Kind: provision.Lifecycle, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planLifecycle))},
 	}
 }
 
-// provisionTimeout bounds a look at one resource, and its change.
-const provisionTimeout = 30 * time.Second
+// lookOnly marks refusals of a plan that asks for what neither role needs.
+func lookOnly(plan func(context.Context) (provision.Step, error)) func(context.Context) (provision.Step, error) {
+	return func(ctx context.Context) (provision.Step, error) {
+		step, err := plan(ctx)
+		if isCode(err, "AccessDenied") {
+			err = fmt.Errorf("%w: %w", provision.ErrDenied, err)
+		}
+		return step, err
+	}
+}
+
+// Time limits of a look at one resource, and of its change. Who looks at many wants
+// to hear of the others, too.
+const (
+	lookTimeout   = 10 * time.Second
+	changeTimeout = 30 * time.Second
+)
 
 type bucket struct{ BucketOptions }
 
@@ -56,15 +73,18 @@ type bucket struct{ BucketOptions }
 // where they come from.
 func (b *bucket) bounded(plan func(context.Context) (provision.Step, error)) func(context.Context) (provision.Step, error) {
 	return func(ctx context.Context) (provision.Step, error) {
-		ctx, cancel := context.WithTimeout(ctx, provisionTimeout)
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 		defer cancel()
 		step, err := plan(ctx)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer within %v", lookTimeout)
+		}
 		if err != nil {
 			return provision.Step{}, fmt.Errorf("s3store: look at bucket %s: %w", b.Bucket, err)
 		}
 		if apply := step.Apply; apply != nil {
 			step.Apply = func(ctx context.Context) error {
-				ctx, cancel := context.WithTimeout(ctx, provisionTimeout)
+				ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 				defer cancel()
 				if err := apply(ctx); err != nil {
 					return fmt.Errorf("s3store: provision bucket %s: %w", b.Bucket, err)
@@ -88,6 +108,8 @@ func (b *bucket) planBucket(ctx context.Context) (provision.Step, error) {
 		}}, nil
 	case isStatus(err, statusForbidden):
 		return provision.Step{}, fmt.Errorf("it is somebody else's, or s3:ListBucket is missing: %w", err)
+	case isStatus(err, statusBadRequest): // the answer to a HEAD has no word on what is wrong
+		return provision.Step{}, fmt.Errorf("storage.region (%s) may be wrong, or the bucket's name: %w", b.Client.Options().Region, err)
 	case isStatus(err, statusMoved):
 		return provision.Step{}, fmt.Errorf("it is in another region than %s: %w", b.Client.Options().Region, err)
 	}

@@ -124,6 +124,19 @@ func TestProvisionedBucketOnMinIO(t *testing.T) {
 	p.wantRules(map[string]int32{"cloudmirror:me:": 2})
 }
 
+func TestProvisionedBucketWithVersionsOnMinIO(t *testing.T) {
+	p := newProvisioned(t, startMinIO(t), day)
+	p.want(false, provision.Create, provision.Create, provision.Create)
+	_, err := p.Client().PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: &p.options.Bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.want(false, provision.OK, provision.OK, provision.Change)
+	p.want(false, provision.OK, provision.OK, provision.OK)
+}
+
 func (p *provisioned) wantAccess(prefix string) {
 	p.t.Helper()
 	for key, want := range map[string]int{
@@ -251,6 +264,17 @@ func TestABucketThatCannotBeLookedAtIsNotMade(t *testing.T) {
 	p.options.Client = p.AnonymousClient()
 	if actions, err := p.run(true); err == nil || actions[0] != "" {
 		t.Errorf("actions %v, error %v", actions, err)
+	}
+}
+
+func TestAWrongRegionIsNamed(t *testing.T) {
+	p := newProvisioned(t, servers.StartVersityGW(t, region), day)
+	p.want(false, provision.Create, provision.Create, provision.Manual)
+	elsewhere := p.options.Client.Options()
+	elsewhere.Region = "eu-north-1"
+	p.options.Client = s3.New(elsewhere)
+	if _, err := p.run(true); err == nil || !strings.Contains(err.Error(), "storage.region (eu-north-1)") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -97,6 +97,31 @@ func TestRequestsArriveAsTheyWereSent(t *testing.T) {
 	}
 }
 
+// A client whose wait is over is redirected to the origin, whose URL may be 8 KiB.
+func TestLongRedirectsGetThrough(t *testing.T) {
+	location := "https://host/" + strings.Repeat("a", 8000)
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", location)
+		w.WriteHeader(http.StatusFound)
+		fmt.Fprintf(w, `{"status":"pending","url":%q}`, location)
+	}))
+	t.Cleanup(up.Close)
+	for name, start := range all {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t, [2]string{address(up), address(up)})
+			for _, base := range []string{b.plain, b.secure} {
+				response := b.get(t, base, "/v1/redirect/s3/eu-west-1/x")
+				body, err := io.ReadAll(response.Body)
+				response.Body.Close()
+				if response.Header.Get("Location") != location || err != nil || !strings.Contains(string(body), location) {
+					t.Errorf("%s: %s, error %v: %.100q", response.Proto, response.Status, err, body)
+				}
+			}
+		})
+	}
+}
+
 func TestAFrontEndThatIsGoneIsGoneAround(t *testing.T) {
 	for name, start := range all {
 		t.Run(name, func(t *testing.T) {

@@ -71,6 +71,7 @@ services:
 	d.run("provision", "--config", d.config)
 
 	policies := make(map[provision.Role]provision.Policy)
+	environments := make(map[provision.Role][]string)
 	for _, role := range []provision.Role{provision.Frontend, provision.Copier} {
 		printed := d.run("provision", "policy", string(role), "--config", d.config)
 		var p provision.Policy
@@ -81,10 +82,20 @@ services:
 		d.env = assumeRole(t, minio, string(printed))
 		r.roles[strings.TrimPrefix(d.env[0], "AWS_ACCESS_KEY_ID=")] = role
 		d.start(string(role))
+		environments[role] = d.env
 		d.env = environment(minio.AccessKey, minio.SecretKey, "")
 	}
 	d.doEverything(r, minio.Client(), queues.URL, bucket)
 	r.compare(policies)
+
+	// Doctor needs no more than a copier may do. It would guess the tests' token.
+	if err := os.WriteFile(d.config, []byte(strings.Replace(text, token, cloudmirror.NewID(), 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.env = environments[provision.Copier]
+	if told := string(d.run("doctor", "--config", d.config)); !strings.Contains(told, "[client-access-denied]") || !strings.Contains(told, "ok      copies of e2e/"+region) {
+		t.Errorf("as a copier, doctor says\n%s", told)
+	}
 }
 
 // doEverything has the roles do each kind of thing that they ever do.

@@ -15,8 +15,9 @@ import (
 type object struct {
 	Kind     string
 	Metadata struct {
-		Name   string
-		Labels labels
+		Name        string
+		Labels      labels
+		Annotations map[string]string
 	}
 	Data map[string]string
 	Spec json.RawMessage

@@ -61,6 +61,8 @@ var plants = []plant{
 	{"a selector of no pods", "selector:\n    app.kubernetes.io/component: frontend", "selector:\n    app.kubernetes.io/component: front-end", "selects the pods of 0"},
 	{"a target port that is not there", "targetPort: http", "targetPort: https", "a port \"https\" that is not there"},
 	{"an ingress to nowhere", "port:\n              name: http", "port:\n              name: web", "leads to a port \"web\""},
+	{"metrics through the ingress", "path: /metrics\n        pathType", "path: /metric\n        pathType", "shows the metrics to clients"},
+	{"an action that is not there", "actions.not-for-clients", "actions.for-nobody", "by the action \"\""},
 	{"a killed copier", "terminationGracePeriodSeconds: 75", "terminationGracePeriodSeconds: 30", "is killed after 30s"},
 	{"a killed front end", "terminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds: 45", "is killed after 45s"},
 	{"no delay at a stop", "shutdown_delay: 20s", "shutdown_delay: 1s", "before a load balancer notices"},

@@ -1,6 +1,9 @@
 package kubernetes_test
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 type service struct {
 	Selector labels
@@ -14,6 +17,7 @@ type ingress struct {
 	Rules []struct {
 		HTTP struct {
 			Paths []struct {
+				Path    string
 				Backend struct {
 					Service struct {
 						Name string
@@ -58,10 +62,18 @@ func (all objects) checkServices(c *complaints) {
 	})
 	each(all, "Ingress", func(o object, i ingress) {
 		for _, rule := range i.Rules {
+			hidden := false
 			for _, path := range rule.HTTP.Paths {
 				s := path.Backend.Service
+				if s.Port.Name == "use-annotation" { // of an ALB: it answers by itself
+					action := o.Metadata.Annotations["alb.ingress.kubernetes.io/actions."+s.Name]
+					c.want(strings.Contains(action, `"statusCode":"404"`), "%s answers %s by the action %q", o, path.Path, action)
+					hidden = hidden || path.Path == "/metrics"
+					continue
+				}
 				c.want(slices.Contains(ports[s.Name], s.Port.Name), "%s leads to a port %q of a service %q", o, s.Port.Name, s.Name)
 			}
+			c.want(hidden, "%s shows the metrics to clients", o)
 		}
 	})
 	each(all, "ServiceMonitor", func(o object, m serviceMonitor) {
