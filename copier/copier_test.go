@@ -354,29 +354,45 @@ func TestAPurgeStopsTheCopy(t *testing.T) {
 	}
 }
 
-// The marker is read while the copy runs: small copies need not wait for it, and
-// no heartbeat has to.
+// Where a reservation proves the generation, it is not read again; where there is
+// none, it is read while the copy runs: small copies need not wait for it, and no
+// heartbeat has to.
 func TestTheGenerationIsProvenWhileTheCopyRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const url = "https://origin.test/tool"
-		markers := &forgetfulStorage{stored: map[string]storage.Info{}}
-		b := newBubbleOn(t, markers, nil)
-		b.origin.script(copiesIn(5 * time.Second))
-		b.ask(url)
-		if e := b.after(time.Second, url); e.State != cache.Copying {
-			t.Fatalf("after a second the entry is %v, want copying", e.State)
-		}
-		looks := markers.count()
-		if looks != 2 {
-			t.Errorf("while the copy runs the marker was read %d times, want 2: by the look and the proof", looks)
-		}
-		if e := b.after(5*time.Second, url); e.State != cache.Present {
-			t.Fatalf("in the end the entry is %v, want present", e.State)
-		}
-		if n := markers.count(); n != looks {
-			t.Errorf("it was read %d times more at the end", n-looks)
-		}
-	})
+	tests := map[string]struct {
+		ask   func(b *bubble, url string)
+		reads int
+	}{
+		"before it, by who reserved the object": {(*bubble).ask, 1},
+		"by the look and the proof of a job that nobody reserved": {func(b *bubble, url string) {
+			job := queue.Job{ID: "1", Object: want(b.t, url).Object, Backend: backendID, Generation: cloudmirror.FirstGeneration}
+			if err := b.queue.Send(b.t.Context(), job, 0); err != nil {
+				b.t.Fatal(err)
+			}
+		}, 2},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const url = "https://origin.test/tool"
+				markers := &forgetfulStorage{stored: map[string]storage.Info{}}
+				b := newBubbleOn(t, markers, nil)
+				b.origin.script(copiesIn(5 * time.Second))
+				test.ask(b, url)
+				if e := b.after(time.Second, url); e.State != cache.Copying {
+					t.Fatalf("after a second the entry is %v, want copying", e.State)
+				}
+				if looks := markers.count(); looks != test.reads {
+					t.Errorf("while the copy runs the marker was read %d times, want %d", looks, test.reads)
+				}
+				if e := b.after(5*time.Second, url); e.State != cache.Present {
+					t.Fatalf("in the end the entry is %v, want present", e.State)
+				}
+				if n := markers.count(); n != test.reads {
+					t.Errorf("it was read %d times in all, want %d", n, test.reads)
+				}
+			})
+		})
+	}
 }
 
 func TestWhileStorageIsDown(t *testing.T) {

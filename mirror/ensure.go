@@ -17,10 +17,28 @@ func (m *Mirror) Peek(ctx context.Context, w Want) (View, error) {
 	}
 	key := w.entryKey()
 	at, err := m.get(ctx, key)
+	if err == nil && at.Entry.Nonce != "" && m.awaitLook(ctx, key) {
+		at, err = m.get(ctx, key)
+	}
 	if err == nil && known(at.Entry) {
 		return View{Entry: at.Entry, Now: at.Now()}, nil
 	}
 	return m.seek(ctx, b, w, key, at, err)
+}
+
+// awaitLook waits for a look at storage that a flight of this process has under way
+// behind its reservation. It reports whether there was one.
+func (m *Mirror) awaitLook(ctx context.Context, key cache.Key) bool {
+	f, _ := m.joinRunning(key)
+	if f == nil {
+		return false
+	}
+	defer m.leave(f)
+	if f.news().stage != seeking {
+		return false
+	}
+	_, _ = f.follow(ctx, Patience{}) // what it found, the cache says
+	return true
 }
 
 func known(e cache.Entry) bool { return e.State != cache.Absent && e.State != cache.Tombstone }

@@ -238,3 +238,21 @@ func TestAReservationIsKeptWhileItsJobWaits(t *testing.T) {
 		}
 	})
 }
+
+// Who only looks waits for the look that is under way, and is told of the copy.
+func TestWhoPeeksWaitsForALook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, asked := askedWorld(t)
+		w.makePresent()
+		w.memory.Flush()
+		answer := make(chan struct{})
+		asked.answering = func() { <-answer }
+		waiting := w.wait(t.Context(), w.mirror)
+		synctest.Wait()
+		time.AfterFunc(time.Second, func() { close(answer) })
+		if state := w.peek().Entry.State; state != cache.Present {
+			t.Errorf("it is told %s", state)
+		}
+		<-waiting.done
+	})
+}
