@@ -1,6 +1,7 @@
 package copier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -15,10 +16,12 @@ import (
 // Bounds of what waits for one host, and of how long a job rests for which there
 // was no room.
 const (
-	roomPerTurn   = 8                     // jobs in the waiting room for each copy that may run
+	roomPerTurn   = 8                     // jobs in the waiting room for each copy that may run, or more:
+	roomTime      = 20 * time.Second      // as many as get their turns while their clients still wait
 	minDeferral   = time.Second           // what SQS can tell apart
 	maxDeferral   = 5 * time.Minute       // the estimate may be wrong: look again
-	assumedPace   = 10 * time.Millisecond // of a host that ended no copy yet; too early is better than too late
+	assumedPace   = 10 * time.Millisecond // of a host that ended few copies yet; too early is better than too late
+	provenTurns   = 64                    // how few: the first ones may have been slow by chance
 	paceSmoothing = 8                     // the last so many turns make the pace
 )
 
@@ -45,7 +48,8 @@ type host struct {
 
 	mu      sync.Mutex
 	waiting int
-	pace    time.Duration // how long a turn takes
+	ended   int           // turns, as far as they count
+	pace    time.Duration // how long a turn takes; 0: none has ended
 	promise time.Time     // when the job that was deferred last gets its turn, as it seems
 	streak  []string      // hashes of the objects whose failures in a row were counted
 	rest    time.Time     // until when the origin asked to be left alone
@@ -105,11 +109,26 @@ func (h *host) tryTurn() bool { return h.turns == nil || h.turns.TryAcquire(1) }
 func (h *host) sitDown() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.waiting >= roomPerTurn*h.limit || !h.room.enter() {
+	if h.waiting >= h.seats() || !h.room.enter() {
 		return false
 	}
 	h.waiting++
 	return true
+}
+
+// seats returns how many jobs may wait for the host. Those of a fast one get their
+// turns sooner than any message that is put back. One host may take half of the
+// room. The caller holds the lock.
+func (h *host) seats() int {
+	perTurn := roomPerTurn
+	switch {
+	case h.ended == 0: // it may never end a copy
+	case h.ended < provenTurns:
+		perTurn = int(roomTime / assumedPace)
+	default:
+		perTurn = max(perTurn, int(roomTime/max(h.pace, 1)))
+	}
+	return min(perTurn*h.limit, max(h.room.limit/2, roomPerTurn*h.limit))
 }
 
 func (h *host) standUp() {
@@ -130,6 +149,7 @@ func (h *host) endTurn(began time.Time) {
 		h.pace = took
 	}
 	h.pace += (took - h.pace) / paceSmoothing
+	h.ended = min(h.ended+1, provenTurns)
 	h.mu.Unlock()
 	h.turns.Release(1)
 }
@@ -141,17 +161,29 @@ func (h *host) giveBackTurn() {
 	}
 }
 
-// nextTurn returns when to come back for a job that found no room: behind the
-// jobs that wait, and those that were told so before it, as fast as the host's
-// copies end.
+// nextDelivery returns when a job that found no room is to be delivered again. A
+// delay cannot be taken back, and a client may wait: while few turns have ended,
+// they are taken to have been slow by chance.
+func (h *host) nextDelivery() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended < provenTurns {
+		return h.nextAt(assumedPace)
+	}
+	return h.nextAt(h.pace)
+}
+
+// nextTurn is nextDelivery for a copy whose coming too early costs a request.
 func (h *host) nextTurn() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now, pace := time.Now(), h.pace
-	if pace == 0 {
-		pace = assumedPace
-	}
-	step := pace / time.Duration(h.limit)
+	return h.nextAt(cmp.Or(h.pace, assumedPace))
+}
+
+// nextAt returns when to come back, behind those that wait and those that were
+// told so before, as fast as the host's turns end. The caller holds the lock.
+func (h *host) nextAt(pace time.Duration) time.Duration {
+	now, step := time.Now(), pace/time.Duration(h.limit)
 	if soonest := now.Add(time.Duration(h.waiting) * step); h.promise.Before(soonest) {
 		h.promise = soonest
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // maxWaiting bounds the jobs that wait for the turns of their hosts.
-const maxWaiting = 1024
+const maxWaiting = 2048
 
 // Manners say how a copier treats origin hosts. The zero value of a field is the
 // default that stands behind it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type task struct {
 	logger   *zap.Logger
 	try      *try                    // nil until the host admitted one
 	cancel   context.CancelCauseFunc // of the work
+	makeWay  func()                  // gives slot and turn back, once
 
 	kept    time.Time                      // when the claim of a job that waits was kept last; the heartbeat's own
 	attempt atomic.Pointer[mirror.Attempt] // nil until begun
@@ -71,15 +73,17 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 	// others from working.
 	switch err := host.takeTurn(stopping); {
 	case errors.Is(err, errCrowded):
-		return t.deferJob(ctx, host.nextTurn())
+		return t.deferJob(ctx, host.nextDelivery())
 	case err != nil:
 		return t.putBack(ctx, 0, errStopping)
 	}
-	defer host.endTurn(time.Now())
+	began := time.Now()
 	if !t.takeSlot(stopping) {
+		host.endTurn(began)
 		return t.putBack(ctx, 0, errStopping)
 	}
-	defer t.freeSlot()
+	t.makeWay = sync.OnceFunc(func() { t.freeSlot(); host.endTurn(began) })
+	defer t.makeWay()
 	return t.begin(ctx, host)
 }
 
@@ -178,6 +182,7 @@ func (t *task) carryOut(ctx context.Context, attempt *mirror.Attempt) (result, e
 	took := time.Since(begun)
 	t.metrics.copied(id, took)
 	t.logger.Info("copied", zap.Int64("bytes", info.SizeBytes), zap.Duration("took", took))
+	t.makeWay() // an acknowledgement waits for others to share its request
 	return resultCopied, t.acknowledge(closing)
 }
 

@@ -12,6 +12,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/copier"
+	"cloudmirror/queue"
 )
 
 // A flood of jobs of one slow host: never more copies of it at a time than its
@@ -171,6 +172,83 @@ func TestAJobThatWaitsForItsHostKeepsItsClaim(t *testing.T) {
 		}
 		if n := b.queue.sends(); n != 2 {
 			t.Errorf("%d messages were sent for two jobs", n)
+		}
+	})
+}
+
+// Jobs of a fast host wait in the copier, where they get their turns sooner than
+// any message that is put back.
+func TestAFloodOfAFastHostIsNotDeferred(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		b.origin.script(copiesIn(20 * time.Millisecond))
+		for i := range 100 { // its pace is known
+			url := fmt.Sprintf("https://fast.test/first/%d", i)
+			b.ask(url)
+			b.wait(url, time.Second)
+		}
+		before := b.queue.sends()
+		for i := range 500 {
+			b.ask(fmt.Sprintf("https://fast.test/%d", i))
+		}
+		for i := range 500 {
+			if e := b.wait(fmt.Sprintf("https://fast.test/%d", i), 28*time.Second); e.State != cache.Present {
+				t.Fatalf("object %d: %+v", i, e)
+			}
+		}
+		if sent := b.queue.sends() - before; sent != 500 {
+			t.Errorf("%d messages were sent for 500 jobs", sent)
+		}
+	})
+}
+
+// The first copies of a host may be slow by chance. The messages that are put back
+// meanwhile must come in time for the clients that wait.
+func TestASlowStartDefersNobodyForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		began := time.Now()
+		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
+			took := 20 * time.Millisecond
+			if time.Since(began) < 2*time.Second {
+				took = 2 * time.Second
+			}
+			return copiesIn(took)(ctx, o)
+		})
+		for i := range 1000 {
+			b.ask(fmt.Sprintf("https://fast.test/%d", i))
+		}
+		for i := range 1000 {
+			url := fmt.Sprintf("https://fast.test/%d", i)
+			if e := b.wait(url, time.Until(began.Add(28*time.Second))); e.State != cache.Present {
+				t.Fatalf("%s after %v: %+v", url, time.Since(began), e)
+			}
+		}
+		t.Logf("all copies took %v", time.Since(began))
+	})
+}
+
+// hangingAcks is a queue whose acknowledgements take long.
+type hangingAcks struct{ queue.Queue }
+
+func (q hangingAcks) Ack(ctx context.Context, d queue.Delivery) error {
+	time.Sleep(10 * time.Second)
+	return q.Queue.Ack(ctx, d)
+}
+
+// An acknowledgement may wait for others to go with it. Copies do not wait for it.
+func TestCopiesDoNotWaitForAcknowledgements(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, func(o *copier.Options) {
+			o.Concurrency, o.Backends[0].Queue = 1, hangingAcks{o.Backends[0].Queue}
+		})
+		for i := range 5 {
+			b.ask(fmt.Sprintf("https://fast.test/%d", i))
+		}
+		for i := range 5 {
+			if e := b.wait(fmt.Sprintf("https://fast.test/%d", i), 5*time.Second); e.State != cache.Present {
+				t.Errorf("object %d: %+v", i, e)
+			}
 		}
 	})
 }

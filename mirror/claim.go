@@ -12,11 +12,15 @@ import (
 	"cloudmirror/queue"
 )
 
-// advance handles an entry that needs somebody to act: storage is looked at and,
-// if it has no copy, a job is claimed and sent. The view is set if storage has
-// one.
+// advance handles an entry that needs somebody to act, when it is its turn: storage
+// is looked at and, if it has no copy, a job is claimed and sent. The view is set if
+// storage has one.
 func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot, View, error) {
 	m := f.mirror
+	if err := m.takeTurn(ctx, f.backend.actTurns); err != nil {
+		return at, View{}, err
+	}
+	defer f.backend.actTurns.Release(1)
 	if at.Entry.State == cache.Absent && f.backend.looks.calm.Load() {
 		return f.reserve(ctx, at)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"cloudmirror"
 	"cloudmirror/cache"
@@ -103,14 +104,14 @@ func (m *Mirror) runLooks(key cache.Key, b *Backend, o cloudmirror.Object) {
 
 // runLook looks at an object when it is its turn. Until then, callers may join.
 func (m *Mirror) runLook(key cache.Key, b *Backend, o cloudmirror.Object) (sight, error) {
-	ctx, cancel := context.WithTimeout(m.life, m.timing.Look)
-	defer cancel()
-	err := m.lookSlots.Acquire(ctx, 1)
+	err := m.takeTurn(m.life, b.lookTurns)
 	began := m.beginLook(key)
 	if err != nil {
-		return sight{}, fmt.Errorf("wait for a turn to look at storage: %w", err)
+		return sight{}, err
 	}
-	defer m.lookSlots.Release(1)
+	defer b.lookTurns.Release(1)
+	ctx, cancel := context.WithTimeout(m.life, m.timing.Look)
+	defer cancel()
 	var seen sight
 	err = b.looks.do(m.life, func() (err error) {
 		seen, err = lookAt(ctx, b, o)
@@ -118,6 +119,16 @@ func (m *Mirror) runLook(key cache.Key, b *Backend, o cloudmirror.Object) (sight
 	})
 	seen.began = began
 	return seen, err
+}
+
+// takeTurn waits for a turn, which the caller releases if the error is nil.
+func (m *Mirror) takeTurn(ctx context.Context, turns *semaphore.Weighted) error {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Turn)
+	defer cancel()
+	if err := turns.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("%w: too many new objects at once: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 // lookAlone is look for copiers, which share theirs with nobody and put a job back

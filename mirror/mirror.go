@@ -28,12 +28,14 @@ type Backend struct {
 	TTL         time.Duration // how long a copy is kept
 	NegativeTTL time.Duration // how long a permanent failure is remembered
 
-	looks, sends *breaker
+	looks, sends        *breaker
+	lookTurns, actTurns *semaphore.Weighted
 }
 
 // Timing holds the deadlines and periods of the engine. A zero field has the
 // default that stands behind it.
 type Timing struct {
+	Turn  time.Duration // waiting for a turn to look at storage, or to act on an object; 5 s
 	Look  time.Duration // one look at storage; 2 s
 	Send  time.Duration // sending one job; 2 s
 	Purge time.Duration // each step of a purge; 10 s
@@ -50,7 +52,7 @@ type Timing struct {
 
 func (t Timing) withDefaults() Timing {
 	for field, fallback := range map[*time.Duration]time.Duration{
-		&t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
+		&t.Turn: 5 * time.Second, &t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
 		&t.Reserve: 15 * time.Second, &t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Poll: 3 * time.Second,
 		&t.Breaker: time.Second,
 	} {
@@ -61,9 +63,12 @@ func (t Timing) withDefaults() Timing {
 	return t
 }
 
-// maxLooks bounds the looks at storage that one process has under way at once.
-// One more waits for its turn within its deadline.
-const maxLooks = 256
+// maxLooks bounds the looks at storage that one process has under way at once in a
+// backend, and the flights there that claim, look and send. More of them would only
+// wait for each other, for a processor above all, while the deadlines of their calls
+// run out. Those wait for their turn before a deadline begins, so that a flood of new
+// objects is slow and does not look like a dead cache or storage.
+const maxLooks = 64
 
 // Near is what a process remembers of entries that are present.
 type Near interface {
@@ -96,8 +101,7 @@ type Mirror struct {
 	logger   *zap.Logger
 	timing   Timing
 
-	lookSlots *semaphore.Weighted
-	moments   atomic.Uint64
+	moments atomic.Uint64
 
 	life    context.Context // ends with Close
 	end     context.CancelFunc
@@ -113,19 +117,19 @@ type Mirror struct {
 // New returns a Mirror. Close it when done.
 func New(o Options) *Mirror {
 	m := &Mirror{
-		near:      o.Near,
-		settle:    o.Settle,
-		backends:  make(map[cloudmirror.BackendID]*Backend, len(o.Backends)),
-		logger:    o.Logger,
-		timing:    o.Timing.withDefaults(),
-		lookSlots: semaphore.NewWeighted(maxLooks),
-		flights:   make(map[cache.Key]*flight),
-		looks:     make(map[cache.Key]*look),
+		near:     o.Near,
+		settle:   o.Settle,
+		backends: make(map[cloudmirror.BackendID]*Backend, len(o.Backends)),
+		logger:   o.Logger,
+		timing:   o.Timing.withDefaults(),
+		flights:  make(map[cache.Key]*flight),
+		looks:    make(map[cache.Key]*look),
 	}
 	m.breakers = newBreakerGauge(o.Metrics)
 	m.cache = &guardedCache{Store: o.Cache, breaker: m.newBreaker("cache", cloudmirror.BackendID{})}
 	for _, b := range o.Backends {
 		b.looks, b.sends = m.newBreaker("storage", b.ID), m.newBreaker("queue", b.ID)
+		b.lookTurns, b.actTurns = semaphore.NewWeighted(maxLooks), semaphore.NewWeighted(maxLooks)
 		m.backends[b.ID] = &b
 	}
 	m.life, m.end = context.WithCancel(context.Background())

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,61 +27,92 @@ var errUnanswered = errors.New("rediscache: not answered")
 
 // A gatherer sends reads that are asked for at the same time in one pipeline:
 // while as many pipelines are under way as there are processors (many more, if
-// Redis is far), reads wait and go together with the next one. A caller waits as long as its context lets it,
-// whatever becomes of the pipeline.
+// Redis is far), reads wait and go together with the next one.
 type gatherer struct {
-	client  redis.UniversalClient
-	timeout time.Duration // of a read, and of a pipeline
-	limit   int           // of pipelines under way
-	running sync.WaitGroup
+	client   redis.UniversalClient
+	calls    *calls
+	patience time.Duration // of who reads
+	limit    int           // of pipelines under way
 
 	mu       sync.Mutex
-	underWay int
+	underWay map[*pipeline]struct{}
 	trip     time.Duration // of the last few
 	waiting  []*gathered
+}
+
+// A pipeline is some reads on their way.
+type pipeline struct {
+	began time.Time
+	reads []*gathered
 }
 
 // A gathered is one read. Its result is there when done is closed.
 type gathered struct {
 	name   string
-	left   atomic.Bool // the caller does not wait any more
+	left   bool // the caller does not wait any more; guarded by the gatherer's mu
 	result string
 	err    error
 	done   chan struct{}
 }
 
-func newGatherer(client redis.UniversalClient, timeout time.Duration) *gatherer {
-	return &gatherer{client: client, timeout: timeout, limit: max(2, runtime.GOMAXPROCS(0))}
+// newGatherer returns one that makes its requests as calls of c.
+func newGatherer(client redis.UniversalClient, c *calls, patience time.Duration) *gatherer {
+	return &gatherer{
+		client: client, calls: c, patience: patience, limit: max(2, runtime.GOMAXPROCS(0)),
+		underWay: make(map[*pipeline]struct{}),
+	}
 }
 
-// get is a GET. It ends after the timeout at the latest.
+// get is a GET. The caller waits as long as its context and the patience of the
+// gatherer let it, whatever becomes of the pipeline.
 func (g *gatherer) get(ctx context.Context, name string) (string, error) {
-	g.mu.Lock()
-	if g.underWay < g.room() {
-		g.underWay++
-		g.mu.Unlock()
-		ctx, cancel := context.WithTimeout(ctx, g.timeout)
-		defer cancel()
-		began := time.Now()
-		raw, err := g.client.Get(ctx, name).Result() // alone
-		g.next(time.Since(began))                    //nolint:contextcheck // a pipeline is of many callers, and outlives each
-		return raw, err
+	if err := ctx.Err(); err != nil {
+		return "", err
 	}
 	read := &gathered{name: name, done: make(chan struct{})}
+	g.mu.Lock()
 	g.waiting = append(g.waiting, read)
+	g.dispatch() //nolint:contextcheck // a pipeline is of many callers, and outlives each
 	g.mu.Unlock()
-	timer := time.NewTimer(g.timeout) // a context with a deadline costs more
-	defer timer.Stop()
-	select {
-	case <-read.done:
-		return read.result, read.err
-	case <-timer.C:
-		read.left.Store(true)
-		return "", context.DeadlineExceeded
-	case <-ctx.Done():
-		read.left.Store(true)
-		return "", ctx.Err()
+	if err := await(ctx, read.done, g.patience); err != nil {
+		g.leave(read) //nolint:contextcheck // as above
+		return "", err
 	}
+	return read.result, read.err
+}
+
+// dispatch begins pipelines while there is room for them. The caller holds the
+// lock.
+func (g *gatherer) dispatch() {
+	for p := g.take(); p != nil; p = g.take() {
+		if !g.calls.begin(func() { g.run(p) }) {
+			g.refuse(p)
+		}
+	}
+}
+
+// take returns a pipeline of reads that wait; nil if none do, or there is no room.
+// Reads whose callers have left are dropped, so that those of a frozen server do
+// not pile up. The caller holds the lock.
+func (g *gatherer) take() *pipeline {
+	if len(g.waiting) == 0 || len(g.underWay) >= g.room() {
+		return nil
+	}
+	p := &pipeline{began: time.Now()}
+	taken := 0
+	for ; taken < len(g.waiting) && len(p.reads) < maxGathered; taken++ {
+		if read := g.waiting[taken]; !read.left {
+			p.reads = append(p.reads, read)
+		}
+	}
+	kept := copy(g.waiting, g.waiting[taken:])
+	clear(g.waiting[kept:])
+	g.waiting = g.waiting[:kept]
+	if len(p.reads) == 0 {
+		return nil
+	}
+	g.underWay[p] = struct{}{}
+	return p
 }
 
 // room returns how many pipelines may be under way: more if the server is far,
@@ -94,42 +124,33 @@ func (g *gatherer) room() int {
 	return g.limit
 }
 
-// next ends what was under way and took so long, and begins what has waited for
-// it. Reads whose
-// callers have left are dropped, so that those of a frozen server do not pile up.
-func (g *gatherer) next(took time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.trip += (took - g.trip) / 8
-	var reads []*gathered
-	taken := 0
-	for ; taken < len(g.waiting) && len(reads) < maxGathered; taken++ {
-		if read := g.waiting[taken]; !read.left.Load() {
-			reads = append(reads, read)
+// run sends one pipeline after the other, while reads wait. Each is bounded by a
+// time of its own: its callers leave when they like.
+func (g *gatherer) run(p *pipeline) {
+	for p != nil {
+		if len(p.reads) == 1 {
+			g.sendOne(p.reads[0])
+		} else {
+			g.send(p.reads)
 		}
+		p = g.next(p)
 	}
-	clear(g.waiting[:taken])
-	g.waiting = g.waiting[taken:]
-	if len(reads) == 0 {
-		g.underWay--
-		return
-	}
-	g.running.Go(func() { // not in the caller, who has its answer
-		began := time.Now()
-		g.run(reads)
-		g.next(time.Since(began))
-	})
 }
 
-// run sends one pipeline. It is bounded by a time of its own: its callers leave
-// when they like.
-func (g *gatherer) run(reads []*gathered) {
-	ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
+func (g *gatherer) sendOne(read *gathered) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+	defer cancel()
+	read.result, read.err = g.client.Get(ctx, read.name).Result()
+	close(read.done)
+}
+
+func (g *gatherer) send(reads []*gathered) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
 	commands := make([]*redis.StringCmd, len(reads))
-	_, err := g.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := g.client.Pipelined(ctx, func(line redis.Pipeliner) error {
 		for i, read := range reads {
-			commands[i] = p.Get(ctx, read.name)
+			commands[i] = line.Get(ctx, read.name)
 			commands[i].SetErr(errUnanswered)
 		}
 		return nil
@@ -141,4 +162,39 @@ func (g *gatherer) run(reads []*gathered) {
 		}
 		close(read.done)
 	}
+}
+
+// next ends a pipeline and returns the one that takes its place, if there is any.
+func (g *gatherer) next(p *pipeline) *pipeline {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.trip += (time.Since(p.began) - g.trip) / 8
+	delete(g.underWay, p)
+	after := g.take()
+	g.dispatch() // there may be room for more than before
+	return after
+}
+
+// refuse ends a pipeline that cannot be sent. The caller holds the lock.
+func (g *gatherer) refuse(p *pipeline) {
+	for _, read := range p.reads {
+		read.err = redis.ErrClosed
+		close(read.done)
+	}
+	delete(g.underWay, p)
+}
+
+// leave forgets a read whose caller has lost patience. Pipelines that are as late
+// hold up no others any more: their connections may be dead. Those that go on are
+// bounded by their time and by the connections of the client.
+func (g *gatherer) leave(read *gathered) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	read.left = true
+	for p := range g.underWay {
+		if time.Since(p.began) >= g.patience {
+			delete(g.underWay, p)
+		}
+	}
+	g.dispatch()
 }

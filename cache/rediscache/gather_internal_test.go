@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,22 +14,26 @@ import (
 )
 
 // A frozen server answers nothing until it thaws, and then with an error.
-type frozen chan struct{}
+type frozen struct {
+	thaw  chan struct{}
+	asked atomic.Int32 // requests
+}
 
-func (f frozen) DialHook(redis.DialHook) redis.DialHook {
+func (f *frozen) DialHook(redis.DialHook) redis.DialHook {
 	return func(context.Context, string, string) (net.Conn, error) { return nil, f.wait() }
 }
 
-func (f frozen) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+func (f *frozen) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 	return func(context.Context, redis.Cmder) error { return f.wait() }
 }
 
-func (f frozen) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (f *frozen) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(context.Context, []redis.Cmder) error { return f.wait() }
 }
 
-func (f frozen) wait() error {
-	<-f
+func (f *frozen) wait() error {
+	f.asked.Add(1)
+	<-f.thaw
 	return errors.New("frozen for the test")
 }
 
@@ -43,11 +48,12 @@ func TestReadsThatWaitForOthersEndInTime(t *testing.T) {
 	} {
 		t.Run(phrase, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := make(frozen)
+				server := &frozen{thaw: make(chan struct{})}
 				client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:9"})
 				defer client.Close()
 				client.AddHook(server)
-				g := newGatherer(client, timeout)
+				var under calls
+				g := newGatherer(client, &under, timeout)
 				var others sync.WaitGroup
 				for range g.limit {
 					others.Go(func() { _, _ = g.get(t.Context(), "other") })
@@ -60,15 +66,41 @@ func TestReadsThatWaitForOthersEndInTime(t *testing.T) {
 				if took := time.Since(asked); !errors.Is(err, context.DeadlineExceeded) || took != test.want {
 					t.Errorf("error %v after %v, want one after %v", err, took, test.want)
 				}
-				g.next(0) // a place is free: nothing is sent for who has left
-				if g.underWay != g.limit-1 {
-					t.Errorf("%d pipelines are under way, want %d", g.underWay, g.limit-1)
-				}
-				g.underWay++
-				close(server)
 				others.Wait()
-				g.running.Wait()
+				close(server.thaw)
+				under.close()
+				// Places are free from the timeout on: nothing is sent for who has left.
+				if n := int(server.asked.Load()); test.want < timeout && n != g.limit {
+					t.Errorf("%d requests were sent, want %d", n, g.limit)
+				}
 			})
 		})
 	}
+}
+
+// Requests whose callers lost patience hold up no others, since they may be on
+// connections that are dead.
+func TestALateRequestHoldsUpNoOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const timeout = 250 * time.Millisecond
+		server := &frozen{thaw: make(chan struct{})}
+		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:9"})
+		defer client.Close()
+		client.AddHook(server)
+		var under calls
+		g := newGatherer(client, &under, timeout)
+		for round := range 3 {
+			var reads sync.WaitGroup
+			for range 2 * g.limit {
+				reads.Go(func() { _, _ = g.get(t.Context(), "key") })
+			}
+			synctest.Wait()
+			if n := int(server.asked.Load()); n != (round+1)*g.limit {
+				t.Errorf("round %d: %d requests are under way, want %d", round, n, (round+1)*g.limit)
+			}
+			reads.Wait()
+		}
+		close(server.thaw)
+		under.close()
+	})
 }

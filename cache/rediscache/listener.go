@@ -42,17 +42,17 @@ type listener struct {
 	done   sync.WaitGroup
 
 	mu      sync.Mutex
-	errs    map[string]error         // by node: nil while its changes are heard
-	err     error                    // of listing the nodes, or the sum of errs
-	proofs  map[string]time.Time     // by node: all changes made before then have been heard
-	readers map[string]*redis.Client // by node, whose changes are heard
+	errs    map[string]error     // by node: nil while its changes are heard
+	err     error                // of listing the nodes, or the sum of errs
+	proofs  map[string]time.Time // by node: all changes made before then have been heard
+	readers map[string]*gatherer // by node, whose changes are heard
 }
 
 func newListener(s *Store, nodes nodesFunc, o Options) *listener {
 	return &listener{
 		store: s, nodes: nodes, id: cloudmirror.NewID(), canaryInterval: o.CanaryInterval, logger: o.Logger,
 		canary: redis.NewScript(canarySource), look: make(chan struct{}, 1), errs: make(map[string]error), err: errStarting,
-		proofs: make(map[string]time.Time), readers: make(map[string]*redis.Client),
+		proofs: make(map[string]time.Time), readers: make(map[string]*gatherer),
 		interruptions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cloudmirror_cache_watch_interruptions_total",
 			Help: "How often a connection that tells of the cache's changes was lost or could not be made.",
@@ -190,25 +190,25 @@ func (l *listener) proveAll() {
 	l.store.near.prove(oldest)
 }
 
-// reader returns the client for reading what is to be kept in memory from a
-// node; nil while there is none.
-func (l *listener) reader(name string) *redis.Client {
+// reader returns what reads from a node that which is to be kept in memory; nil
+// while there is none.
+func (l *listener) reader(name string) *gatherer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.readers[name]
 }
 
-func (l *listener) setReader(name string, c *redis.Client) {
+func (l *listener) setReader(name string, r *gatherer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.readers[name] = c
+	l.readers[name] = r
 }
 
-// dropReader forgets a client, unless there is another already.
-func (l *listener) dropReader(name string, c *redis.Client) {
+// dropReader forgets a reader, unless there is another already.
+func (l *listener) dropReader(name string, r *gatherer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.readers[name] == c {
+	if l.readers[name] == r {
 		delete(l.readers, name)
 	}
 }

@@ -171,7 +171,7 @@ func TestDeadlinesHoldWhenTheServerIsFrozen(t *testing.T) {
 		err := call(ctx)
 		took := time.Since(asked)
 		cancel()
-		// Without the deadline it would be the read timeout, two seconds.
+		// Without the deadline it would be the read timeout, five seconds.
 		if err == nil || took > 1500*time.Millisecond {
 			t.Errorf("%s: error %v after %v, want one after 100 ms", phrase, err, took)
 		}

@@ -20,8 +20,7 @@ func (t *tracker) newReader() *redis.Client {
 	o.PushNotificationProcessor = nil
 	o.MaxRetries, o.MinIdleConns = -1, 0
 	o.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
-		// What is left of the caller's time is for reading without this.
-		ctx, cancel := context.WithTimeout(ctx, t.store.timeout/2)
+		ctx, cancel := context.WithTimeout(ctx, canaryPatience)
 		defer cancel()
 		name, heard, forget := t.canaries.next()
 		defer forget()
@@ -59,7 +58,7 @@ func (s *Store) getTracked(ctx context.Context, key cache.Key) (cache.Snapshot, 
 	if reader == nil {
 		return cache.Snapshot{}, false
 	}
-	raw, err := reader.Get(ctx, s.name(key)).Result()
+	raw, err := reader.get(ctx, s.name(key))
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return cache.Snapshot{}, false // of a Cluster's node: the key may be elsewhere
 	}
@@ -68,9 +67,9 @@ func (s *Store) getTracked(ctx context.Context, key cache.Key) (cache.Snapshot, 
 	return at, true
 }
 
-// readerOf returns a client of the node that holds the key; nil if its changes
-// are not heard.
-func (s *Store) readerOf(ctx context.Context, key cache.Key) *redis.Client {
+// readerOf returns what reads from the node that holds the key; nil if its
+// changes are not heard.
+func (s *Store) readerOf(ctx context.Context, key cache.Key) *gatherer {
 	name := ""
 	switch client := s.client.(type) {
 	case *redis.ClusterClient:

@@ -17,7 +17,7 @@ import (
 // DefaultPrefix is the prefix of the keys of a Store whose options name none.
 const DefaultPrefix = "cloudmirror:"
 
-// DefaultTimeout bounds each call of a Store whose options name no other bound.
+// DefaultTimeout is the Timeout of a Store whose options name no other.
 const DefaultTimeout = 250 * time.Millisecond
 
 // Options configure a Store.
@@ -38,8 +38,10 @@ type Options struct {
 	NearBytes int64
 	// NearDelta is how old what Recall shows may be, with NearBytes.
 	NearDelta time.Duration
-	// Timeout bounds each call, beside the caller's context: nobody is to wait
-	// long for what is only a cache. 0: DefaultTimeout.
+	// Timeout bounds how long Redis may take for each call, beside the caller's
+	// context: nobody is to wait long for what is only a cache. A Get that could
+	// not be read for the memory takes half as long again, and where the process
+	// itself waits for a processor, any call may take longer. 0: DefaultTimeout.
 	Timeout    time.Duration
 	Logger     *zap.Logger           // nil: no logs
 	Registerer prometheus.Registerer // nil: no metrics
@@ -50,6 +52,7 @@ type Store struct {
 	prefix  string
 	timeout time.Duration
 	client  redis.UniversalClient
+	calls   calls
 	reads   *gatherer
 	clock   clock
 	swap    *redis.Script
@@ -95,7 +98,7 @@ func New(o Options) (*Store, error) {
 	case *redis.Client:
 		nodes = oneNode(client)
 	}
-	s.reads = newGatherer(s.client, o.Timeout)
+	s.reads = newGatherer(s.client, &s.calls, o.Timeout)
 	if o.NearBytes > 0 {
 		s.near = newNear(o.NearBytes, o.NearDelta)
 	}
@@ -124,7 +127,7 @@ func (s *Store) Close() error {
 	if err := s.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
 		return fmt.Errorf("rediscache: close: %w", err)
 	}
-	s.reads.running.Wait() // they fail at once
+	s.calls.close() // they fail at once
 	return nil
 }
 
@@ -133,8 +136,6 @@ func (s *Store) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) 
 	if s.near == nil {
 		return s.getPlain(ctx, key)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
 	if at, ok := s.getTracked(ctx, key); ok {
 		return at, nil
 	}
@@ -165,11 +166,8 @@ func (s *Store) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, nex
 			return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	asked := time.Now()
-	answer, err := parseReply(s.swap.Run(ctx, s.client, []string{s.name(key)},
-		old.Version(), raw, gone.UnixMilli(), seen.UnixMilli(), cache.MaxClockError.Milliseconds(), foreign))
+	answer, now, err := s.runSwap(ctx, s.name(key),
+		old.Version(), raw, gone.UnixMilli(), seen.UnixMilli(), cache.MaxClockError.Milliseconds(), foreign)
 	if s.near != nil {
 		s.near.forget(key) // whatever came of it: who swapped is not shown the old entry
 	}
@@ -179,7 +177,38 @@ func (s *Store) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, nex
 	if answer.swapped && s.Watching() != nil {
 		s.watchers.Notify(key) // this process, at least, need not poll
 	}
-	return snapshot(answer.stored, s.clock.learn(asked, answer.microseconds)), answer.swapped, nil
+	return snapshot(answer.stored, now), answer.swapped, nil
+}
+
+// runSwap runs the script, and returns the server's time as well. A caller that
+// leaves before the answer does not know what became of the swap.
+func (s *Store) runSwap(ctx context.Context, name string, args ...any) (r reply, now time.Time, err error) {
+	if err := ctx.Err(); err != nil {
+		return reply{}, time.Time{}, err
+	}
+	type result struct {
+		reply reply
+		now   time.Time
+		err   error
+	}
+	done, answered := make(chan struct{}), new(result)
+	begun := s.calls.begin(func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+		defer cancel()
+		asked := time.Now()
+		answered.reply, answered.err = parseReply(s.swap.Run(ctx, s.client, []string{name}, args...))
+		if answered.err == nil {
+			answered.now = s.clock.learn(asked, answered.reply.microseconds)
+		}
+	})
+	if !begun {
+		return reply{}, time.Time{}, redis.ErrClosed
+	}
+	if err := await(ctx, done, s.timeout); err != nil {
+		return reply{}, time.Time{}, err
+	}
+	return answered.reply, answered.now, answered.err
 }
 
 // Watch implements cache.Store.

@@ -86,9 +86,10 @@ func (t *tracker) listen(ctx context.Context) (proven bool, err error) {
 			// What changed before tracking was on went unheard.
 			t.store.noteAll()
 			if t.store.near != nil && t.tag != "" {
-				reader := t.newReader()
+				client := t.newReader()
+				reader := newGatherer(client, &t.store.calls, t.store.timeout/2) // the rest is for reading without it
 				t.setReader(t.name, reader)
-				attending.Go(func() { <-ctx.Done(); t.dropReader(t.name, reader); _ = reader.Close() })
+				attending.Go(func() { <-ctx.Done(); t.dropReader(t.name, reader); _ = client.Close() })
 			}
 			attending.Go(func() { cancel(t.sendCanaries(ctx, &proven)) })
 		}

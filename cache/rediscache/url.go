@@ -16,7 +16,7 @@ import (
 // names no others.
 const (
 	defaultDialTimeout = time.Second
-	defaultReadTimeout = 2 * time.Second
+	defaultReadTimeout = answerTimeout
 )
 
 // A deployment is what a URL names: exactly one of the three is set.

@@ -10,9 +10,11 @@ import (
 const (
 	// maxInFlight bounds the requests of one batcher.
 	maxInFlight = 8
-	// gatherTime is the longest that a call waits for others, if there is room for
-	// another request.
-	gatherTime = 20 * time.Millisecond
+	// sendGatherTime and ackGatherTime are the longest that a call waits for others,
+	// if there is room for another request. Clients wait for what is sent, and
+	// nobody for an acknowledgement.
+	sendGatherTime = 20 * time.Millisecond
+	ackGatherTime  = 100 * time.Millisecond
 )
 
 // A batcher makes few requests of many calls. A call goes out at once if none of
@@ -27,6 +29,9 @@ type batcher[T any] struct {
 	// for all.
 	request func(ctx context.Context, items []T, errs []error) error
 	bytesOf func(T) int
+	// gatherTime is the longest that a call waits for others, if there is room for
+	// another request.
+	gatherTime time.Duration
 
 	ctx     context.Context // of the requests, which outlive single callers
 	cancel  context.CancelFunc
@@ -45,9 +50,9 @@ type call[T any] struct {
 	done chan error // with room for the result, for a caller that left
 }
 
-func newBatcher[T any](request func(context.Context, []T, []error) error, bytesOf func(T) int) *batcher[T] {
+func newBatcher[T any](request func(context.Context, []T, []error) error, bytesOf func(T) int, gatherTime time.Duration) *batcher[T] {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &batcher[T]{request: request, bytesOf: bytesOf, ctx: ctx, cancel: cancel}
+	return &batcher[T]{request: request, bytesOf: bytesOf, gatherTime: gatherTime, ctx: ctx, cancel: cancel}
 }
 
 // do returns what came of item. If ctx ends first, an item that is not yet on
@@ -92,7 +97,7 @@ func (b *batcher[T]) forget(c *call[T]) {
 // have waited long enough. The caller holds the lock.
 func (b *batcher[T]) dispatch(now bool) {
 	for len(b.pending) > 0 && b.inFlight < maxInFlight {
-		isCrowd := b.inFlight > 0 || time.Since(b.joinedAt) < gatherTime
+		isCrowd := b.inFlight > 0 || time.Since(b.joinedAt) < b.gatherTime
 		if !now && isCrowd && len(b.pending) < maxBatch {
 			b.dispatchLater()
 			return
@@ -113,7 +118,7 @@ func (b *batcher[T]) dispatchLater() {
 		return
 	}
 	b.running.Add(1)
-	b.timer = time.AfterFunc(gatherTime, func() {
+	b.timer = time.AfterFunc(b.gatherTime, func() {
 		defer b.running.Done()
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -52,7 +52,7 @@ func batching(t *testing.T, latency time.Duration, f func(t *testing.T, b *batch
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{latency: latency}
-		b := newBatcher(r.request, func(s string) int { return len(s) })
+		b := newBatcher(r.request, func(s string) int { return len(s) }, sendGatherTime)
 		f(t, b, r)
 		b.close()
 	})
@@ -103,7 +103,7 @@ func TestACallGoesOutAtOnceWhenIdle(t *testing.T) {
 }
 
 func TestCallsGatherWhileARequestIsInFlight(t *testing.T) {
-	batching(t, gatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
+	batching(t, sendGatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
 		calls(b, "a", "b", "c", "d")()
 		want(t, r, "a", "b c d")
 	})
@@ -132,7 +132,7 @@ func TestBatchesOfACrowdAreFull(t *testing.T) {
 func TestAfterACrowdACallGoesOutAtOnce(t *testing.T) {
 	batching(t, time.Millisecond, func(t *testing.T, b *batcher[string], _ *recorder) {
 		calls(b, numbered(25)...)()
-		time.Sleep(gatherTime)
+		time.Sleep(sendGatherTime)
 		start := time.Now()
 		calls(b, "a")()
 		if took := time.Since(start); took != time.Millisecond {
@@ -142,7 +142,7 @@ func TestAfterACrowdACallGoesOutAtOnce(t *testing.T) {
 }
 
 func TestAFullBatchDoesNotWait(t *testing.T) {
-	batching(t, gatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
+	batching(t, sendGatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
 		wait := calls(b, numbered(13)...)
 		want(t, r, "0", "1 2 3 4 5 6 7 8 9 10")
 		wait()
@@ -154,8 +154,8 @@ func TestCallsWaitForASlowRequestNoLongerThanGatherTime(t *testing.T) {
 	batching(t, time.Second, func(t *testing.T, b *batcher[string], r *recorder) {
 		start := time.Now()
 		calls(b, "slow", "b", "c")()
-		if took := time.Since(start); took != time.Second+gatherTime {
-			t.Errorf("the calls took %v, want %v", took, time.Second+gatherTime)
+		if took := time.Since(start); took != time.Second+sendGatherTime {
+			t.Errorf("the calls took %v, want %v", took, time.Second+sendGatherTime)
 		}
 		want(t, r, "slow", "b c")
 	})
@@ -172,7 +172,7 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 
 func TestBatchesAreBoundedInBytes(t *testing.T) {
 	third := strings.Repeat("x", maxBatchBytes/3)
-	batching(t, gatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
+	batching(t, sendGatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
 		calls(b, "a", third, third, third, third+third+third+third, "z")()
 		for _, request := range r.requests {
 			if bytes := len(strings.ReplaceAll(request, " ", "")); bytes > maxBatchBytes && strings.Contains(request, " ") {
@@ -186,7 +186,7 @@ func TestBatchesAreBoundedInBytes(t *testing.T) {
 }
 
 func TestEachCallerGetsItsOwnError(t *testing.T) {
-	batching(t, gatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
+	batching(t, sendGatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
 		errs := calls(b, "a", "bad1", "b", "bad2")()
 		want(t, r, "a", "bad1 b bad2")
 		if errs[0] != nil || errs[2] != nil {
@@ -205,7 +205,7 @@ func TestEachCallerGetsItsOwnError(t *testing.T) {
 }
 
 func TestTheEndOfACallersContextEndsItsWaitAlone(t *testing.T) {
-	batching(t, gatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
+	batching(t, sendGatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
 		ctx, leave := context.WithCancel(t.Context())
 		var leavers sync.WaitGroup
 		leaver := func(item string) {
