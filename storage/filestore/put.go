@@ -92,7 +92,8 @@ func (s *Store) fill(ctx context.Context, file *diskWriter, hash io.Writer, body
 		whole = io.LimitReader(whole, wantBytes+1)
 	}
 	if sectioned, ok := body.(storage.SectionedBody); ok && wantBytes > s.sections {
-		if size, err = s.pour(file, hash, io.LimitReader(whole, s.sections)); err != nil || size < s.sections {
+		beginning := s.sections / beginningShare
+		if size, err = s.pour(file, hash, io.LimitReader(whole, beginning)); err != nil || size < beginning {
 			return size, err
 		}
 		if from := sectioned.Sections(s.sections); from != nil {

@@ -11,6 +11,10 @@ import (
 // defaultSectionBytes is the size of the sections of a body that offers them.
 const defaultSectionBytes = 16 << 20
 
+// beginningShare is how many times a section is as long as the beginning, which
+// is read in order: until it is there, one connection is all that a copy has.
+const beginningShare = 4
+
 // fileSections writes the sections of a body to their places in a file.
 type fileSections struct {
 	store *Store

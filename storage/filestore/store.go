@@ -33,8 +33,8 @@ type Options struct {
 	// PublicURL is the address at which clients find Handler, such as
 	// http://host/objects/s3/us-east-1.
 	PublicURL string
-	// SectionBytes is how much of a large body is read in order before it is asked
-	// for sections, and the size of each. 0: 16 MiB.
+	// SectionBytes is the size of the sections of a large body. A quarter of it is
+	// read in order before the body is asked for them. 0: 16 MiB.
 	SectionBytes int64
 	// SweepInterval is the pause between two sweeps of Run. 0: 10 minutes.
 	SweepInterval time.Duration
