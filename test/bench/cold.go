@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,9 +19,6 @@ const (
 	goalCold50 = 3 // milliseconds over the direct fetch, embedded
 	goalCold99 = 15
 )
-
-// memoryDir is a file system in memory, where syncing costs nothing.
-const memoryDir = "/dev/shm"
 
 // A way is how the objects are fetched, and how long each took, in milliseconds.
 type way struct {
@@ -50,16 +47,15 @@ func measureCold(ctx context.Context, l *lab) (result, error) {
 	if puts[0].took, err = timePuts(ctx, l.path("puts"), l.coldObjects); err != nil {
 		return result{}, err
 	}
-	if memory, err := os.MkdirTemp(memoryDir, "cloudmirror-bench-"); err == nil {
-		defer os.RemoveAll(memory)
-		inMemory, err := l.startEmbedded(ctx, memory+"/data")
+	if l.memory != "" {
+		inMemory, err := l.startEmbedded(ctx, filepath.Join(l.memory, "cold"))
 		if err != nil {
 			return result{}, err
 		}
 		defer inMemory.stop()
-		ways = append(ways, &way{name: "through cloudmirror, copies in " + memoryDir, front: inMemory, copies: copiesOf(inMemory)})
-		puts = append(puts, &way{name: "Put alone, in " + memoryDir})
-		if puts[1].took, err = timePuts(ctx, memory+"/puts", l.coldObjects); err != nil {
+		ways = append(ways, &way{name: "through cloudmirror, copies in " + memoryFileSystem, front: inMemory, copies: copiesOf(inMemory)})
+		puts = append(puts, &way{name: "Put alone, in " + memoryFileSystem})
+		if puts[1].took, err = timePuts(ctx, filepath.Join(l.memory, "puts"), l.coldObjects); err != nil {
 			return result{}, err
 		}
 	}
@@ -177,6 +173,6 @@ func reportCold(ways, puts []*way) result {
 		},
 		text: fmt.Sprintf(`%d different objects of %d bytes are fetched one after the other: each directly from the origin and, by a client that follows the redirect, through an embedded `+"`cloudmirror serve`"+` that has no copy of it, in turns one or the other first, on kept connections, until the last byte. What is added is the difference for each object. The file store writes a copy to a temporary file, syncs it, names it and syncs the directories above it, so that a copy survives a power failure. In %s syncing costs nothing: what differs there is the disk, and what is left is cloudmirror. Put alone is called in a loop without cloudmirror around it.
 
-%s`, len(added), coldBytes, memoryDir, table(quantileHead, rows)),
+%s`, len(added), coldBytes, memoryFileSystem, table(quantileHead, rows)),
 	}
 }

@@ -15,7 +15,7 @@ const (
 
 // measureMemory has many large copies made at once, to files and to S3.
 func measureMemory(ctx context.Context, l *lab) (result, error) {
-	s3, err := l.startS3(ctx)
+	s3, err := l.startS3(ctx, "")
 	if err != nil {
 		return result{}, err
 	}

@@ -1,11 +1,75 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
+
+	"cloudmirror/origin/origintest"
 )
+
+// memoryFileSystem is a file system in memory.
+const memoryFileSystem = "/dev/shm"
+
+// makeMemoryDir makes a directory in memory; "" if there is no room.
+func makeMemoryDir(roomBytes int64) string {
+	var files syscall.Statfs_t
+	if syscall.Statfs(memoryFileSystem, &files) != nil || int64(files.Bavail)*files.Bsize < roomBytes { //nolint:gosec // fits
+		return ""
+	}
+	var available int64 // KiB: what a file system in memory may take is not what there is
+	if _, err := fmt.Sscan(lineOf("/proc/meminfo", "MemAvailable"), &available); err != nil || available<<10 < roomBytes {
+		return ""
+	}
+	dir, err := os.MkdirTemp(memoryFileSystem, "cloudmirror-bench-")
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
+// hugeDir is where the huge object is, and its copies: in memory if that has room,
+// since disks differ more than programs.
+func (l *lab) hugeDir() string { return cmp.Or(l.memory, l.dir) }
+
+// startHugeOrigin starts nginx with the huge object, and returns where it is: who
+// generates what he sends has no processor free for who copies it.
+func (l *lab) startHugeOrigin(ctx context.Context) (origin *process, url string, err error) {
+	program, err := findNginx()
+	if err != nil {
+		return nil, "", err
+	}
+	origin, err = l.start(ctx, server{program: program, parent: l.hugeDir(), args: []string{"-c", "CONFIG", "-e", "stderr"}, config: `daemon off;
+master_process off;
+pid DIR/nginx.pid;
+events {}
+http {
+  access_log off;
+  sendfile on;
+  server { listen ADDRESS; root DIR; }
+}
+`})
+	if err != nil {
+		return nil, "", err
+	}
+	file, err := os.Create(filepath.Join(origin.dir, "huge.bin"))
+	if err == nil {
+		_, err = io.Copy(file, origintest.Content("/huge.bin", l.hugeBytes))
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		origin.stop()
+		return nil, "", err
+	}
+	return origin, "http://" + origin.address + "/huge.bin", nil
+}
 
 // copyLarge has a server make the copy of one object, and adds what that took. The
 // server is stopped, and its directory removed.

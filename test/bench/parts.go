@@ -81,8 +81,8 @@ const (
 	nowhereStorage = "{type: s3, bucket: copies, endpoint: 'http://127.0.0.1:9', path_style: true}"
 )
 
-// startS3 starts an S3 server with a bucket.
-func (l *lab) startS3(ctx context.Context) (*process, error) {
+// startS3 starts an S3 server with a bucket in a directory; "" is the lab's.
+func (l *lab) startS3(ctx context.Context, parent string) (*process, error) {
 	program, err := find("versitygw", "make deps")
 	if err != nil {
 		return nil, err
@@ -90,6 +90,7 @@ func (l *lab) startS3(ctx context.Context) (*process, error) {
 	s3, err := l.start(ctx, server{
 		program: program,
 		args:    []string{"--port", "ADDRESS", "--region", "us-east-1", "--keep-alive", "--quiet", "posix", "DIR"},
+		parent:  parent,
 		env:     []string{"ROOT_ACCESS_KEY=" + accessKey, "ROOT_SECRET_KEY=" + secretKey},
 	})
 	if err != nil {
@@ -152,7 +153,7 @@ func (d *deployment) start(ctx context.Context, l *lab, p plan) (err error) {
 	if d.sqs, err = l.startSQS(ctx, p.moto); err != nil {
 		return err
 	}
-	if d.s3, err = l.startS3(ctx); err != nil {
+	if d.s3, err = l.startS3(ctx, ""); err != nil {
 		return err
 	}
 	sqs, err := p.wrap("SQS", d.sqs.address)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,13 +18,14 @@ import (
 )
 
 // A server says how to start one. In args and config, ADDRESS and PORT stand for
-// where it is to listen, DIR for an empty directory of its own, and CONFIG for the
-// file that holds config.
+// where it is to listen, DIR for an empty directory of its own in parent (if that
+// is "", in the lab), and CONFIG for the file that holds config.
 type server struct {
 	program string
 	args    []string
 	env     []string
 	config  string
+	parent  string
 }
 
 // A process is a running server.
@@ -57,8 +59,7 @@ func (l *lab) launch(ctx context.Context, s server) (*process, error) {
 		return nil, err
 	}
 	port := address[strings.LastIndex(address, ":")+1:]
-	dir := l.path("on-" + port)
-	config := dir + ".conf"
+	dir, config := filepath.Join(cmp.Or(s.parent, l.dir), "on-"+port), l.path("on-"+port+".conf")
 	fill := strings.NewReplacer("ADDRESS", address, "PORT", port, "CONFIG", config, "DIR", dir)
 	err = errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(config, []byte(fill.Replace(s.config)), 0o600))
 	if err != nil {

@@ -14,19 +14,18 @@ const (
 
 // measureS3 copies a large object to S3, in turns with what people use for it.
 func measureS3(ctx context.Context, l *lab) (result, error) {
-	origin, err := l.startOrigin(ctx)
+	origin, url, err := l.startHugeOrigin(ctx)
 	if err != nil {
 		return result{}, err
 	}
 	defer origin.stop()
-	s3, err := l.startS3(ctx)
+	s3, err := l.startS3(ctx, l.memory)
 	if err != nil {
 		return result{}, err
 	}
 	defer s3.stop()
 	var ours, rclone, aws usage
 	for round := range l.rounds {
-		url := fmt.Sprintf("http://%s/large-%d.bin?size=%d", origin.address, round, l.hugeBytes)
 		turns := []func() error{
 			func() error { return l.rclone(ctx, &rclone, s3, url) },
 			func() error { return l.aws(ctx, &aws, s3, url) },
@@ -54,9 +53,9 @@ func measureS3(ctx context.Context, l *lab) (result, error) {
 			atMost("a copy of "+size+" to S3: CPU", asRatio, goalS3CPU, ratios(ours.cpu, lesser(rclone.cpu, aws.cpu))...),
 			atMost("a copy of "+size+" to S3: memory", asRatio, goalS3Peak, ratios(ours.peak, lesser(rclone.peak, aws.peak))...),
 		},
-		text: fmt.Sprintf(`The same object of %s is copied to versitygw by a fresh `+"`cloudmirror serve`"+`, front end and copier in one process, and by two programs of Debian, with their defaults, but that rclone does not wait to be told to send its parts, which versitygw never does; %d rounds in turns. CPU and memory of the pipe are those of both of its programs. Each of the three numbers is compared with the better one of the two.
+		text: fmt.Sprintf(`The same object of %s, which nginx sends as above, is copied to versitygw, with its files in %s, by a fresh `+"`cloudmirror serve`"+`, front end and copier in one process, and by two programs of Debian, with their defaults, but that rclone does not wait to be told to send its parts, which versitygw never does; %d rounds in turns. CPU and memory of the pipe are those of both of its programs. Each of the three numbers is compared with the better one of the two.
 
-%s`, size, l.rounds, table(usageHead, [][]string{
+%s`, size, l.hugeDir(), l.rounds, table(usageHead, [][]string{
 			ours.row("`cloudmirror serve`", l.hugeBytes), rclone.row("`rclone copyurl`", l.hugeBytes), aws.row("`curl \\| aws s3 cp -`", l.hugeBytes),
 		})),
 	}, nil

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,9 +27,8 @@ func measureSmall(ctx context.Context, l *lab) (result, error) {
 	}
 	defer origin.stop()
 	dirs := []string{"DIR"}
-	if memory, err := os.MkdirTemp(memoryDir, "cloudmirror-bench-"); err == nil {
-		defer os.RemoveAll(memory)
-		dirs = append(dirs, memory+"/data")
+	if l.memory != "" {
+		dirs = append(dirs, filepath.Join(l.memory, "small"))
 	}
 	var rows [][]string
 	var rates []float64 // copies per CPU second: on a disk, in memory
@@ -43,7 +42,7 @@ func measureSmall(ctx context.Context, l *lab) (result, error) {
 		if err != nil {
 			return result{}, err
 		}
-		rows = append(rows, []string{[]string{"files on a disk", "files in " + memoryDir}[i], fmt.Sprintf("%.0f", perSecond), fmt.Sprintf("%.0f", perCPU)})
+		rows = append(rows, []string{[]string{"files on a disk", "files in " + memoryFileSystem}[i], fmt.Sprintf("%.0f", perSecond), fmt.Sprintf("%.0f", perCPU)})
 		rates = append(rates, perCPU)
 	}
 	return result{goals: []goal{
