@@ -39,6 +39,9 @@ func makeMemoryDir(roomBytes int64) string {
 // since disks differ more than programs.
 func (l *lab) hugeDir() string { return cmp.Or(l.memory, l.dir) }
 
+// hugeFileSystem is hugeDir as the document has it.
+func (l *lab) hugeFileSystem() string { return filepath.Dir(l.hugeDir()) }
+
 // startHugeOrigin starts nginx with the huge object, and returns where it is: who
 // generates what he sends has no processor free for who copies it.
 func (l *lab) startHugeOrigin(ctx context.Context) (origin *process, url string, err error) {

@@ -55,7 +55,7 @@ func measureS3(ctx context.Context, l *lab) (result, error) {
 		},
 		text: fmt.Sprintf(`The same object of %s, which nginx sends as above, is copied to versitygw, with its files in %s, by a fresh `+"`cloudmirror serve`"+`, front end and copier in one process, and by two programs of Debian, with their defaults, but that rclone does not wait to be told to send its parts, which versitygw never does; %d rounds in turns. CPU and memory of the pipe are those of both of its programs. Each of the three numbers is compared with the better one of the two.
 
-%s`, size, l.hugeDir(), l.rounds, table(usageHead, [][]string{
+%s`, size, l.hugeFileSystem(), l.rounds, table(usageHead, [][]string{
 			ours.row("`cloudmirror serve`", l.hugeBytes), rclone.row("`rclone copyurl`", l.hugeBytes), aws.row("`curl \\| aws s3 cp -`", l.hugeBytes),
 		})),
 	}, nil

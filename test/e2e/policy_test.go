@@ -59,12 +59,12 @@ copier: {part_size: 5MiB, memory: 64MiB, grace: 1s}
 limits: {copies_per_host: 1}
 services:
   e2e:
-    allow: ['^http://%s/']
+    allow: ['^http://127\.0\.0\.1:[0-9]+/']
     allow_addresses: ['127.0.0.0/8']
     ports: []
     backends:
       %s: {storage: {type: s3, bucket: %s, prefix: p/, endpoint: '%s', path_style: true}}
-`, token, redis.Addr(), queues.URL, strings.ReplaceAll(strings.TrimPrefix(d.origin.URL, "http://"), ".", `\.`), region, bucket, objects.URL)
+`, token, redis.Addr(), queues.URL, region, bucket, objects.URL)
 	if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -130,13 +130,15 @@ func (d *deployment) doEverything(r *recorder, root *s3.Client, queues, bucket s
 	d.origin.Set("/broken", origintest.Behaviour{SizeBytes: 12_000_000, CutAfter: 11_000_000, NoETag: true, NoDate: true, Times: 1})
 	d.fetch("/broken")
 	d.letters(queues)
-	// More copies of a slow host than its turns: they wait, hidden, and go back.
+	// More copies of a host, none of which ends, than may wait for their turns: those
+	// that wait are hidden, the others go back.
+	hanging := origintest.Start(t)
 	gate := make(chan struct{})
 	var urls []string
 	for i := range 12 {
 		slow := fmt.Sprintf("/slow%d", i)
-		d.origin.Set(slow, origintest.Behaviour{SizeBytes: 10, Gate: gate})
-		urls = append(urls, d.origin.URL+slow)
+		hanging.Set(slow, origintest.Behaviour{SizeBytes: 10, Gate: gate})
+		urls = append(urls, hanging.URL+slow)
 	}
 	d.post("/v1/warm", map[string]any{"service": "e2e", "regions": []string{region}, "urls": urls})
 	d.eventually("a copier hides its messages, and defers some", func() bool {
