@@ -58,13 +58,13 @@ func quickEffort() effort {
 // sections are measured and written one after the other.
 var sections = []section{
 	{"hits", "A present object", measureHits},
+	{"small", "Many small objects", measureSmall}, // early: ext4 is slow to make files where others were just removed
 	{"wake", "Waking a waiting client", measureWake},
 	{"cold", "A cold object of 1 KB, embedded", measureCold},
 	{"parts", "A cold object of 1 KB on Redis, SQS and S3", measureParts},
 	{"trips", "Round trips", measureTrips},
 	{"waiters", "Many clients waiting for one object", measureWaiters},
 	{"files", "A large object to files", measureFiles},
-	{"small", "Many small objects", measureSmall},
 	{"distance", "A large object over a long distance", measureDistance},
 	{"growth", "Many entries", measureGrowth},
 	{"start", "Start, and size", measureStart},
