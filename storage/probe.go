@@ -3,14 +3,14 @@ package storage
 import (
 	"context"
 	"errors"
-	"strings"
 )
 
-// Probe reports whether a storage can be asked, by asking for a key that no
-// object has.
+// ProbeKey is the key that Probe asks for, which no object has.
+const ProbeKey = "0000000000000000000000000000000000000000000000000000000000000000/generation"
+
+// Probe reports whether a storage can be asked, by asking for ProbeKey.
 func Probe(ctx context.Context, p Provider) error {
-	key := strings.Repeat("0", 64) + "/generation"
-	if _, err := p.Stat(ctx, key); err != nil && !errors.Is(err, ErrNotExist) {
+	if _, err := p.Stat(ctx, ProbeKey); err != nil && !errors.Is(err, ErrNotExist) {
 		return err
 	}
 	return nil

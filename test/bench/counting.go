@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cloudmirror/cache/rediscache"
+	"cloudmirror/storage"
 )
 
 // counts is how often each thing was asked for. It may be used by many at once.
@@ -58,7 +59,7 @@ type countingProxy struct {
 }
 
 // startCounting starts a proxy of the server at an address. nameOf tells what a
-// request is counted as.
+// request is counted as; "" is not.
 func startCounting(address string, nameOf func(*http.Request) string) (*countingProxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,7 +76,9 @@ func startCounting(address string, nameOf func(*http.Request) string) (*counting
 	}
 	p := &countingProxy{address: listener.Addr().String(), done: make(chan struct{})}
 	p.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.add(nameOf(r))
+		if name := nameOf(r); name != "" {
+			p.add(name)
+		}
 		forward.ServeHTTP(w, r)
 	})}
 	go func() {
@@ -90,10 +93,13 @@ func (p *countingProxy) stop() {
 	<-p.done
 }
 
-// s3Request names a request to S3 by its method and what it is about.
+// s3Request names a request to S3 by its method and what it is about, if it is
+// about an object.
 func s3Request(r *http.Request) string {
 	what := "copy"
 	switch path := r.URL.Path; {
+	case strings.HasSuffix(path, storage.ProbeKey):
+		return "" // asks whether the storage is there, every ten seconds
 	case path == "/copies" || path == "/copies/":
 		what = "bucket"
 	case strings.HasPrefix(path, "/copies/private/"):
@@ -104,9 +110,13 @@ func s3Request(r *http.Request) string {
 	return r.Method + " of a " + what
 }
 
-// sqsRequest names a request to SQS by its action.
+// sqsRequest names a request to SQS by its action, if it is about jobs.
 func sqsRequest(r *http.Request) string {
-	return strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")
+	action := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")
+	if action == "GetQueueAttributes" {
+		return "" // looks at the queue, every ten seconds
+	}
+	return action
 }
 
 // A redisMonitor counts the commands that clients send about entries: not what

@@ -209,7 +209,7 @@ func reportTrips(quiet, busy, near, plain tally) result {
 			atMost("S3 requests a small copy", asCount, goalS3Requests, max(quiet.each(quiet.s3), busy.each(busy.s3))),
 			atMost("SQS requests a job under load", asCount, goalSQSRequests, busy.each(busy.sqs)),
 		},
-		text: strings.TrimSpace(fmt.Sprintf(`What front end and copier together ask of Redis, SQS and S3, counted on the way: by MONITOR, of clients' commands about entries alone, and by proxies before the other two. Objects of %d bytes; %d of them one after the other, then %d of them for %d clients at once with a copier of 64 copies at a time. Clients' own reads of copies are not made. Idle long polls are counted, and weigh more the fewer the jobs.
+		text: strings.TrimSpace(fmt.Sprintf(`What front end and copier together ask of Redis, SQS and S3, counted on the way: by MONITOR, of clients' commands about entries alone, and by proxies before the other two. Objects of %d bytes; %d of them one after the other, then %d of them for %d clients at once with a copier of 64 copies at a time. Clients' own reads of copies are not made. What only asks whether a part is there, every ten seconds, is not counted. Idle long polls are, and weigh more the fewer the jobs.
 
 %s`, smallBytes, quiet.requests, busy.requests, tripClients, table(head, rows))),
 	}
