@@ -24,20 +24,16 @@ func measureDistance(ctx context.Context, l *lab) (result, error) {
 		if err := l.pipe(ctx, &pipe, url); err != nil {
 			return result{}, err
 		}
-		serve, err := l.startConfigured(ctx, "serve", "", "{type: file}")
-		if err != nil {
-			return result{}, err
-		}
-		if err := l.copyLarge(ctx, &ours, serve, url, l.distantBytes); err != nil {
+		if err := l.copyToFiles(ctx, &ours, url, l.distantBytes); err != nil {
 			return result{}, err
 		}
 	}
 	times := ratios(pipe.wall, ours.wall)
 	return result{
 		goals: []goal{atLeast(fmt.Sprintf("a distant object of %.0f MiB: times as fast as one stream", mebibytes(l.distantBytes)), asRatio, goalDistance, times...)},
-		text: fmt.Sprintf(`An origin gives each connection %d MB a second. An object of %.0f MiB is copied to files by a fresh `+"`cloudmirror serve`"+`, and by the plain pipe of the section on files, which has one connection; %d rounds in turns. cloudmirror is %s as fast.
+		text: fmt.Sprintf(`An origin gives each connection %d MB a second. An object of %.0f MiB is copied to files in %s by a fresh `+"`cloudmirror serve`"+`, and by the plain pipe of the section on files, which has one connection; %d rounds in turns. cloudmirror is %s as fast.
 
-%s`, distantRate/1_000_000, mebibytes(l.distantBytes), l.rounds, spread(times, 2)+" times",
+%s`, distantRate/1_000_000, mebibytes(l.distantBytes), l.hugeFileSystem(), l.rounds, spread(times, 2)+" times",
 			table(usageHead, [][]string{ours.row("`cloudmirror serve`", l.distantBytes), pipe.row("plain pipe", l.distantBytes)})),
 	}, nil
 }

@@ -25,15 +25,7 @@ func measureFiles(ctx context.Context, l *lab) (result, error) {
 	for round := range l.rounds {
 		turns := []func() error{
 			func() error { return l.pipe(ctx, &pipe, url) },
-			func() error {
-				s := l.configured("serve", "", "{type: file}")
-				s.parent = l.hugeDir()
-				serve, err := l.start(ctx, s)
-				if err != nil {
-					return err
-				}
-				return l.copyLarge(ctx, &ours, serve, url, l.hugeBytes)
-			},
+			func() error { return l.copyToFiles(ctx, &ours, url, l.hugeBytes) },
 		}
 		for i := range turns {
 			if err := turns[(i+round)%len(turns)](); err != nil {
@@ -55,6 +47,17 @@ func measureFiles(ctx context.Context, l *lab) (result, error) {
 
 %s`, size, l.hugeFileSystem(), l.rounds, sending.Seconds()/float64(2*l.rounds), table(usageHead, [][]string{ours.row("`cloudmirror serve`", l.hugeBytes), pipe.row("plain pipe", l.hugeBytes)})),
 	}, nil
+}
+
+// copyToFiles has a fresh server copy one object to files.
+func (l *lab) copyToFiles(ctx context.Context, u *usage, url string, sizeBytes int64) error {
+	s := l.configured("serve", "", "{type: file}")
+	s.parent = l.hugeDir()
+	serve, err := l.start(ctx, s)
+	if err != nil {
+		return err
+	}
+	return l.copyLarge(ctx, u, serve, url, sizeBytes)
 }
 
 // pipe brings a URL to a file with the plain pipe, and removes the file.
