@@ -11,20 +11,21 @@ type Code string
 
 // The codes of failures. Each is part of the HTTP interface.
 const (
-	CodeOriginStatus      Code = "OriginStatus"      // the origin answered with an error status
-	CodeURLNotAllowed     Code = "URLNotAllowed"     // a hop is outside the allow patterns, or resolves to a forbidden address
-	CodeInvalidURL        Code = "InvalidURL"        // not an origin URL, or a redirect to something that is none
-	CodeObjectTooLarge    Code = "ObjectTooLarge"    // larger than the service's max_object_size
-	CodeTooManyRedirects  Code = "TooManyRedirects"  // more hops than allowed
-	CodeOriginUnreachable Code = "OriginUnreachable" // no connection, or it broke
-	CodeOriginTimeout     Code = "OriginTimeout"     // connected, but too slow
-	CodeOriginTruncated   Code = "OriginTruncated"   // the body ended early or ran over
-	CodeDigestMismatch    Code = "DigestMismatch"    // the body is not what the origin's digest says
-	CodeObjectChanged     Code = "ObjectChanged"     // the object changed while it was read
-	CodeOriginPaused      Code = "OriginPaused"      // its host is left alone for a while
-	CodeCopierLost        Code = "CopierLost"        // copies were begun and never ended: copiers died over the object
-	CodeStorageFailed     Code = "StorageFailed"     // our storage refused or broke
-	CodeInternal          Code = "Internal"          // anything else on our side
+	CodeOriginStatus       Code = "OriginStatus"       // the origin answered with an error status
+	CodeURLNotAllowed      Code = "URLNotAllowed"      // the URL is outside the allow patterns, or a hop resolves to a forbidden address
+	CodeRedirectNotAllowed Code = "RedirectNotAllowed" // the origin redirects to a URL outside the allow patterns
+	CodeInvalidURL         Code = "InvalidURL"         // not an origin URL, or a redirect to something that is none
+	CodeObjectTooLarge     Code = "ObjectTooLarge"     // larger than the service's max_object_size
+	CodeTooManyRedirects   Code = "TooManyRedirects"   // more hops than allowed
+	CodeOriginUnreachable  Code = "OriginUnreachable"  // no connection, or it broke
+	CodeOriginTimeout      Code = "OriginTimeout"      // connected, but too slow
+	CodeOriginTruncated    Code = "OriginTruncated"    // the body ended early or ran over
+	CodeDigestMismatch     Code = "DigestMismatch"     // the body is not what the origin's digest says
+	CodeObjectChanged      Code = "ObjectChanged"      // the object changed while it was read
+	CodeOriginPaused       Code = "OriginPaused"       // its host is left alone for a while
+	CodeCopierLost         Code = "CopierLost"         // copies were begun and never ended: copiers died over the object
+	CodeStorageFailed      Code = "StorageFailed"      // our storage refused or broke
+	CodeInternal           Code = "Internal"           // anything else on our side
 )
 
 // A Failure is why there is no copy: what clients may know (Code, Message,

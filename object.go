@@ -145,6 +145,15 @@ func (o Object) Host() string {
 	return host
 }
 
+// Origin returns the scheme, host and port of the URL, such as
+// "https://example.com" or "http://example.com:8080": what RFC 6454 calls an
+// origin.
+func (o Object) Origin() string {
+	scheme, rest, _ := strings.Cut(o.url, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return o.url[:len(scheme)+len("://")+len(host)]
+}
+
 // String returns the URL for logs: without its query, which may hold a signature.
 func (o Object) String() string {
 	if path, _, found := strings.Cut(o.url, "?"); found {

@@ -317,3 +317,16 @@ func TestObjectHost(t *testing.T) {
 		}
 	}
 }
+
+func TestOriginOfAnObject(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://example.com/a?b":    "https://example.com",
+		"http://Example.com:8080/":   "http://example.com:8080",
+		"https://[2001:DB8::1]:8443": "https://[2001:db8::1]:8443",
+		"http://example.com:80/a://": "http://example.com",
+	} {
+		if got := parse(t, raw).Origin(); got != want {
+			t.Errorf("the origin of %q is %q, want %q", raw, got, want)
+		}
+	}
+}
