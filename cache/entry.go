@@ -221,6 +221,16 @@ func (e Entry) Forgive(now time.Time, g cloudmirror.Generation) Entry {
 	return e
 }
 
+// Lose forgets a copy of generation g that storage does not have any more, so that
+// the next claim makes it again. A purge that still has to be heeded stays, as its
+// tombstone. Whatever else there is stays.
+func (e Entry) Lose(now time.Time, g cloudmirror.Generation) Entry {
+	if e = e.At(now); e.State == Present && e.Generation == g {
+		return e.remains(now)
+	}
+	return e
+}
+
 // Release gives a claim back whose job could not be sent: "pending" means that
 // a job exists. An entry that is not queued for that job stays as it is. A retry
 // that was claimed goes back to its error, not to a fresh start.
