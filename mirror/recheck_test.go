@@ -34,19 +34,19 @@ func newRechecker(t *testing.T) *rechecker {
 	t.Helper()
 	w, asked := askedWorld(t)
 	r := &rechecker{world: w, asked: asked}
-	w.mirror, r.registry, r.logs = r.newRecheckingMirror(nil)
+	w.mirror, r.registry, r.logs = r.newRecheckingMirror(recheck, nil)
 	w.makePresent()
 	time.Sleep(recheck)
 	asked.check(t, "before", 1, 1)
 	return r
 }
 
-func (r *rechecker) newRecheckingMirror(near mirror.Near) (*mirror.Mirror, *prometheus.Registry, *observer.ObservedLogs) {
+func (r *rechecker) newRecheckingMirror(after time.Duration, near mirror.Near) (*mirror.Mirror, *prometheus.Registry, *observer.ObservedLogs) {
 	registry := prometheus.NewRegistry()
 	core, logs := observer.New(zap.WarnLevel)
 	m := mirror.New(mirror.Options{
 		Cache: r.cache, Near: near, Logger: zap.New(core), Metrics: registry,
-		Backends: []mirror.Backend{{ID: backendID, Storage: r.storage, Queue: r.queue, TTL: 24 * time.Hour, Recheck: recheck}},
+		Backends: []mirror.Backend{{ID: backendID, Storage: r.storage, Queue: r.queue, TTL: 24 * time.Hour, Recheck: after}},
 	})
 	r.t.Cleanup(m.Close)
 	return m, registry, logs
@@ -140,10 +140,11 @@ func TestACopyIsLookedAtOnceInAWhile(t *testing.T) {
 		time.Sleep(time.Second)
 		r.hit()
 		r.asked.check(t, "a hit when it is due", 1, 1)
-		if _, err := r.mirror.Peek(t.Context(), r.want); err != nil {
-			t.Fatal(err)
-		}
-		r.checkCounts(2, 0, 0, 0)
+		time.Sleep(recheck)
+		r.peek()
+		synctest.Wait()
+		r.asked.check(t, "another door", 1, 1)
+		r.checkCounts(3, 0, 0, 0)
 	})
 }
 
@@ -175,23 +176,26 @@ func TestWhatWasSeenLatelyIsNotLookedAt(t *testing.T) {
 }
 
 func TestACrowdCausesOneRecheck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRechecker(t)
-		answer := make(chan struct{})
-		r.asked.answering = func() { <-answer }
-		for range 100 {
-			go r.hitBy(r.mirror)
-		}
-		synctest.Wait()
-		for range 3 { // and whoever comes while it is under way
-			time.Sleep(100 * time.Millisecond)
-			r.hit()
-		}
-		r.asked.check(t, "a crowd", 1, 1)
-		close(answer)
-		synctest.Wait()
-		r.checkCounts(1, 0, 0, 0)
-	})
+	for _, after := range []time.Duration{recheck, 50 * time.Millisecond} { // longer and shorter than the look
+		synctest.Test(t, func(t *testing.T) {
+			r := newRechecker(t)
+			r.mirror, r.registry, r.logs = r.newRecheckingMirror(after, nil)
+			answer := make(chan struct{})
+			r.asked.answering = func() { <-answer }
+			for range 100 {
+				go r.hitBy(r.mirror)
+			}
+			synctest.Wait()
+			for range 3 { // and clients who come while it is under way
+				time.Sleep(100 * time.Millisecond)
+				r.hit()
+			}
+			r.asked.check(t, "a crowd", 1, 1)
+			close(answer)
+			synctest.Wait()
+			r.checkCounts(1, 0, 0, 0)
+		})
+	}
 }
 
 // A refusal, an error and silence are not "gone", and are not asked for at once again.
@@ -292,20 +296,29 @@ func TestARecheckIsOvertaken(t *testing.T) {
 	}
 }
 
-// A purge that died behind its marker is noticed, too: the copy is not the current one.
+// A purge that died behind its marker is noticed, too: the copy is not the current one,
+// whether or not there is a copy of the current one.
 func TestACopyOfAnotherGenerationIsGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRechecker(t)
-		marker := string(cloudmirror.NewGeneration())
-		if _, err := r.storage.Put(t.Context(), r.want.Object.MarkerKey(), strings.NewReader(marker), storage.PutOptions{SizeBytes: int64(len(marker))}); err != nil {
-			t.Fatal(err)
-		}
-		r.hit()
-		if e := r.stored(); e.State != cache.Absent {
-			t.Errorf("the entry is %s, want absent", e.State)
-		}
-		r.checkCounts(0, 1, 0, 0)
-	})
+	for _, another := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRechecker(t)
+			put := func(key, body string) {
+				if _, err := r.storage.Put(t.Context(), key, strings.NewReader(body), storage.PutOptions{SizeBytes: int64(len(body))}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			current := cloudmirror.NewGeneration()
+			put(r.want.Object.MarkerKey(), string(current))
+			if another {
+				put(r.want.Object.StorageKey(current), content)
+			}
+			r.hit()
+			if e := r.stored(); e.State != cache.Absent {
+				t.Errorf("with another copy %v: the entry is %s, want absent", another, e.State)
+			}
+			r.checkCounts(0, 1, 0, 0)
+		})
+	}
 }
 
 // A purge that has to be heeded outlives the loss of the copy that followed on it.
@@ -350,7 +363,7 @@ func TestARecheckReadsTheCacheItself(t *testing.T) {
 		r.makePresent()
 		r.asked.check(t, "before", r.asked.opens.Load(), r.asked.stats.Load())
 		before := r.stored()
-		r.mirror, r.registry, r.logs = r.newRecheckingMirror(near)
+		r.mirror, r.registry, r.logs = r.newRecheckingMirror(recheck, near)
 		r.hit()
 		r.checkCounts(0, 0, 1, 0)
 		r.asked.check(t, "a hit from memory of a copy that is not the current one", 0, 0)
@@ -366,7 +379,7 @@ func TestTwoFrontEndsFindTheSameLoss(t *testing.T) {
 		r.lose()
 		answer := make(chan struct{})
 		r.asked.answering = func() { <-answer }
-		other, _, logs := r.newRecheckingMirror(nil)
+		other, _, logs := r.newRecheckingMirror(recheck, nil)
 		r.hit()
 		r.hitBy(other)
 		synctest.Wait()
@@ -386,7 +399,7 @@ func TestTwoFrontEndsFindTheSameLoss(t *testing.T) {
 func TestRechecksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRechecker(t)
-		wants := make([]mirror.Want, 200)
+		wants := make([]mirror.Want, 30)
 		for i := range wants {
 			wants[i] = mirror.Want{Object: object(t, fmt.Sprintf("https://origin.test/%d", i)), Backend: backendID}
 			if _, err := r.mirror.Ensure(t.Context(), wants[i]); err != nil {
@@ -423,10 +436,17 @@ func TestRechecksAreBounded(t *testing.T) {
 func TestNoRechecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRechecker(t)
-		r.mirror = r.newMirror() // its backend has none
 		time.Sleep(20 * recheck)
+		r.mirror = r.newMirror()
 		r.hit()
 		r.asked.check(t, "an engine without rechecks", 0, 0)
+		without := mirror.Backend{ID: backendID, Storage: r.storage, Queue: r.queue, TTL: 24 * time.Hour}
+		with := without
+		with.ID.Region, with.Recheck = "us-east-1", recheck
+		r.mirror = mirror.New(mirror.Options{Cache: r.cache, Logger: zap.NewNop(), Backends: []mirror.Backend{with, without}})
+		t.Cleanup(r.mirror.Close)
+		r.hit()
+		r.asked.check(t, "a backend without rechecks beside one that has them", 0, 0)
 	})
 }
 
