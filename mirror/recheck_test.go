@@ -63,7 +63,7 @@ func (r *rechecker) hitBy(m *mirror.Mirror) {
 	began := time.Now()
 	view, err := m.Wait(r.t.Context(), r.want, patient)
 	if err != nil || view.Entry.State != cache.Present || view.Source != mirror.FromCache {
-		r.t.Fatalf("%s from %v, error %v, want a hit", view.Entry.State, view.Source, err)
+		r.t.Errorf("%s from %v, error %v, want a hit", view.Entry.State, view.Source, err)
 	}
 	if took := time.Since(began); took != 0 {
 		r.t.Errorf("the hit took %v", took)
@@ -83,7 +83,7 @@ func (w *world) stored() cache.Entry {
 // lose removes the current copy behind the mirror's back.
 func (w *world) lose() {
 	w.t.Helper()
-	if err := w.storage.Provider.Delete(w.t.Context(), w.want.Object.StorageKey(w.stored().Generation)); err != nil {
+	if err := w.storage.Delete(w.t.Context(), w.want.Object.StorageKey(w.stored().Generation)); err != nil {
 		w.t.Fatal(err)
 	}
 }
