@@ -176,9 +176,13 @@ func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service conf
 	})
 	p.depend("storage "+b.ID.String(), func(ctx context.Context) error { return storage.Probe(ctx, copies) })
 	p.counters[b.ID], p.letters[b.ID] = jobs, jobs
-	p.engine = append(p.engine, mirror.Backend{
+	backend := mirror.Backend{
 		ID: b.ID, Storage: copies, Queue: jobs, TTL: service.TTL, NegativeTTL: service.NegativeTTL,
-	})
+	}
+	if a.role != config.RoleCopier { // copiers answer no clients
+		backend.Recheck = service.Recheck
+	}
+	p.engine = append(p.engine, backend)
 	if a.copiesTo(b.ID) {
 		p.jobs = append(p.jobs, copier.Backend{
 			ID: b.ID, Queue: jobs, Storage: copies, Rules: rules(service), BandwidthBytes: service.BandwidthBytes,

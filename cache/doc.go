@@ -16,7 +16,7 @@
 //	copying  ─Requeue▶ queued    handed back by a copier that stops
 //	absent   ─Restore▶ copying   a flush removed the entry of a running copy; so from queued
 //	absent   ─Backfill▶ present  storage has the copy; so from an error, a lapsed lease
-//	present  ─time───▶ absent
+//	present  ─time───▶ absent    ─Lose─▶ absent, storage does not have the copy any more
 //	error    ─Claim──▶ queued    retry due;  ─time─▶ absent
 //	any      ─Purge──▶ tombstone ─time─▶ absent; ─Claim─▶ queued, for the new generation
 //

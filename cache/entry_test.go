@@ -300,6 +300,32 @@ func TestEntryForgive(t *testing.T) {
 	}
 }
 
+func TestEntryLose(t *testing.T) {
+	tests := []struct {
+		name       string
+		from, want cache.Entry
+		with       cloudmirror.Generation
+	}{
+		{"a copy is forgotten", present, absent, generation},
+		{"a copy of another generation stays", present, present, oldGeneration},
+		{"a copy after a purge leaves its tombstone", purged(present, later), tombstone, generation},
+		{"a copy after a purge that is over is forgotten", purged(present, now), absent, generation},
+		{"an expired copy is absent", presentOver, absent, generation},
+		{"a claim is left alone", queued, queued, generation},
+		{"a running copy is left alone", copying, copying, generation},
+		{"an error is left alone", failed, failed, generation},
+		{"a tombstone is left alone", tombstone, tombstone, generation},
+		{"absent stays absent", absent, absent, generation},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := snapshot(tt.from)
+			check(t, tt.from.Lose(now, tt.with), tt.want)
+			check(t, tt.from, before)
+		})
+	}
+}
+
 // snapshot returns a copy of e that shares nothing with it.
 func snapshot(e cache.Entry) cache.Entry {
 	if e.Failure != nil {

@@ -223,6 +223,19 @@ func (w *world) Forgive(t *rapid.T) {
 	w.others(t, func(e cache.Entry) cache.Entry { return e.Forgive(w.now, w.anyGeneration(t)) })
 }
 
+func (w *world) Lose(t *rapid.T) {
+	before, g := w.entry.At(w.now), w.anyGeneration(t)
+	w.others(t, func(e cache.Entry) cache.Entry { return e.Lose(w.now, g) })
+	after := w.entry.At(w.now)
+	if before.State == cache.Present && before.Generation == g {
+		if after.State != cache.Absent && after.State != cache.Tombstone {
+			t.Fatalf("a copy that was lost leaves %s", after.State)
+		}
+	} else if diff := cmp.Diff(before, after); diff != "" {
+		t.Fatalf("a lost copy of generation %s changed %s of %s:\n%s", g, before.State, before.Generation, diff)
+	}
+}
+
 func (w *world) Start(t *rapid.T) {
 	who := anyOf(t, w.jobs)
 	who.attempt = w.newID()

@@ -214,6 +214,10 @@ func TestBadServices(t *testing.T) {
 			service(`max_object_size: 0`),
 			`5: services.s3.max_object_size: "0" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 1B to 5TiB`,
 		},
+		"a negative recheck": {
+			service(`recheck: -1s`),
+			`5: services.s3.recheck: "-1s" must be a duration such as 28s or 1m30s, from 0s to 87600h`,
+		},
 		"a bandwidth without a unit that is known": {
 			service(`bandwidth: 100Mbit`),
 			`5: services.s3.bandwidth: "100Mbit" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 0B to 1TiB`,

@@ -130,6 +130,7 @@ type Service struct {
 	Fallback           Fallback
 	Mode               Mode
 	TTL                time.Duration // how long a copy is kept
+	Recheck            time.Duration // how long ago a front end may have seen a copy, else it looks again behind a hit; 0: it never does
 	NegativeTTL        time.Duration // how long an origin's refusal is remembered
 	MaxObjectSizeBytes int64
 	BandwidthBytes     int64     // read from origins in a second, by each copier; 0: not bounded

@@ -72,6 +72,7 @@ func newService(name string) Service {
 		Fallback:           FallbackOrigin,
 		Mode:               ModeWait,
 		TTL:                24 * time.Hour,
+		Recheck:            10 * time.Minute,
 		NegativeTTL:        30 * time.Second,
 		MaxObjectSizeBytes: 50 * gibibyte,
 	}

@@ -105,6 +105,7 @@ func (s *Service) keys() section {
 		{name: "fallback", value: one(&s.Fallback, choice(FallbackOrigin, FallbackNone))},
 		{name: "mode", value: one(&s.Mode, choice(ModeWait, ModeRedirectNow))},
 		{name: "ttl", value: one(&s.TTL, duration(time.Minute, 10*365*24*time.Hour))},
+		{name: "recheck", value: one(&s.Recheck, duration(0, 10*365*24*time.Hour))},
 		{name: "negative_ttl", value: one(&s.NegativeTTL, duration(0, 24*time.Hour))},
 		{name: "max_object_size", value: one(&s.MaxObjectSizeBytes, size(1, 5*tebibyte))},
 		{name: "bandwidth", value: one(&s.BandwidthBytes, size(0, tebibyte))},

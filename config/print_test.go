@@ -147,6 +147,7 @@ services:
     fallback: origin
     mode: wait
     ttl: 24h
+    recheck: 10m
     negative_ttl: 30s
     max_object_size: 50GiB
     bandwidth: 0B

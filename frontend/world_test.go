@@ -93,7 +93,7 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		w.storages[id] = &breakableStorage{Provider: files}
 		o.Objects[id] = files.Handler()
 		s.Regions = append(s.Regions, frontend.Region{Name: id.Region, Provider: "files", Queue: w.queues[id], Letters: w.queues[id]})
-		backends = append(backends, mirror.Backend{ID: id, Storage: w.storages[id], Queue: w.queues[id], TTL: time.Hour, NegativeTTL: 30 * time.Second})
+		backends = append(backends, mirror.Backend{ID: id, Storage: w.storages[id], Queue: w.queues[id], TTL: time.Hour, NegativeTTL: 30 * time.Second, Recheck: recheck})
 	}
 	w.mirror = mirror.New(mirror.Options{Cache: w.cache, Near: w.near, Backends: backends, Logger: zap.NewNop()})
 	t.Cleanup(w.mirror.Close)
@@ -107,6 +107,9 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 	t.Cleanup(w.frontend.Close)
 	return w
 }
+
+// recheck is after how long the world looks again at copies.
+const recheck = 10 * time.Minute
 
 // A nearCache shows what is in memory, without the cache's faults, if it is on.
 type nearCache struct {
@@ -368,11 +371,15 @@ type breakableStorage struct {
 	signs          atomic.Bool // its links are private
 	looks, links   atomic.Int64
 	delay          time.Duration // of each look
+	held           chan struct{} // if not nil, looks wait until it is closed
 }
 
 func (s *breakableStorage) Stat(ctx context.Context, key string) (storage.Info, error) {
 	s.looks.Add(1)
 	time.Sleep(s.delay)
+	if s.held != nil {
+		<-s.held
+	}
 	if s.down.Load() {
 		return storage.Info{}, errDown
 	}

@@ -78,7 +78,7 @@ func (m *Mirror) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, e
 	if at.Entry.State == cache.Absent || at.Entry.Lapsed(at.Now()) {
 		// The cache was flushed, or a copier died, since the job was sent. The
 		// copy may have been made, or the object purged: only storage can tell.
-		seen, err := m.lookAlone(ctx, b, job.Object)
+		seen, err := m.lookAlone(ctx, b, job.Object, cloudmirror.FirstGeneration)
 		switch {
 		case err != nil:
 			return nil, None, err

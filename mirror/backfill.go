@@ -24,6 +24,7 @@ func (m *Mirror) backfill(ctx context.Context, b *Backend, o cloudmirror.Object,
 		m.logger.Warn("a copy could not be noted in the cache", zap.Error(err))
 		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now(), began: seen.began}
 	}
+	m.saw(b, key, at)
 	return View{Entry: at.Entry, Source: FromStorage, Now: at.Now(), began: seen.began}
 }
 

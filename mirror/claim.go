@@ -89,6 +89,7 @@ func (f *flight) discover(ctx context.Context, at cache.Snapshot, nonce string, 
 	case refused != nil || noted.Entry.State != cache.Present:
 		return noted, View{}, errStale
 	}
+	f.mirror.saw(f.backend, f.key, noted)
 	return noted, View{Entry: noted.Entry, Source: FromStorage, Now: noted.Now(), began: seen.began}, nil
 }
 

@@ -17,6 +17,8 @@
 //     "there is no copy".
 //   - Who asks after a purge has returned is never told of a copy whose upload
 //     had begun before it, whatever is flushed, lost or late.
+//   - A copy that storage lost is found out behind a hit, once this process has not
+//     seen it for Backend.Recheck; no client waits for that look.
 //   - Every step has a deadline of its own, and a dependency that keeps failing is
 //     not waited for by everybody.
 package mirror

@@ -21,6 +21,7 @@ func (m *Mirror) Peek(ctx context.Context, w Want) (View, error) {
 		at, err = m.get(ctx, key)
 	}
 	if err == nil && known(at.Entry) {
+		m.recheck(w, key, &at.Entry, at.Now())
 		return View{Entry: at.Entry, Now: at.Now()}, nil
 	}
 	return m.seek(ctx, b, w, key, at, err)
@@ -89,6 +90,7 @@ func (m *Mirror) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	key := w.entryKey()
 	if m.near != nil {
 		if at, ok := m.near.Recall(key); ok {
+			m.recheck(w, key, at.Entry, at.Now)
 			return View{Entry: *at.Entry, Now: at.Now}, nil
 		}
 	}
@@ -125,7 +127,9 @@ func (m *Mirror) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.K
 		return nil, 0, view, err
 	}
 	if stageOf(at.Entry) == final {
-		return nil, 0, View{Entry: at.Entry, Now: at.Now()}, nil
+		now := at.Now()
+		m.recheck(w, key, &at.Entry, now)
+		return nil, 0, View{Entry: at.Entry, Now: now}, nil
 	}
 	asked := m.moment()
 	f, err := m.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client who began it

@@ -33,7 +33,9 @@ const (
 // the cache, storage and queue waits for its turn, and which is next is chosen by
 // a seed. After a purge has returned, no redirect may be given to a copy whose
 // upload had begun before that purge, nor to one that is not there, whatever else
-// happens. In half of the histories front ends have near caches, the worst that are
+// happens. Storage loses copies, too: redirects to such a copy are allowed until it was
+// looked at again behind one of them, which must come to pass when everything else is
+// quiet. In half of the histories front ends have near caches, the worst that are
 // allowed. What fails is shrunk before it is shown.
 func TestPurgesStick(t *testing.T) {
 	n := uint64(histories)
@@ -98,7 +100,10 @@ type history struct {
 // A purge is when one began and returned without an error, or 0.
 type purge struct{ began, returned int }
 
-const copyTTL = time.Hour
+const (
+	copyTTL        = time.Hour
+	historyRecheck = 2 * time.Second
+)
 
 func (h *history) run(t *testing.T) {
 	var err error
@@ -121,7 +126,7 @@ func (h *history) run(t *testing.T) {
 				ID:      backendID,
 				Storage: &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: process},
 				Queue:   &scheduledQueue{messages: h.jobs, schedule: &h.schedule, process: process},
-				TTL:     copyTTL, NegativeTTL: 30 * time.Second,
+				TTL:     copyTTL, NegativeTTL: 30 * time.Second, Recheck: historyRecheck,
 			}},
 		})
 	}
@@ -141,6 +146,7 @@ func (h *history) run(t *testing.T) {
 		h.ask(t.Context(), process)
 		h.flush(t.Context())
 		h.ask(t.Context(), process)
+		h.loseForGood(t.Context(), process)
 	}
 	for _, m := range h.engines {
 		m.Close()
@@ -189,6 +195,7 @@ func (h *history) options(ctx context.Context) (options []func()) {
 		add(1, func() { h.start(func() { h.copy(ctx, "complete", true) }) })
 	}
 	add(6, func() { h.flush(ctx) })
+	add(2, h.lose)
 	for _, d := range []time.Duration{time.Second, time.Second, 35 * time.Second, 3 * time.Minute, 50 * time.Minute} {
 		add(1, func() { h.jump(d) })
 	}
@@ -199,6 +206,34 @@ func (h *history) flush(ctx context.Context) {
 	h.tick("the cache is flushed")
 	h.memory.Flush()
 	h.near.note(ctx)
+}
+
+// loseForGood makes a copy in peace, which storage then loses, and checks that a front
+// end that goes on being asked for it finds out.
+func (h *history) loseForGood(ctx context.Context, process string) {
+	for range 3 { // a copier that died may hold it for a while
+		h.ask(ctx, process)
+		h.copy(ctx, "complete", false)
+		h.jump(time.Minute)
+	}
+	h.lose()
+	for range 3 {
+		h.jump(time.Minute) // longer than anything that an earlier recheck or a fault made it wait for
+		h.ask(ctx, process)
+		synctest.Wait()
+	}
+	if at, ok := h.near.Recall(h.near.key); ok && h.bucket.isLost(h.want.Object.StorageKey(at.Entry.Generation)) {
+		h.complain("%s still redirects to generation %.4s, whose copy is lost", process, at.Entry.Generation)
+	}
+	view, err := h.engines[process].Peek(ctx, h.want)
+	if err != nil || view.Entry.State == cache.Present && h.bucket.isLost(h.want.Object.StorageKey(view.Entry.Generation)) {
+		h.complain("%s still knows generation %.4s, whose copy is lost, error %v", process, view.Entry.Generation, err)
+	}
+}
+
+func (h *history) lose() {
+	h.tick("storage loses all copies")
+	h.bucket.lose()
 }
 
 // ask is a client who asks a front end and waits for a while.
@@ -234,7 +269,7 @@ func (h *history) judge(process string, began int, jumped time.Duration, view mi
 			quiet = false // a purge is on its way, or died on it
 		}
 	}
-	if quiet && !there {
+	if quiet && !there && !h.bucket.isLost(h.want.Object.StorageKey(view.Entry.Generation)) {
 		h.complain("who asked at %d is redirected to generation %.4s, where nothing is", began, view.Entry.Generation)
 	}
 }

@@ -114,7 +114,7 @@ func (m *Mirror) runLook(key cache.Key, b *Backend, o cloudmirror.Object) (sight
 	defer cancel()
 	var seen sight
 	err = b.looks.do(m.life, func() (err error) {
-		seen, err = lookAt(ctx, b, o)
+		seen, err = lookAt(ctx, b, o, cloudmirror.FirstGeneration)
 		return err
 	})
 	seen.began = began
@@ -131,12 +131,13 @@ func (m *Mirror) takeTurn(ctx context.Context, turns *semaphore.Weighted) error 
 	return nil
 }
 
-// lookAlone is look for copiers, which share theirs with nobody and put a job back
-// if it fails.
-func (m *Mirror) lookAlone(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error) {
+// lookAlone is look for those who share theirs with nobody and do without it if it
+// fails: copiers, which put a job back then, and rechecks. Expected is the generation
+// that is probably the current one.
+func (m *Mirror) lookAlone(ctx context.Context, b *Backend, o cloudmirror.Object, expected cloudmirror.Generation) (sight, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.timing.Look)
 	defer cancel()
-	seen, err := lookAt(ctx, b, o)
+	seen, err := lookAt(ctx, b, o, expected)
 	if err != nil {
 		return sight{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -151,7 +152,9 @@ func (m *Mirror) beginLook(key cache.Key) moment {
 	return m.moment()
 }
 
-func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error) {
+// lookAt reads the marker and looks for the copy of the expected generation at the
+// same time, and then for that of the current one if it is another.
+func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object, expected cloudmirror.Generation) (sight, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	var seen sight
 	var info storage.Info
@@ -161,13 +164,13 @@ func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error
 		return err
 	})
 	group.Go(func() error {
-		info, statErr = b.Storage.Stat(groupCtx, o.StorageKey(cloudmirror.FirstGeneration))
-		return nil // it only counts if the object was never purged
+		info, statErr = b.Storage.Stat(groupCtx, o.StorageKey(expected))
+		return nil // it only counts if that generation is the current one
 	})
 	if err := group.Wait(); err != nil {
 		return sight{}, err
 	}
-	if seen.generation != cloudmirror.FirstGeneration {
+	if seen.generation != expected {
 		info, statErr = b.Storage.Stat(ctx, o.StorageKey(seen.generation))
 	}
 	switch {

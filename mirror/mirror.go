@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 
 	"cloudmirror"
 	"cloudmirror/cache"
@@ -28,8 +29,13 @@ type Backend struct {
 	TTL         time.Duration // how long a copy is kept
 	NegativeTTL time.Duration // how long a permanent failure is remembered
 
+	// Recheck is how long ago this process may have seen a copy that it hands out
+	// without looking for it again behind that. 0: it never looks again.
+	Recheck time.Duration
+
 	looks, sends        *breaker
 	lookTurns, actTurns *semaphore.Weighted
+	rechecks            *rechecks // nil: Recheck is 0
 }
 
 // Timing holds the deadlines and periods of the engine. A zero field has the
@@ -103,9 +109,13 @@ type Mirror struct {
 
 	moments atomic.Uint64
 
+	started    time.Time
+	due        *dueTimes // of rechecks; nil: there are none
+	complaints rate.Sometimes
+
 	life    context.Context // ends with Close
 	end     context.CancelFunc
-	running sync.WaitGroup // flights and looks
+	running sync.WaitGroup // flights, looks and rechecks
 
 	flying atomic.Int64 // how many flights there are
 
@@ -122,14 +132,22 @@ func New(o Options) *Mirror {
 		backends: make(map[cloudmirror.BackendID]*Backend, len(o.Backends)),
 		logger:   o.Logger,
 		timing:   o.Timing.withDefaults(),
-		flights:  make(map[cache.Key]*flight),
-		looks:    make(map[cache.Key]*look),
+		started:  time.Now(), complaints: rate.Sometimes{Interval: failedRecheckLogEvery},
+		flights: make(map[cache.Key]*flight),
+		looks:   make(map[cache.Key]*look),
 	}
 	m.breakers = newBreakerGauge(o.Metrics)
+	rechecked := newRecheckCounter(o.Metrics)
 	m.cache = &guardedCache{Store: o.Cache, breaker: m.newBreaker("cache", cloudmirror.BackendID{})}
 	for _, b := range o.Backends {
 		b.looks, b.sends = m.newBreaker("storage", b.ID), m.newBreaker("queue", b.ID)
 		b.lookTurns, b.actTurns = semaphore.NewWeighted(maxLooks), semaphore.NewWeighted(maxLooks)
+		if b.Recheck > 0 {
+			b.rechecks = newRechecks(rechecked, b.ID)
+			if m.due == nil {
+				m.due = newDueTimes()
+			}
+		}
 		m.backends[b.ID] = &b
 	}
 	m.life, m.end = context.WithCancel(context.Background())
@@ -146,7 +164,7 @@ func (m *Mirror) moment() moment { return moment(m.moments.Add(1)) }
 // Close ends all flights, whose waiters get ErrClosed, and waits until they are
 // gone. A job that is being sent is sent or released first.
 func (m *Mirror) Close() {
-	m.mu.Lock() // no flight and no look begins after this
+	m.mu.Lock() // no flight, look or recheck begins after this
 	m.end()
 	m.mu.Unlock()
 	m.running.Wait()

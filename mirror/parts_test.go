@@ -86,7 +86,8 @@ func (n *nearCache) Recall(cache.Key) (cache.Recalled, bool) {
 type bucket struct {
 	mu      sync.Mutex
 	objects map[string]storedObject
-	uploads map[string]int // by key: when the last upload began that was ever put there
+	uploads map[string]int  // by key: when the last upload began that was ever put there
+	lost    map[string]bool // the keys whose copies were lost since
 }
 
 type storedObject struct {
@@ -95,7 +96,7 @@ type storedObject struct {
 }
 
 func newBucket() *bucket {
-	return &bucket{objects: make(map[string]storedObject), uploads: make(map[string]int)}
+	return &bucket{objects: make(map[string]storedObject), uploads: make(map[string]int), lost: make(map[string]bool)}
 }
 
 func (b *bucket) find(key string) (storedObject, error) {
@@ -118,6 +119,7 @@ func (b *bucket) put(key, body string, o storage.PutOptions) (storage.Info, erro
 	b.objects[key] = storedObject{body: body, info: info}
 	if began, err := strconv.Atoi(body); err == nil {
 		b.uploads[key] = began
+		delete(b.lost, key)
 	}
 	return info, nil
 }
@@ -126,6 +128,25 @@ func (b *bucket) remove(key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.objects, key)
+}
+
+// lose removes all copies behind everybody's back. Markers stay: what they say, nobody
+// else knows.
+func (b *bucket) lose() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key := range b.uploads {
+		if _, there := b.objects[key]; there {
+			delete(b.objects, key)
+			b.lost[key] = true
+		}
+	}
+}
+
+func (b *bucket) isLost(key string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost[key]
 }
 
 // lastUpload returns when the upload of the last copy under key began, and
