@@ -12,9 +12,9 @@ type Code string
 // The codes of failures. Each is part of the HTTP interface.
 const (
 	CodeOriginStatus       Code = "OriginStatus"       // the origin answered with an error status
-	CodeURLNotAllowed      Code = "URLNotAllowed"      // the URL is outside the allow patterns, or a hop resolves to a forbidden address
-	CodeRedirectNotAllowed Code = "RedirectNotAllowed" // the origin redirects to a URL outside the allow patterns
-	CodeInvalidURL         Code = "InvalidURL"         // not an origin URL, or a redirect to something that is none
+	CodeURLNotAllowed      Code = "URLNotAllowed"      // the URL is outside the allow patterns or ports, or a hop leads to a forbidden address
+	CodeRedirectNotAllowed Code = "RedirectNotAllowed" // the origin redirects to a URL outside the allow patterns or ports, or to what is no origin URL
+	CodeInvalidURL         Code = "InvalidURL"         // not an origin URL
 	CodeObjectTooLarge     Code = "ObjectTooLarge"     // larger than the service's max_object_size
 	CodeTooManyRedirects   Code = "TooManyRedirects"   // more hops than allowed
 	CodeOriginUnreachable  Code = "OriginUnreachable"  // no connection, or it broke

@@ -250,6 +250,19 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 		"any name below one that is owned is no fault": {
 			after: func(w *ward) { w.service = `allow: ['^https://[a-z0-9-]+\.example\.com/']` },
 		},
+		"credentials that every client uses": {
+			after: func(w *ward) { w.service += "\n    headers: {Authorization: Bearer x}" }, want: []string{"headers-secret"},
+		},
+		"cookies that every client uses": {
+			after: func(w *ward) { w.service += "\n    headers: {cookie: a=b}" }, want: []string{"headers-secret"},
+		},
+		"credentials for whatever host a client names": {
+			after: func(w *ward) { w.service = "allow: ['^https://']\n    headers: {X-Api-Key: x}" },
+			want:  []string{"allow-open", "headers-open", "headers-secret"},
+		},
+		"headers without credentials are no fault": {
+			after: func(w *ward) { w.service += "\n    headers: {Accept: text/plain, X-Client: mirror}" },
+		},
 		"a wait above that of balancers": {
 			after: func(w *ward) { w.service += "\n    wait: 60s" }, want: []string{"wait-long"},
 		},

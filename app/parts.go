@@ -97,6 +97,7 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 func (a *App) newOrigin() (*origin.Client, error) {
 	o := origin.Options{
 		DeploymentID: a.config.DeploymentID(), Listeners: a.listeners, MaxRedirects: a.config.Origin.MaxRedirects,
+		UserAgent: a.config.Origin.UserAgent,
 	}
 	if o.MaxRedirects == 0 {
 		o.MaxRedirects = -1 // none
@@ -200,6 +201,6 @@ func (a *App) copiesTo(id cloudmirror.BackendID) bool {
 // rules returns what origins of a service are allowed.
 func rules(s config.Service) origin.Rules {
 	return origin.Rules{
-		Allow: s.Allow, AllowAddresses: s.AllowAddresses, Ports: s.Ports, MaxObjectBytes: s.MaxObjectSizeBytes,
+		Allow: s.Allow, AllowAddresses: s.AllowAddresses, Ports: s.Ports, MaxObjectBytes: s.MaxObjectSizeBytes, Headers: s.Headers,
 	}
 }

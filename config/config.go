@@ -110,7 +110,8 @@ type Origin struct {
 	// Proxy is the http, https or socks5 URL of the one way out; it may hold a
 	// password. Empty: origins are connected to directly.
 	Proxy        string
-	MaxRedirects int // that are followed for one object; 0: none
+	MaxRedirects int    // that are followed for one object; 0: none
+	UserAgent    string // how copiers name themselves
 }
 
 // Health says how a front end finds out whether its clients can fetch copies.
@@ -133,8 +134,13 @@ type Service struct {
 	Recheck            time.Duration // how long ago a front end may have seen a copy, else it looks again behind a hit; 0: it never does
 	NegativeTTL        time.Duration // how long an origin's refusal is remembered
 	MaxObjectSizeBytes int64
-	BandwidthBytes     int64     // read from origins in a second, by each copier; 0: not bounded
-	Backends           []Backend // by region; never empty
+	BandwidthBytes     int64 // read from origins in a second, by each copier; 0: not bounded
+
+	// Headers are sent to the origin that was asked for, by their canonical names.
+	// The values may be secrets.
+	Headers map[string]string
+
+	Backends []Backend // by region; never empty
 }
 
 // A Backend is one storage (and one queue) of a service.

@@ -39,6 +39,7 @@ func environment() map[string]string {
 		"CLOUDMIRROR_LOG_LEVEL":                 "debug",
 		"CLOUDMIRROR_ORIGIN_MAX_REDIRECTS":      "7",
 		"CLOUDMIRROR_ORIGIN_PROXY":              "socks5://proxy.example.com:1080",
+		"CLOUDMIRROR_ORIGIN_USER_AGENT":         "mirror/1 (ops@example.com)",
 		"CLOUDMIRROR_PUBLIC_URL":                "https://mirror.example.com",
 		"CLOUDMIRROR_QUEUE_SQS_CREATE":          "false",
 		"CLOUDMIRROR_QUEUE_SQS_ENDPOINT":        "http://127.0.0.1:5000",

@@ -85,6 +85,7 @@ func (o *Origin) keys() section {
 	return section{
 		{name: "proxy", value: one(&o.Proxy, optional(proxyURL()))},
 		{name: "max_redirects", value: one(&o.MaxRedirects, integer(0, 20))},
+		{name: "user_agent", value: one(&o.UserAgent, userAgent())},
 	}
 }
 
@@ -109,6 +110,7 @@ func (s *Service) keys() section {
 		{name: "negative_ttl", value: one(&s.NegativeTTL, duration(0, 24*time.Hour))},
 		{name: "max_object_size", value: one(&s.MaxObjectSizeBytes, size(1, 5*tebibyte))},
 		{name: "bandwidth", value: one(&s.BandwidthBytes, size(0, tebibyte))},
+		{name: "headers", value: headers{&s.Headers}},
 		{name: "backends", value: named[Backend]{
 			items: &s.Backends,
 			check: cloudmirror.CheckRegion,

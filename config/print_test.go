@@ -45,18 +45,18 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	c := load(t, `admin_tokens: [hunter2hunter2hunter2, "sha256:3465f6e6975baa864ca957f0914ecda9bf7eb601ac31ac20a5dc3d329279a843"]
 cache: {redis: {url: "redis://user:hunter2@h:1/0?master_name=m&password=hunter2"}}
 origin: {proxy: "https://user:hunter2@proxy.test:3128/"}
-`+minimal)
+`+strings.Replace(minimal, "    allow:", "    headers: {x-api-key: hunter2, Authorization: Bearer hunter2}\n    allow:", 1))
 	text := printed(t, c)
 	if strings.Contains(text, "hunter2") || strings.Contains(text, "3465f6") {
 		t.Errorf("a secret in:\n%s", text)
 	}
-	for _, line := range []string{"admin_tokens: ['***', '***']", "url: redis://user:***@h:1/0?master_name=m&password=***", "proxy: https://user:***@proxy.test:3128\n"} {
+	for _, line := range []string{"admin_tokens: ['***', '***']", "url: redis://user:***@h:1/0?master_name=m&password=***", "proxy: https://user:***@proxy.test:3128\n", "Authorization: '***'\n      X-Api-Key: '***'\n"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("no line %q in:\n%s", line, text)
 		}
 	}
 	_, err := config.Load(write(t, text), nil, config.Overrides{})
-	if err == nil || strings.Count(err.Error(), "***") < 4 {
+	if err == nil || strings.Count(err.Error(), "***") < 6 {
 		t.Errorf("*** was taken for tokens and passwords: %v", err)
 	}
 }
@@ -130,6 +130,7 @@ copier:
 origin:
   proxy: ""
   max_redirects: 5
+  user_agent: cloudmirror
 limits:
   waiters: 20000
   waiters_per_client: 0
@@ -151,6 +152,7 @@ services:
     negative_ttl: 30s
     max_object_size: 50GiB
     bandwidth: 0B
+    headers: {}
     backends:
       us-east-1:
         storage:

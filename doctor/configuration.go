@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,13 +27,15 @@ func (e *examination) configuration() {
 	isOpen := func(p cloudmirror.AllowPattern) bool { return slices.ContainsFunc(foreign, p.Match) }
 	for _, s := range e.Config.Services {
 		subject := "service " + s.Name
-		if i := slices.IndexFunc(s.Allow, isOpen); i >= 0 {
+		i := slices.IndexFunc(s.Allow, isOpen)
+		if i >= 0 {
 			e.report(Finding{
 				AllowOpen, Warning, subject,
 				fmt.Sprintf("allow has %q: whoever reaches the front end has any object of the Internet copied into your storage", s.Allow[i]),
 				`name the hosts that you mean, as in ^https://releases\.example\.com/, or keep strangers from the front end`,
 			})
 		}
+		e.headers(subject, s, i >= 0)
 		if s.Wait >= commonBalancerTimeout {
 			e.report(Finding{
 				WaitLong, Warning, subject,
@@ -42,6 +45,37 @@ func (e *examination) configuration() {
 		}
 		e.done(subject)
 	}
+}
+
+// headers looks for credentials among the headers that a service sends. With them
+// its copies are what they open, and with an open allow pattern they are sent to
+// any host that a client names.
+func (e *examination) headers(subject string, s config.Service, isOpen bool) {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.Headers)), func(name string) bool { return !isCredential(name) })
+	if len(names) == 0 {
+		return
+	}
+	sent := strings.Join(names, ", ")
+	e.report(Finding{
+		HeadersSecret, Warning, subject,
+		fmt.Sprintf("headers has %s: every client of the service reads what that opens at the origins, while clients that fall back to an origin do not have it", sent),
+		"let only clients who may read all of it reach the front end, with private storage; and consider fallback: none",
+	})
+	if isOpen {
+		e.report(Finding{
+			HeadersOpen, Error, subject,
+			fmt.Sprintf("headers has %s, and allow lets any host through: whoever asks for a URL of a host of their own is sent it", sent),
+			`name the hosts that it is for in allow, as in ^https://releases\.example\.com/`,
+		})
+	}
+}
+
+// isCredential reports whether the name of a header is one of those that carry
+// credentials: Authorization, Cookie, X-Api-Key, Private-Token and the like.
+func isCredential(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{"auth", "cookie", "credential", "key", "pass", "secret", "session", "signature", "token"},
+		func(word string) bool { return strings.Contains(name, word) })
 }
 
 // strangers returns objects of hosts that nobody means: a pattern that allows any

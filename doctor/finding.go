@@ -21,6 +21,8 @@ const (
 
 	AllowOpen      ID = "allow-open"
 	Configuration  ID = "configuration"
+	HeadersOpen    ID = "headers-open"
+	HeadersSecret  ID = "headers-secret"
 	TokenGuessable ID = "token-guessable"
 	TokenMissing   ID = "token-missing"
 	WaitLong       ID = "wait-long"

@@ -47,6 +47,12 @@ func notFoundAtOrigin() *cloudmirror.Failure {
 	return &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Message: "the origin answered 404 Not Found", Status: 404, Permanent: true, Err: errDown}
 }
 
+func forbiddenAtOrigin() *cloudmirror.Failure {
+	f := notFoundAtOrigin()
+	f.Status, f.Message = 403, "the origin answered 403 Forbidden"
+	return f
+}
+
 func permanent(code cloudmirror.Code) *cloudmirror.Failure {
 	return &cloudmirror.Failure{Code: code, Message: "it failed", Permanent: true}
 }
@@ -132,7 +138,25 @@ func TestRedirectOutcomes(t *testing.T) {
 			none:   failure(502, "OriginStatus", "fwd=miss; detail=origin-status", "5"),
 		},
 		{
-			name:   "a hop of the origin is not allowed",
+			name:   "the origin answers the copier 403 just now",
+			during: func(w *world) { w.fail(east, forbiddenAtOrigin()) },
+			origin: expectation{status: 302, toOrigin: true, cacheStatus: "cloudmirror; fwd=miss; fwd-status=403; detail=origin-status", outcome: "fallback"},
+			none:   failure(403, "OriginStatus", "fwd=miss; fwd-status=403; detail=origin-status", ""),
+		},
+		{
+			name:   "the origin answered the copier 403 a while ago",
+			before: func(w *world) { w.failed(forbiddenAtOrigin()) },
+			origin: expectation{status: 302, toOrigin: true, cacheStatus: "cloudmirror; fwd=miss; fwd-status=403; detail=origin-status", outcome: "fallback"},
+			none:   failure(403, "OriginStatus", "hit; ttl=30; detail=origin-status", ""),
+		},
+		{
+			name:   "the origin redirects to where no pattern allows",
+			during: func(w *world) { w.fail(east, permanent(cloudmirror.CodeRedirectNotAllowed)) },
+			origin: toOrigin("redirect-not-allowed"),
+			none:   refusal(403, "RedirectNotAllowed", "fwd=miss; detail=redirect-not-allowed"),
+		},
+		{
+			name:   "a hop of the origin leads to a forbidden address",
 			during: func(w *world) { w.fail(east, permanent(cloudmirror.CodeURLNotAllowed)) },
 			origin: refusal(403, "URLNotAllowed", "fwd=miss; detail=url-not-allowed"),
 		},

@@ -122,34 +122,25 @@ func unreachable(t terms, o cloudmirror.Object) answer {
 	return instead(t, o, http.StatusServiceUnavailable, codeUnreachable, "The copies of this region cannot be fetched now; try again later.", retryAfter)
 }
 
-// failed answers a client whose copy failed. What the origin said of the object
-// itself, and what is not allowed, is final; any other trouble may be ours
-// alone, and the client may still get the object from the origin.
+// failed answers a client whose copy failed. Final is what the origin said of the
+// object itself, and a forbidden address. Any other failure may be the copier's
+// alone: the client may still get the object from the URL that it asked for, and
+// never from where that redirects.
 func failed(t terms, o cloudmirror.Object, v mirror.View) answer {
 	failure := v.Entry.Failure
-	switch {
-	case failure.Permanent && failure.Code == cloudmirror.CodeURLNotAllowed:
-		a := answer{status: http.StatusForbidden, code: failure.Code, message: sentence(failure.Message), outcome: outcomeDenied}
-		return remembered(a, v)
-	case failure.Permanent && failure.Code == cloudmirror.CodeOriginStatus && isVerdict(failure.Status):
-		a := answer{status: failure.Status, code: failure.Code, message: sentence(failure.Message), outcome: outcomeError}
-		return remembered(a, v)
+	if status, outcome := finalStatus(failure); status != 0 {
+		if t.fallback == FallbackOrigin && concernsCopier(failure) {
+			a := instead(t, o, 0, failure.Code, "", 0)
+			a.cache.fwdStatus = failure.Status
+			return a
+		}
+		return remembered(answer{status: status, code: failure.Code, message: sentence(failure.Message), outcome: outcome}, v)
 	}
 	retry := retryAfter
 	if !failure.Permanent {
 		retry = min(max(failure.RetryAt.Sub(v.Now), time.Second), time.Minute)
 	}
 	return instead(t, o, http.StatusBadGateway, failure.Code, sentence(failure.Message), retry)
-}
-
-// isVerdict reports whether an origin's status is about the object. The others
-// are about the moment or about the origin, and copiers try them again.
-func isVerdict(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return false
-	}
-	return status >= 400 && status < 500
 }
 
 // remembered says where an error comes from: the cache, or a try just now.

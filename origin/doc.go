@@ -7,11 +7,12 @@
 // *cloudmirror.Failure and never with io.EOF.
 //
 // No request leaves the bounds of its [Rules]: on every hop the canonical URL is
-// held against the allow patterns and ports, and every connection is judged by
-// the address that it really goes to, after name resolution and before the
+// held against the allow patterns and ports, before its host is resolved, and
+// every connection is judged by the address that it really goes to, after name resolution and before the
 // first packet; none goes to the process itself. Behind a proxy ([Options].Proxy)
-// only what a URL says literally can be judged. Environment proxies, cookies,
-// credentials and referrers do not exist here.
+// only what a URL says literally can be judged. Environment proxies, cookies and
+// referrers do not exist here, and no credentials but the headers of the Rules,
+// which go to the origin that was asked for only.
 //
 // The package must not store, retry a whole object, or look at what the bytes
 // mean: content codings are passed on as they are.

@@ -16,7 +16,8 @@ import (
 type exchange struct {
 	client *Client
 	rules  Rules
-	object cloudmirror.Object
+	asked  cloudmirror.Object // by the caller: its origin gets the service's headers
+	object cloudmirror.Object // where requests begin: asked, or where its redirects led
 
 	ownConnections bool // HTTP/1.1: requests that run at once have a connection each
 }
@@ -49,6 +50,9 @@ func (s *stream) close() {
 // redirects until an answer that is none. Its status is 200, or 206 if a range
 // was asked for. Every hop is checked before anything is sent.
 func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
+	if failure := checkURL(e.rules, e.object); failure != nil {
+		return nil, failure
+	}
 	transport := e.client.transport(newGuard(e.rules.AllowAddresses), e.ownConnections)
 	hop := e.object
 	visited := []cloudmirror.Object{hop}
@@ -68,26 +72,51 @@ func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
 		if r != nil && (status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable) {
 			return nil, objectChanged(fmt.Errorf("asked for %s, the origin answered %s", r, statusText(status)), hop)
 		}
-		if !isRedirect(status) || s.response.Header.Get("Location") == "" {
+		locations := s.response.Header.Values("Location")
+		if !isRedirect(status) || len(locations) == 0 {
 			return nil, e.client.statusFailure(s.response, hop)
 		}
-		if hop, err = redirectTarget(hop, s.response.Header.Values("Location")); err != nil {
+		if hop, err = e.follow(visited, locations); err != nil {
 			return nil, err
-		}
-		if slices.Contains(visited, hop) {
-			return nil, tooManyRedirects("the origin redirects in a circle", hop)
-		}
-		if len(visited) > e.client.options.MaxRedirects {
-			return nil, tooManyRedirects("the origin redirects too often", hop)
 		}
 		visited = append(visited, hop)
 	}
 }
 
-// send makes the request of one hop, if the rules allow it.
+// follow returns the next hop behind those visited, which the Location headers of
+// the last one name and the patterns and ports allow. Nothing is resolved.
+//
+// A target that is none for a copier (another scheme, a user name, a backslash,
+// several Locations, an empty one) is treated like one outside the patterns: it
+// says nothing about the object, and a client may know better what to do with it.
+// So CodeRedirectNotAllowed sends clients to the URL that they asked for, never to
+// the target. Circles and long chains keep a code of their own: clients go to the
+// origin as well, and an operator sees which of them max_redirects would help.
+func (e exchange) follow(visited []cloudmirror.Object, locations []string) (cloudmirror.Object, error) {
+	if !slices.ContainsFunc(locations, func(l string) bool { return l != "" }) {
+		return cloudmirror.Object{}, badRedirect("the origin redirects to an empty URL", nil)
+	}
+	hop, err := redirectTarget(visited[len(visited)-1], locations)
+	if err != nil {
+		return hop, err
+	}
+	if failure := checkURL(e.rules, hop); failure != nil {
+		failure.Code, failure.Message = cloudmirror.CodeRedirectNotAllowed, badTarget+failure.Message
+		return hop, failure
+	}
+	if slices.Contains(visited, hop) {
+		return hop, tooManyRedirects("the origin redirects in a circle", hop)
+	}
+	if len(visited) > e.client.options.MaxRedirects {
+		return hop, tooManyRedirects("the origin redirects too often", hop)
+	}
+	return hop, nil
+}
+
+// send makes the request of one hop whose URL is allowed, if its address is.
 func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloudmirror.Object, r *byteRange) (*stream, error) {
-	if err := Check(e.rules, hop); err != nil {
-		return nil, err
+	if failure := checkLiteral(e.rules, hop); failure != nil {
+		return nil, failure
 	}
 	if e.client.options.Proxy != nil {
 		if err := e.client.checkProxied(e.rules, hop); err != nil {
@@ -105,7 +134,7 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 	request := (&http.Request{
 		Method: http.MethodGet, URL: target, Host: target.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: e.header(r),
+		Header: e.header(hop, r),
 	}).WithContext(requestContext)
 	// The timeouts of the transport leave gaps, such as a proxy's answer.
 	patience := time.AfterFunc(e.client.options.hopTimeout(), func() { cancel(errIdle) })
@@ -123,12 +152,20 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 	return &stream{response: response, object: hop, ctx: requestContext, cancel: cancel}, nil
 }
 
-func (e exchange) header(r *byteRange) http.Header {
+// header returns the header of a request to a hop. What the service adds goes to
+// the origin that the caller asked for only, and replaces nothing but Accept and
+// User-Agent.
+func (e exchange) header(hop cloudmirror.Object, r *byteRange) http.Header {
 	h := http.Header{
-		"Accept":          {"*/*"},
-		"Accept-Encoding": {"identity"},
-		"User-Agent":      {e.client.options.UserAgent},
+		"Accept":     {"*/*"},
+		"User-Agent": {e.client.options.UserAgent},
 	}
+	if hop.Origin() == e.asked.Origin() {
+		for name, value := range e.rules.Headers {
+			h.Set(name, value)
+		}
+	}
+	h.Set("Accept-Encoding", "identity")
 	if id := e.client.options.DeploymentID; id != "" {
 		h.Set("CDN-Loop", id)
 	}
@@ -139,14 +176,17 @@ func (e exchange) header(r *byteRange) http.Header {
 	return h
 }
 
-// hopFailure says that the refusal of a URL is about a redirect, if it is.
+// badTarget begins the messages about redirects that are not followed.
+const badTarget = "the origin redirects to a place that is not allowed: "
+
+// hopFailure says that the refusal of an address is about a redirect, if it is.
 func hopFailure(err error, redirected bool) error {
 	f, ok := errors.AsType[*cloudmirror.Failure](err)
 	if !ok || !redirected || f.Code != cloudmirror.CodeURLNotAllowed {
 		return err
 	}
 	changed := *f
-	changed.Message = "the origin redirects to a place that is not allowed: " + f.Message
+	changed.Message = badTarget + f.Message
 	return &changed
 }
 

@@ -24,7 +24,7 @@ func redirectTarget(base cloudmirror.Object, locations []string) (cloudmirror.Ob
 }
 
 func badRedirect(message string, err error) *cloudmirror.Failure {
-	return &cloudmirror.Failure{Code: cloudmirror.CodeInvalidURL, Message: message, Permanent: true, Err: err}
+	return &cloudmirror.Failure{Code: cloudmirror.CodeRedirectNotAllowed, Message: message, Permanent: true, Err: err}
 }
 
 // resolve joins a reference to a canonical base URL (RFC 3986, section 5.2.2).

@@ -38,7 +38,7 @@ func TestRedirectTargetWithSeveralLocations(t *testing.T) {
 		t.Errorf("the same place twice: %v, %v", got, err)
 	}
 	_, err = redirectTarget(base, []string{"/c", "https://evil.test/"})
-	if f, ok := errors.AsType[*cloudmirror.Failure](err); !ok || f.Code != cloudmirror.CodeInvalidURL || !f.Permanent {
+	if f, ok := errors.AsType[*cloudmirror.Failure](err); !ok || f.Code != cloudmirror.CodeRedirectNotAllowed || !f.Permanent {
 		t.Errorf("two places: %v", err)
 	}
 }

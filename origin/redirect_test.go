@@ -72,24 +72,26 @@ func TestRedirectsThatLeadNowhere(t *testing.T) {
 		Allow:          patterns(t, "^"+strings.ReplaceAll(server.URL, ".", `\.`)+"/"),
 		AllowAddresses: origintest.Loopback(),
 	}
-	notAllowed := cloudmirror.Failure{Code: cloudmirror.CodeURLNotAllowed, Permanent: true}
-	invalid := cloudmirror.Failure{Code: cloudmirror.CodeInvalidURL, Permanent: true}
+	notAllowed := cloudmirror.Failure{Code: cloudmirror.CodeRedirectNotAllowed, Permanent: true}
 	tooMany := cloudmirror.Failure{Code: cloudmirror.CodeTooManyRedirects, Permanent: true}
 	tests := map[string]struct {
 		behaviour origintest.Behaviour
 		want      cloudmirror.Failure
 	}{
-		"outside the patterns":   {origintest.Behaviour{Redirect: elsewhere.URL + "/?secret"}, notAllowed},
-		"to a forbidden address": {origintest.Behaviour{Redirect: "http://169.254.169.254/latest/?secret"}, notAllowed},
-		"to another scheme":      {origintest.Behaviour{Redirect: "file:///etc/passwd"}, invalid},
-		"to gopher":              {origintest.Behaviour{Redirect: "gopher://127.0.0.1:6379/_x?secret"}, invalid},
-		"with a user name":       {origintest.Behaviour{Redirect: "http://a@b.test/?secret"}, invalid},
-		"with a backslash":       {origintest.Behaviour{Redirect: `http://a.test\@b.test/`}, invalid},
-		"with a backslash first": {origintest.Behaviour{Redirect: `/\b.test/`}, invalid},
-		"with a tab":             {origintest.Behaviour{Redirect: "/a\tb"}, invalid},
-		"in a circle of itself":  {origintest.Behaviour{Redirect: "/a"}, tooMany},
-		"by a fragment only":     {origintest.Behaviour{Redirect: "#x"}, tooMany},
-		"six times":              {origintest.Behaviour{Hops: 6}, tooMany},
+		"outside the patterns":                  {origintest.Behaviour{Redirect: elsewhere.URL + "/?secret"}, notAllowed},
+		"to an address that is not allowed too": {origintest.Behaviour{Redirect: "http://169.254.169.254/latest/?secret"}, notAllowed},
+		"to another scheme":                     {origintest.Behaviour{Redirect: "file:///etc/passwd"}, notAllowed},
+		"to gopher":                             {origintest.Behaviour{Redirect: "gopher://127.0.0.1:6379/_x?secret"}, notAllowed},
+		"to data":                               {origintest.Behaviour{Redirect: "data:text/plain,secret"}, notAllowed},
+		"to no host":                            {origintest.Behaviour{Redirect: "http:///secret"}, notAllowed},
+		"with a user name":                      {origintest.Behaviour{Redirect: "http://a@b.test/?secret"}, notAllowed},
+		"with a backslash":                      {origintest.Behaviour{Redirect: `http://a.test\@b.test/`}, notAllowed},
+		"with a backslash first":                {origintest.Behaviour{Redirect: `/\b.test/`}, notAllowed},
+		"with a tab":                            {origintest.Behaviour{Redirect: "/a\tb"}, notAllowed},
+		"beyond 8 KiB":                          {origintest.Behaviour{Redirect: "/" + strings.Repeat("a", 8<<10)}, notAllowed},
+		"in a circle of itself":                 {origintest.Behaviour{Redirect: "/a"}, tooMany},
+		"by a fragment only":                    {origintest.Behaviour{Redirect: "#x"}, tooMany},
+		"six times":                             {origintest.Behaviour{Hops: 6}, tooMany},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,8 @@ import (
 	"cloudmirror"
 )
 
-// Rules say what one service may get, and from where. They hold on every hop.
+// Rules say what one service may get, from where, and with which headers. All
+// but the headers hold on every hop.
 type Rules struct {
 	// Allow lists the patterns of which a URL must match one. Empty: nothing is
 	// allowed.
@@ -22,6 +23,12 @@ type Rules struct {
 	Ports []uint16
 	// MaxObjectBytes limits the size of an object. 0: no limit.
 	MaxObjectBytes int64
+	// Headers are sent in requests to the scheme, host and port of the URL that
+	// was asked for, and to no other: a redirect elsewhere does not get them. The
+	// values may be secrets, and stand in no error. Names are canonical, such as
+	// "X-Api-Key". User-Agent and Accept replace ours; those that frame a message,
+	// ask for a range or a content coding, or name us do not belong here.
+	Headers map[string]string
 }
 
 // Check reports whether obj may be asked for under the rules: by its URL, its
@@ -29,13 +36,30 @@ type Rules struct {
 // so that a name may still turn out to resolve to a forbidden address. The error
 // is a permanent *cloudmirror.Failure of CodeURLNotAllowed.
 func Check(rules Rules, obj cloudmirror.Object) error {
+	if failure := checkURL(rules, obj); failure != nil {
+		return failure
+	}
+	if failure := checkLiteral(rules, obj); failure != nil {
+		return failure
+	}
+	return nil
+}
+
+// checkURL is the part of Check about patterns and ports. It comes first: what it
+// refuses is not looked at any further, nor resolved.
+func checkURL(rules Rules, obj cloudmirror.Object) *cloudmirror.Failure {
 	if !slices.ContainsFunc(rules.Allow, func(p cloudmirror.AllowPattern) bool { return p.Match(obj) }) {
 		return notAllowed("the URL is not allowed for this service", fmt.Errorf("%s matches no allow pattern", redacted(obj.URL())))
 	}
-	host, port := hostPort(obj)
-	if len(rules.Ports) > 0 && !slices.Contains(rules.Ports, port) {
+	if _, port := hostPort(obj); len(rules.Ports) > 0 && !slices.Contains(rules.Ports, port) {
 		return notAllowed("the URL's port is not allowed for this service", fmt.Errorf("port %d is not allowed", port))
 	}
+	return nil
+}
+
+// checkLiteral is the part of Check about a host that is an address.
+func checkLiteral(rules Rules, obj cloudmirror.Object) *cloudmirror.Failure {
+	host, _ := hostPort(obj)
 	if !isAddress(host) {
 		return nil
 	}

@@ -203,7 +203,7 @@ func (s *section) Read(p []byte) (int, error) {
 				continue
 			}
 			if !s.sections.standBack(s.ctx, failure) {
-				s.failed = failure
+				s.failed = s.exchange.conceal(failure)
 				break
 			}
 			s.resumed = 0

@@ -23,6 +23,7 @@ const (
 	wrongSecret  = "planted-wrong-token-0123"
 	urlSecret    = "planted-signature"
 	targetSecret = "planted-location-signature"
+	headerSecret = "planted-header-of-a-service"
 )
 
 func TestSecretsAreShownNowhere(t *testing.T) {
@@ -41,10 +42,11 @@ services:
     allow_addresses: ['127.0.0.0/8']
     ports: []
     wait: 3s
+    headers: {Authorization: 'Bearer %s'}
     backends:
       eu-west-1: {storage: {type: file}}
       dead: {storage: {type: s3, bucket: copies, endpoint: 'http://127.0.0.1:%s', path_style: true}}
-`, filepath.Join(t.TempDir(), "data"), tokenSecret, redisSecret, redis.Addr(), servers.FreePort(t))
+`, filepath.Join(t.TempDir(), "data"), tokenSecret, redisSecret, redis.Addr(), headerSecret, servers.FreePort(t))
 	if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +59,9 @@ services:
 	d.origin.Set("/away", origintest.Behaviour{Redirect: "http://10.0.0.1/x?to=" + targetSecret})
 	d.origin.Set("/odd", origintest.Behaviour{Redirect: "http://[bad/?to=" + targetSecret})
 	d.origin.Set("/digest", origintest.Behaviour{SizeBytes: 1000, Digests: []string{"sha-256"}, WrongDigest: true})
-	paths := []string{"/fine", "/gone", "/broken", "/cut", "/moved", "/away", "/odd", "/digest"}
+	d.origin.Set("/echo", origintest.Behaviour{Redirect: "/gone/" + headerSecret}) // what it was sent
+	d.origin.Set("/gone/"+headerSecret, origintest.Behaviour{Status: http.StatusNotFound})
+	paths := []string{"/fine", "/echo", "/gone", "/broken", "/cut", "/moved", "/away", "/odd", "/digest"}
 	var seen []string // what strangers get to see beside the answers to their own URLs
 	for _, path := range paths {
 		o := d.origin.Object(t, path+"?sig="+urlSecret)
@@ -100,7 +104,7 @@ services:
 		}
 	}
 	for i := 0; i+1 < len(seen); i += 2 {
-		for _, secret := range []string{redisSecret, awsSecret, tokenSecret, wrongSecret, urlSecret, targetSecret} {
+		for _, secret := range []string{redisSecret, awsSecret, tokenSecret, wrongSecret, urlSecret, targetSecret, headerSecret} {
 			if j := strings.Index(seen[i+1], secret); j >= 0 {
 				t.Errorf("%s shows %s: …%s…", seen[i], secret, seen[i+1][max(0, j-300):min(len(seen[i+1]), j+100)])
 			}
