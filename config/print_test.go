@@ -130,6 +130,8 @@ copier:
 origin:
   proxy: ""
   max_redirects: 5
+  min_rate: 1KiB
+  min_rate_over: 30s
 limits:
   waiters: 20000
   waiters_per_client: 0
