@@ -153,8 +153,11 @@ func TestTheLeastThroughput(t *testing.T) {
 
 func wantTooSlow(t *testing.T, err error, says string) {
 	t.Helper()
+	if !errors.Is(err, ErrTooSlow) {
+		t.Fatalf("it ends with %v", err)
+	}
 	f := cloudmirror.AsFailure(err)
-	if !errors.Is(err, ErrTooSlow) || f.Code != cloudmirror.CodeOriginTimeout || f.Permanent || f.Host != "" {
+	if f.Code != cloudmirror.CodeOriginTimeout || f.Permanent || f.Host != "" {
 		t.Errorf("it fails with %+v", f)
 	}
 	if !strings.Contains(f.Message, says) || strings.Contains(f.Error(), "secret") {
