@@ -32,11 +32,12 @@ func (s narrowStorage) Put(ctx context.Context, key string, body io.Reader, o st
 }
 
 // narrow gives all backends a storage with the memory of 192 MiB in parts of 16 MiB.
-func narrow(o *copier.Options) {
-	memory := make(chan struct{}, 12)
+func narrow(o *copier.Options) (memory chan struct{}) {
+	memory = make(chan struct{}, 12)
 	for i := range o.Backends {
 		o.Backends[i].Storage = narrowStorage{o.Backends[i].Storage.(*forgetfulStorage), memory}
 	}
+	return memory
 }
 
 // Slow copies do not hold the memory that others wait for: none before its origin
@@ -46,14 +47,16 @@ func TestSlowCopiesDoNotHoldMemory(t *testing.T) {
 		drip   drip
 		queued time.Duration // how long an object takes that is behind 100 of them
 		within time.Duration // how long one takes that comes later
+		held   int           // for how many copies there is memory held at the end, at most
 	}{
-		"a byte every 5 s":               {drip{bytes: 1, every: 5 * time.Second}, 15 * time.Second, 4 * time.Second},
-		"64 KiB at once, then 1.5 KiB/s": {drip{at: 64 << 10, bytes: 3 << 10, every: 2 * time.Second}, time.Minute, 10 * time.Second},
+		"a byte every 5 s":               {drip{bytes: 1, every: 5 * time.Second}, 15 * time.Second, 4 * time.Second, 0},
+		"64 KiB at once, then 1.5 KiB/s": {drip{at: 64 << 10, bytes: 3 << 10, every: 2 * time.Second}, time.Minute, 10 * time.Second, 12},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBubble(t, narrow)
+				var memory chan struct{}
+				b := newBubble(t, func(o *copier.Options) { memory = narrow(o) })
 				b.origin.script(drips(test.drip))
 				b.dripFrom(100)
 				b.wantWithin(test.queued, "https://healthy.test/behind", backendID)
@@ -61,6 +64,9 @@ func TestSlowCopiesDoNotHoldMemory(t *testing.T) {
 				for i := range 60 {
 					time.Sleep(time.Second)
 					b.wantWithin(test.within, fmt.Sprintf("https://healthy%d.test/", i), backendID)
+				}
+				if len(memory) > test.held {
+					t.Errorf("%d copies hold memory, want %d at most", len(memory), test.held)
 				}
 			})
 		})
@@ -71,7 +77,7 @@ func TestSlowCopiesDoNotHoldMemory(t *testing.T) {
 // moment ago.
 func TestMemoryIsNotTakenFromFastCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, narrow)
+		b := newBubble(t, func(o *copier.Options) { narrow(o) })
 		began := time.Now()
 		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
 			return readerFunc(func(p []byte) (int, error) {
