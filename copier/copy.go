@@ -91,7 +91,7 @@ func (t *task) beginBody(ctx context.Context, response *origin.Response) (*begun
 	}
 	beginning := make([]byte, size)
 	n, err := io.ReadFull(rest, beginning)
-	switch err { //nolint:errorlint // ReadFull returns these themselves; what wraps them is a failure of the body
+	switch err { // ReadFull returns these two themselves; what wraps them is a failure of the body
 	case nil:
 	case io.EOF, io.ErrUnexpectedEOF:
 		rest = http.NoBody
@@ -177,13 +177,13 @@ func (e *crowdedError) Error() string { return "copier: too many copies of " + e
 
 // counting returns a reader that notes the progress of the copy.
 func (t *task) counting(body io.Reader) io.Reader {
-	bytes := t.metrics.bytes.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
+	total := t.metrics.bytes.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
 	return readerFunc(func(p []byte) (int, error) {
 		n, err := body.Read(p)
 		if t.read.Add(int64(n)) >= provenBytes {
 			t.try.settle(t.delivery.Job.Object, nil)
 		}
-		bytes.Add(float64(n))
+		total.Add(float64(n))
 		return n, err
 	})
 }

@@ -79,7 +79,7 @@ func TestMemoryIsNotTakenFromFastCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { narrow(o) })
 		began := time.Now()
-		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
+		b.origin.script(func(ctx context.Context, _ cloudmirror.Object) (io.Reader, error) {
 			return readerFunc(func(p []byte) (int, error) {
 				since := time.Since(began)
 				if stalls := since > time.Minute && since < time.Minute+20*time.Second; stalls {

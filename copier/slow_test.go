@@ -134,7 +134,10 @@ func TestDrippingOriginsKeepNobodyWaiting(t *testing.T) {
 					for i := range test.objects {
 						url := fmt.Sprintf("https://drip%d.test/%d", host, i)
 						b.ask(url)
-						go b.wait(url, 5*time.Minute)
+						wanted := want(t, url)
+						go func() {
+							_, _ = b.mirror.Wait(t.Context(), wanted, mirror.Patience{Until: begun.Add(5 * time.Minute)})
+						}()
 					}
 				}
 				b.wantWithin(test.queued, "https://healthy.test/behind", backendID)
