@@ -98,9 +98,13 @@ func (a *App) newOrigin() (*origin.Client, error) {
 	o := origin.Options{
 		DeploymentID: a.config.DeploymentID(), Listeners: a.listeners, MaxRedirects: a.config.Origin.MaxRedirects,
 		UserAgent: a.config.Origin.UserAgent,
+		MinBytesPerSecond: a.config.Origin.MinRateBytes, MinRateOver: a.config.Origin.MinRateOver,
 	}
 	if o.MaxRedirects == 0 {
 		o.MaxRedirects = -1 // none
+	}
+	if o.MinBytesPerSecond == 0 {
+		o.MinBytesPerSecond = -1 // none
 	}
 	if text := a.config.Origin.Proxy; text != "" {
 		proxy, err := url.Parse(text)

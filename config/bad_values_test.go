@@ -79,6 +79,14 @@ func TestBadValues(t *testing.T) {
 			minimal + "origin: {max_redirects: 21}\n",
 			`7: origin.max_redirects: "21" must be a whole number from 0 to 20`,
 		},
+		"a least throughput that no origin reaches": {
+			minimal + "origin: {min_rate: 2GiB}\n",
+			`7: origin.min_rate: "2GiB" must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from 0B to 1GiB`,
+		},
+		"a least throughput over a moment": {
+			minimal + "origin: {min_rate_over: 10ms}\n",
+			`7: origin.min_rate_over: "10ms" must be a duration such as 28s or 1m30s, from 1s to 1h`,
+		},
 		"a password alone as URL of Redis": {
 			minimal + "cache: {redis: {url: hunter2}}\n",
 			`7: cache.redis.url: *** must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database`,

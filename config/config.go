@@ -112,6 +112,9 @@ type Origin struct {
 	Proxy        string
 	MaxRedirects int    // that are followed for one object; 0: none
 	UserAgent    string // how copiers name themselves
+
+	MinRateBytes int64         // that a body must bring for each second of waiting for it; 0: none
+	MinRateOver  time.Duration // over how much of that waiting it is measured
 }
 
 // Health says how a front end finds out whether its clients can fetch copies.

@@ -57,7 +57,7 @@ func newConfig() *Config {
 			Concurrency: 16, Connections: 8, PartSizeBytes: 16 * mebibyte, MemoryBytes: 192 * mebibyte,
 			Grace: 30 * time.Second,
 		},
-		Origin:  Origin{MaxRedirects: 5, UserAgent: "cloudmirror"},
+		Origin:  Origin{MaxRedirects: 5, UserAgent: "cloudmirror", MinRateBytes: kibibyte, MinRateOver: 30 * time.Second},
 		Limits:  Limits{Waiters: 20_000, CopiesPerHost: 8},
 		Health:  Health{Interval: 2 * time.Second, Timeout: 2 * time.Second, Failures: 2},
 		sources: make(map[string]string),

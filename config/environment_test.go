@@ -38,6 +38,8 @@ func environment() map[string]string {
 		"CLOUDMIRROR_LOG_FORMAT":                "console",
 		"CLOUDMIRROR_LOG_LEVEL":                 "debug",
 		"CLOUDMIRROR_ORIGIN_MAX_REDIRECTS":      "7",
+		"CLOUDMIRROR_ORIGIN_MIN_RATE":           "2KiB",
+		"CLOUDMIRROR_ORIGIN_MIN_RATE_OVER":      "1m",
 		"CLOUDMIRROR_ORIGIN_PROXY":              "socks5://proxy.example.com:1080",
 		"CLOUDMIRROR_ORIGIN_USER_AGENT":         "mirror/1 (ops@example.com)",
 		"CLOUDMIRROR_PUBLIC_URL":                "https://mirror.example.com",

@@ -86,6 +86,8 @@ func (o *Origin) keys() section {
 		{name: "proxy", value: one(&o.Proxy, optional(proxyURL()))},
 		{name: "max_redirects", value: one(&o.MaxRedirects, integer(0, 20))},
 		{name: "user_agent", value: one(&o.UserAgent, userAgent())},
+		{name: "min_rate", value: one(&o.MinRateBytes, size(0, gibibyte))},
+		{name: "min_rate_over", value: one(&o.MinRateOver, duration(time.Second, time.Hour))},
 	}
 }
 

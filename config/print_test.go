@@ -131,6 +131,8 @@ origin:
   proxy: ""
   max_redirects: 5
   user_agent: cloudmirror
+  min_rate: 1KiB
+  min_rate_over: 30s
 limits:
   waiters: 20000
   waiters_per_client: 0

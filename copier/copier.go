@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,7 +58,7 @@ type Options struct {
 	Metrics  prometheus.Registerer
 
 	Manners     Manners       // towards origins
-	Concurrency int           // copies at a time, in all backends together; at least 1
+	Concurrency int           // copies at a time, in all backends together, beside slow ones; at least 1
 	Connections int           // over which one copy reads a large object at once; 0 or 1: never several
 	Visibility  time.Duration // how long a received message is hidden; the queue's own
 	Grace       time.Duration // how long running copies may go on at a stop before they are handed back
@@ -75,10 +74,8 @@ type Copier struct {
 	logger   *zap.Logger
 	metrics  *metrics
 
-	slots       chan struct{} // one element for each running copy
-	freed       chan struct{} // has an element if a slot was freed since somebody looked
+	slots       *slots
 	connections int
-	extra       atomic.Int64 // connections that copies have beside their first ones
 	visibility  time.Duration
 	grace       time.Duration
 }
@@ -97,13 +94,12 @@ func New(o Options) *Copier {
 		cache:       gate{probe: o.Cache.Ping},
 		hosts:       newHosts(o.Manners, o.Logger),
 		logger:      o.Logger,
-		slots:       make(chan struct{}, max(1, o.Concurrency)),
-		freed:       make(chan struct{}, 1),
+		slots:       newSlots(o.Concurrency, o.Connections),
 		connections: o.Connections,
 		visibility:  o.Visibility,
 		grace:       o.Grace,
 	}
-	c.metrics = newMetrics(o.Metrics, c.hosts)
+	c.metrics = newMetrics(o.Metrics, c.hosts, c.slots)
 	bandwidths := make(map[string]*rate.Limiter)
 	for _, b := range o.Backends {
 		if _, found := bandwidths[b.ID.Service]; !found {
@@ -140,10 +136,10 @@ var errStopping = errors.New("copier: stopping")
 func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.WaitGroup) {
 	logger := c.logger.With(zap.Stringer("backend", b.ID))
 	for failures := 0; ctx.Err() == nil; {
-		if !c.cache.await(ctx, logger, "cache") || !b.storage.await(ctx, logger, "storage") || !c.awaitSlot(ctx) {
+		if !c.cache.await(ctx, logger, "cache") || !b.storage.await(ctx, logger, "storage") || !c.slots.await(ctx) {
 			return
 		}
-		deliveries, err := b.Queue.Receive(ctx, c.gatherSlots(ctx))
+		deliveries, err := b.Queue.Receive(ctx, c.slots.gather(ctx))
 		for _, d := range deliveries {
 			tasks.Go(func() { c.handle(ctx, work, b, d) })
 		}
@@ -155,57 +151,6 @@ func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.Wait
 			logger.Warn("receive jobs", zap.Error(err), zap.Int("failures", failures))
 			pause(ctx, backOff(failures))
 		}
-	}
-}
-
-// awaitSlot waits until a copy could begin, without reserving the slot: a
-// backend without jobs must not keep others from working. It reports whether ctx
-// is still alive.
-func (c *Copier) awaitSlot(ctx context.Context) bool {
-	if !c.takeSlot(ctx) {
-		return false
-	}
-	c.freeSlot()
-	return true
-}
-
-// gatherSlots returns for how many messages there is room: for maxReceive, unless
-// copies take so long that there is only less for a while.
-func (c *Copier) gatherSlots(ctx context.Context) int {
-	timer := time.NewTimer(gatherTime)
-	defer timer.Stop()
-	for wanted, waiting := min(maxReceive, cap(c.slots)), true; ; {
-		free := min(cap(c.slots)-len(c.slots), wanted)
-		if free == wanted || !waiting {
-			return max(1, free)
-		}
-		select {
-		case <-c.freed:
-		case <-timer.C:
-			waiting = false
-		case <-ctx.Done():
-			waiting = false
-		}
-	}
-}
-
-func (c *Copier) takeSlot(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		return false
-	}
-	select {
-	case c.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (c *Copier) freeSlot() {
-	<-c.slots
-	select {
-	case c.freed <- struct{}{}:
-	default:
 	}
 }
 

@@ -1,10 +1,12 @@
 package copier
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"cloudmirror"
@@ -50,7 +52,9 @@ func (t *task) transferOrFind(ctx context.Context, attempt *mirror.Attempt) (sto
 
 func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bool) (storage.Info, error) {
 	expires := attempt.ExpiresAt()
+	t.place.pace.wait()
 	response, err := t.origin.Get(ctx, t.backend.Rules, t.delivery.Job.Object)
+	t.place.pace.got(0)
 	if err != nil {
 		return storage.Info{}, cloudmirror.AsFailure(err)
 	}
@@ -62,7 +66,13 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	defer leave()
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
-	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.body(ctx, response, server), storage.PutOptions{
+	body, err := t.beginBody(ctx, response)
+	if err != nil {
+		return storage.Info{}, err
+	}
+	body.asked = t.place.awaitStorage()
+	defer body.asked()
+	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.sectioned(body, response, server), storage.PutOptions{
 		SizeBytes: response.SizeBytes,
 		Header:    response.Header,
 		Source:    t.delivery.Job.Object.URL(),
@@ -71,20 +81,64 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	})
 }
 
-// body returns the reader that storage gets.
-func (t *task) body(ctx context.Context, response *origin.Response, server *host) io.Reader {
-	body := t.paced(ctx, response.Body)
-	if t.connections <= 1 || t.delivery.Job.Tries > 0 {
-		// What failed is tried over one connection: several may be the reason.
-		return body
+// beginBody reads the beginning of a body. Only then is storage asked to take it,
+// so that no copy whose origin drips holds memory there.
+func (t *task) beginBody(ctx context.Context, response *origin.Response) (*begunBody, error) {
+	rest := t.stream(ctx, response.Body)
+	size := int64(slowBytes)
+	if response.SizeBytes >= 0 {
+		size = min(size, response.SizeBytes)
 	}
-	return &sectionedBody{Reader: body, task: t, response: response, server: server}
+	beginning := make([]byte, size)
+	n, err := io.ReadFull(rest, beginning)
+	switch err { // ReadFull returns these two themselves; what wraps them is a failure of the body
+	case nil:
+	case io.EOF, io.ErrUnexpectedEOF:
+		rest = http.NoBody
+	default:
+		return nil, err
+	}
+	return &begunBody{beginning: bytes.NewReader(beginning[:n]), rest: rest}, nil
 }
 
-// paced returns a reader that keeps to the service's bandwidth and notes the
-// progress of the copy.
-func (t *task) paced(ctx context.Context, body io.Reader) io.Reader {
-	return t.counting(throttled(ctx, body, t.backend.bandwidth))
+// sectioned returns the reader that storage gets: one that it may read in sections,
+// if the copy may have several connections.
+func (t *task) sectioned(body *begunBody, response *origin.Response, server *host) io.Reader {
+	if t.connections <= 1 || t.delivery.Job.Tries > 0 || t.delivery.Job.Slow > 0 {
+		// What failed or was slow is tried over one connection: several may be the
+		// reason.
+		return body
+	}
+	return &sectionedBody{begunBody: body, task: t, response: response, server: server}
+}
+
+// A begunBody is a body whose beginning is in memory.
+type begunBody struct {
+	asked     func() // is called by each read of storage
+	beginning *bytes.Reader
+	rest      io.Reader
+}
+
+// Read implements io.Reader.
+func (b *begunBody) Read(p []byte) (int, error) {
+	b.asked()
+	if b.beginning.Len() > 0 {
+		return b.beginning.Read(p)
+	}
+	return b.rest.Read(p)
+}
+
+// stream returns a reader of what an origin sends. It keeps to the service's
+// bandwidth, and notes the pace and the progress of the copy.
+func (t *task) stream(ctx context.Context, body io.Reader) io.Reader {
+	pace := t.place.pace
+	waited := readerFunc(func(p []byte) (int, error) {
+		pace.wait()
+		n, err := body.Read(p)
+		pace.got(n)
+		return n, err
+	})
+	return t.counting(throttled(ctx, waited, t.backend.bandwidth))
 }
 
 // joinServer takes a turn of the host to which the origin has redirected, if it
@@ -123,13 +177,13 @@ func (e *crowdedError) Error() string { return "copier: too many copies of " + e
 
 // counting returns a reader that notes the progress of the copy.
 func (t *task) counting(body io.Reader) io.Reader {
-	bytes := t.metrics.bytes.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
+	total := t.metrics.bytes.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
 	return readerFunc(func(p []byte) (int, error) {
 		n, err := body.Read(p)
 		if t.read.Add(int64(n)) >= provenBytes {
 			t.try.settle(t.delivery.Job.Object, nil)
 		}
-		bytes.Add(float64(n))
+		total.Add(float64(n))
 		return n, err
 	})
 }

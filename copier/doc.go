@@ -13,6 +13,10 @@
 // asks for it, is left alone, which costs its jobs no try; and a service reads no
 // faster than its bandwidth.
 //
+// Copies run in slots. One whose origin is slow leaves its slot and goes on in a
+// pool beside them, so that origins that drip keep no other job waiting; when the
+// pool is full, the slowest copy is handed back.
+//
 // While the cache or a backend's storage is down, the copier does not receive:
 // messages would only use up their receives.
 package copier

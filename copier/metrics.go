@@ -22,7 +22,7 @@ const (
 	resultDeferred   result = "deferred"    // put off: too many jobs wait for its host
 	resultDead       result = "dead"        // in the dead letters
 	resultLost       result = "lost"        // taken over or purged while copying
-	resultHandedBack result = "handed_back" // given back to the queue, at a stop or with a part of ours down
+	resultHandedBack result = "handed_back" // given back to the queue: at a stop, with a part of ours down, or too slow beside others
 	resultLeft       result = "left"        // left to be received again: neither its entry nor its queue could be told
 )
 
@@ -46,7 +46,7 @@ type metrics struct {
 	refused  *prometheus.CounterVec
 }
 
-func newMetrics(r prometheus.Registerer, hosts *hosts) *metrics {
+func newMetrics(r prometheus.Registerer, hosts *hosts, slots *slots) *metrics {
 	backendLabels := []string{"service", "region"}
 	m := &metrics{
 		copies: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -76,6 +76,10 @@ func newMetrics(r prometheus.Registerer, hosts *hosts) *metrics {
 		Help: "Tries that were not made since their origin host is left alone, or the one that it redirects to is busy.",
 	}, backendLabels)
 	r.MustRegister(m.copies, m.dead, m.duration, m.bytes, m.running, m.refused)
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cloudmirror_copies_slow",
+		Help: "Copies that run outside of the slots since their origins are slow.",
+	}, func() float64 { return float64(slots.slowCopies()) }))
 	registerHosts(r, hosts)
 	return m
 }

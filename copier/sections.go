@@ -15,7 +15,7 @@ import (
 // the copies that the copier makes at a time; it does not wait for either, for jobs
 // go first that do.
 type sectionedBody struct {
-	io.Reader
+	*begunBody
 	task     *task
 	response *origin.Response
 	server   *host
@@ -24,10 +24,12 @@ type sectionedBody struct {
 // Sections implements storage.SectionedBody. Where no second connection may be
 // had now, there are none.
 func (b *sectionedBody) Sections(sectionBytes int64) storage.Sections {
-	if !b.task.tryConnection(b.server) {
+	if b.beginning.Len() > 0 || !b.task.tryConnection(b.server) {
 		return nil
 	}
+	b.task.place.pace.wait()
 	from := b.response.Sections(sectionBytes)
+	b.task.place.pace.got(0)
 	b.task.endConnection(b.server)
 	if from == nil {
 		return nil
@@ -60,7 +62,7 @@ func (s *sections) Open(ctx context.Context, offset, n int64) (io.ReadCloser, bo
 		return nil, false
 	}
 	s.open++
-	return &section{Reader: s.task.paced(ctx, body), body: body, sections: s}, true
+	return &section{Reader: s.task.stream(ctx, body), body: body, sections: s}, true
 }
 
 // closed takes note that a section was closed. All but one of those that are open
@@ -73,20 +75,21 @@ func (s *sections) closed() {
 	}
 }
 
-// tryConnection reports whether a copy may have one more connection to a server
-// now, which costs memory and a turn. If so, the caller calls endConnection. Many
-// copies at once keep the network busy without it.
-func (c *Copier) tryConnection(server *host) bool {
-	most := max(cap(c.slots), c.connections)
-	if int(c.extra.Add(1))+len(c.slots) <= most && server.tryTurn() {
-		return true
+// tryConnection reports whether the copy may have one more connection to a server
+// now, which costs memory and a turn. If so, the caller calls endConnection.
+func (t *task) tryConnection(server *host) bool {
+	if !t.place.tryConnection() {
+		return false
 	}
-	c.extra.Add(-1)
-	return false
+	if !server.tryTurn() {
+		t.place.endConnection()
+		return false
+	}
+	return true
 }
 
-func (c *Copier) endConnection(server *host) {
-	c.extra.Add(-1)
+func (t *task) endConnection(server *host) {
+	t.place.endConnection()
 	server.giveBackTurn()
 }
 

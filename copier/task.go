@@ -20,8 +20,14 @@ const (
 	closingTimeout = 30 * time.Second // for telling the entry and the queue how it ended
 	heldDelay      = time.Minute      // how long a second message of a running attempt's job rests
 	downDelay      = 5 * time.Second  // how long a job rests that a part of ours being down gave back
+	slowDelay      = 10 * time.Second // how long a job rests whose copy was the slowest; doubled each time
+	maxSlow        = 4                // how often that is done before it costs a try
 	buryTries      = 3                // how often a letter is tried to be written: nobody else will
 )
+
+// errSlowest is the cause by which the slowest copy ends when another needs its place
+// or its memory.
+var errSlowest = errors.New("copier: the slowest copy was handed back, as others needed its place")
 
 // A task is one delivery being worked on.
 type task struct {
@@ -31,7 +37,8 @@ type task struct {
 	logger   *zap.Logger
 	try      *try                    // nil until the host admitted one
 	cancel   context.CancelCauseFunc // of the work
-	makeWay  func()                  // gives slot and turn back, once
+	place    *place                  // nil until there is a slot
+	makeWay  func()                  // gives place and turn back, once
 
 	kept    time.Time                      // when the claim of a job that waits was kept last; the heartbeat's own
 	attempt atomic.Pointer[mirror.Attempt] // nil until begun
@@ -78,11 +85,12 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 		return t.putBack(ctx, 0, errStopping)
 	}
 	began := time.Now()
-	if !t.takeSlot(stopping) {
+	if !t.slots.take(stopping) {
 		host.endTurn(began)
 		return t.putBack(ctx, 0, errStopping)
 	}
-	t.makeWay = sync.OnceFunc(func() { t.freeSlot(); host.endTurn(began) })
+	t.place = t.slots.occupy(func() { t.cancel(errSlowest) })
+	t.makeWay = sync.OnceFunc(func() { t.place.leave(); host.endTurn(began) })
 	defer t.makeWay()
 	return t.begin(ctx, host)
 }
@@ -218,6 +226,14 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 		return t.leave(mirror.ErrLost)
 	case errors.Is(context.Cause(ctx), errStopping):
 		return t.handBack(closing, attempt, 0, errStopping)
+	case errors.Is(context.Cause(ctx), errSlowest):
+		if t.delivery.Job.Slow < maxSlow {
+			return t.handBackSlow(closing, attempt)
+		}
+		err = &cloudmirror.Failure{
+			Code: cloudmirror.CodeOriginTimeout, Err: errSlowest,
+			Message: fmt.Sprintf("The origin is slow: %d copies of it were begun, and ended for faster ones.", maxSlow+1),
+		}
 	}
 	if crowded, ok := errors.AsType[*crowdedError](err); ok {
 		return t.postpone(closing, attempt, crowded.retryAfter)
@@ -285,6 +301,15 @@ func (t *task) leave(err error) (result, error) {
 		return resultLost, err
 	}
 	return resultLeft, err
+}
+
+// handBackSlow ends an attempt that was the slowest when its place was needed. Its
+// job rests longer each time, and no try is used up.
+func (t *task) handBackSlow(ctx context.Context, attempt *mirror.Attempt) (result, error) {
+	if err := attempt.HandBackSlow(ctx, later(slowDelay<<t.delivery.Job.Slow)); err != nil {
+		return t.leave(errors.Join(errSlowest, err))
+	}
+	return resultHandedBack, errors.Join(errSlowest, t.acknowledge(ctx))
 }
 
 // handBack ends an attempt and gives its job back to the queue.

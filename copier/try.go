@@ -9,6 +9,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"cloudmirror"
+	"cloudmirror/origin"
 )
 
 // provenBytes of a body show that a host is well: a probe need not wait for the
@@ -72,7 +73,7 @@ func (h *host) did(f *cloudmirror.Failure) bool { return f.Host == "" || f.Host 
 // copy that took too long in all may have had too little of our own bandwidth.
 func saysNothing(f *cloudmirror.Failure) bool {
 	ours := []cloudmirror.Code{cloudmirror.CodeURLNotAllowed, cloudmirror.CodeStorageFailed, cloudmirror.CodeInternal}
-	return slices.Contains(ours, f.Code) || f.Code == cloudmirror.CodeOriginTimeout && f.Permanent
+	return errors.Is(f, origin.ErrTooSlow) || slices.Contains(ours, f.Code) || f.Code == cloudmirror.CodeOriginTimeout && f.Permanent
 }
 
 // isTrouble reports whether a failure says that the host, and not just the

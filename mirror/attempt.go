@@ -263,6 +263,13 @@ func (a *Attempt) HandBack(ctx context.Context, delay time.Duration) error {
 	return a.backend.Queue.Send(ctx, a.job, delay)
 }
 
+// HandBackSlow is HandBack for the slowest copy of a copier that needs its place.
+// The job counts how often that happened (queue.Job.Slow).
+func (a *Attempt) HandBackSlow(ctx context.Context, delay time.Duration) error {
+	a.job.Slow++
+	return a.HandBack(ctx, delay)
+}
+
 // end applies the last change of the attempt: what comes after it, such as a late
 // heartbeat, is lost. If an earlier try was made whose answer was lost, an entry
 // that isDone is that try's work.

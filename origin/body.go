@@ -102,6 +102,8 @@ func (b *body) count(p []byte, err error) error {
 		b.broken = io.ErrUnexpectedEOF
 	case err != nil:
 		b.broken = err
+	default:
+		return b.tooSlow()
 	}
 	return nil
 }

@@ -28,6 +28,13 @@ type Options struct {
 	// IdleTimeout limits the time in which a read of the body brings no byte.
 	// 0: 30 seconds.
 	IdleTimeout time.Duration
+	// MinBytesPerSecond is the least throughput of a body, measured over
+	// MinRateOver of the time in which its reads wait for the origin. A body that
+	// falls below it fails with ErrTooSlow. 0: 1 KiB. Negative: none.
+	MinBytesPerSecond int64
+	// MinRateOver is how long reads wait, added up, until the throughput is
+	// judged. 0: 30 seconds.
+	MinRateOver time.Duration
 
 	// MaxRedirects is how many redirects are followed. 0: 5. Negative: none.
 	MaxRedirects int
@@ -65,6 +72,8 @@ const (
 	defaultTLSTimeout       = 10 * time.Second
 	defaultFirstByteTimeout = 30 * time.Second
 	defaultIdleTimeout      = 30 * time.Second
+	defaultMinRate          = 1 << 10
+	defaultMinRateOver      = 30 * time.Second
 	defaultMaxRedirects     = 5
 	defaultResumeDelay      = 500 * time.Millisecond
 	defaultEnough           = 64 << 20
@@ -77,6 +86,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.TLSTimeout, defaultTLSTimeout)
 	setDefault(&o.FirstByteTimeout, defaultFirstByteTimeout)
 	setDefault(&o.IdleTimeout, defaultIdleTimeout)
+	setDefault(&o.MinBytesPerSecond, defaultMinRate)
+	setDefault(&o.MinRateOver, defaultMinRateOver)
 	setDefault(&o.MaxRedirects, defaultMaxRedirects)
 	setDefault(&o.ResumeDelay, defaultResumeDelay)
 	setDefault(&o.EnoughBytesPerSecond, defaultEnough)

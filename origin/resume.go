@@ -32,6 +32,7 @@ type span struct {
 	ranges bool // the origin serves byte ranges
 
 	took     time.Duration // that reads waited
+	window   window        // of the least throughput; it outlives connections
 	broken   error         // why the stream ended early, to be dealt with by the next read
 	resumed  int           // connections in a row without progress
 	progress int64         // the offset of the last one
@@ -43,7 +44,9 @@ func (b *span) read(p []byte) (int, error) {
 	s.watch(b.exchange.client.options.IdleTimeout)
 	n, err := s.response.Body.Read(p)
 	s.idle.Stop()
-	b.took += time.Since(began)
+	waited := time.Since(began)
+	b.took += waited
+	b.window.add(n, waited)
 	if err != nil && !isEnd(err) && errors.Is(context.Cause(s.ctx), errIdle) {
 		err = fmt.Errorf("%w: %w", errIdle, err)
 	}
@@ -69,7 +72,9 @@ func (b *span) resume() *cloudmirror.Failure {
 		if b.stream != nil {
 			b.stream.close()
 		}
+		began := time.Now()
 		rest, err := b.open(b.ctx, &byteRange{offset: b.offset, until: b.until, of: b.of})
+		b.window.add(0, time.Since(began))
 		if err == nil {
 			return b.adopt(rest)
 		}

@@ -217,6 +217,9 @@ func (s *section) Read(p []byte) (int, error) {
 		if err != nil && !isEnd(err) {
 			s.broken = err
 		}
+		if s.broken == nil && s.offset < s.until {
+			s.failed = s.tooSlow()
+		}
 		if n > 0 || len(p) == 0 {
 			return n, nil
 		}

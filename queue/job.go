@@ -19,6 +19,7 @@ type Job struct {
 	Generation cloudmirror.Generation // where the copy goes
 	Tries      int                    // tries that failed before
 	Replace    bool                   // a copy that is about to expire is in the way
+	Slow       int                    // how often it was handed back since its origin was slow
 	Redriven   bool                   // an operator sends it again: an error that stands is forgiven
 	SentAt     time.Time
 
@@ -37,6 +38,7 @@ type wireJob struct {
 	Backend    string    `json:"backend"`
 	Generation string    `json:"generation"`
 	Tries      int       `json:"tries,omitempty"`
+	Slow       int       `json:"slow,omitempty"`
 	Replace    bool      `json:"replace,omitempty"`
 	Redriven   bool      `json:"redriven,omitempty"`
 	Nonce      string    `json:"nonce,omitempty"`
@@ -47,7 +49,7 @@ type wireJob struct {
 func (j Job) Encode() []byte {
 	encoded, err := json.Marshal(wireJob{
 		Version: JobVersion, ID: j.ID, URL: j.Object.URL(), Backend: j.Backend.String(),
-		Generation: string(j.Generation), Tries: j.Tries, Replace: j.Replace, Redriven: j.Redriven,
+		Generation: string(j.Generation), Tries: j.Tries, Slow: j.Slow, Replace: j.Replace, Redriven: j.Redriven,
 		Nonce: j.Nonce, SentAt: j.SentAt.UTC().Truncate(time.Millisecond),
 	})
 	if err != nil { // a struct of strings and numbers always encodes
@@ -99,6 +101,6 @@ func decodeJob(body []byte) (Job, error) {
 	}
 	return Job{
 		ID: w.ID, Object: object, Backend: backend, Generation: generation,
-		Tries: w.Tries, Replace: w.Replace, Redriven: w.Redriven, SentAt: sentAt, Nonce: w.Nonce,
+		Tries: w.Tries, Slow: max(0, w.Slow), Replace: w.Replace, Redriven: w.Redriven, SentAt: sentAt, Nonce: w.Nonce,
 	}, nil
 }

@@ -91,7 +91,7 @@ type Handled struct {
 var ErrNoLetter = errors.New("queue: there is no such dead letter")
 
 // Resend returns the body of the fresh message by which a letter's job is tried
-// again: with none of its tries, marked as redriven, and with the fields that
+// again: with none of its tries and hand-backs, marked as redriven, and with the fields that
 // this version does not know. The error is the letter's Malformed.
 func (l Letter) Resend() (string, error) {
 	if l.Malformed != nil {
@@ -102,6 +102,7 @@ func (l Letter) Resend() (string, error) {
 		return "", fmt.Errorf("queue: read the letter: %w", err)
 	}
 	delete(fields, "tries")
+	delete(fields, "slow")
 	fields["redriven"] = json.RawMessage("true")
 	body, err := json.Marshal(fields)
 	if err != nil {

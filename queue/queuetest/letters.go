@@ -80,7 +80,7 @@ func lettersChosen(b *bench) {
 
 func redriveLetter(b *bench) {
 	job := b.job(1)
-	job.Tries = 4
+	job.Tries, job.Slow = 4, 3
 	b.SendRaw(b.t, withUnknownField(job))
 	b.bury(b.receiveOne(), "a reason")
 	b.redrive(1, queue.Choice{All: true})

@@ -10,6 +10,7 @@ func scenarios() []scenario {
 		regionScenarios(),
 		dataScenarios(),
 		processScenarios(),
+		dripScenarios(),
 		clockScenarios(),
 		diskScenarios(),
 	)

@@ -1,0 +1,248 @@
+package copier
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// slowPerSlot is how many slow copies may run for each slot. Each costs a
+// connection, its goroutines, 64 KiB, and the heartbeat of its job. With the default
+// of 16 slots there are 64: the 8 copies at a time of 8 slow hosts.
+const slowPerSlot = 4
+
+// slots bound the copies that run at a time: those that have a slot, for which
+// jobs wait, and the slow ones (pace.go) beside them. They are safe for concurrent
+// use.
+type slots struct {
+	taken       chan struct{} // one element for each copy that has a slot
+	freed       chan struct{} // has an element if a slot was freed since gather looked last
+	connections int           // over which one copy may read
+
+	mu    sync.Mutex
+	extra int                 // connections beside the first ones of the copies that have slots
+	slow  map[*place]struct{} // the slow pool
+}
+
+func newSlots(n, connections int) *slots {
+	return &slots{
+		taken: make(chan struct{}, max(1, n)), freed: make(chan struct{}, 1),
+		connections: connections, slow: make(map[*place]struct{}),
+	}
+}
+
+// await waits until a copy could begin, without reserving the slot: a backend
+// without jobs must not keep others from working. It reports whether ctx is still
+// alive.
+func (s *slots) await(ctx context.Context) bool {
+	if !s.take(ctx) {
+		return false
+	}
+	s.free()
+	return true
+}
+
+// gather returns for how many messages there are slots: for maxReceive, unless
+// copies take so long that there are only fewer for a while.
+func (s *slots) gather(ctx context.Context) int {
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	for wanted, waiting := min(maxReceive, cap(s.taken)), true; ; {
+		free := min(cap(s.taken)-len(s.taken), wanted)
+		if free == wanted || !waiting {
+			return max(1, free)
+		}
+		select {
+		case <-s.freed:
+		case <-timer.C:
+			waiting = false
+		case <-ctx.Done():
+			waiting = false
+		}
+	}
+}
+
+// take waits for a slot. It reports false if ctx ended first.
+func (s *slots) take(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	select {
+	case s.taken <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *slots) free() {
+	<-s.taken
+	select {
+	case s.freed <- struct{}{}:
+	default:
+	}
+}
+
+// slowCopies returns how many copies are in the slow pool.
+func (s *slots) slowCopies() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.slow)
+}
+
+// relieve hands back the slowest copy that holds memory of storage and was slow in
+// the last minute, if there is one: another copy waits for such memory.
+func (s *slots) relieve() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slowest, least := (*place)(nil), float64(recentlyEnough)
+	for p := range s.slow {
+		if recent, waits := p.pace.recently(); waits && p.isStored && recent < least {
+			slowest, least = p, recent
+		}
+	}
+	if slowest != nil {
+		slowest.evict()
+	}
+}
+
+// A place is a slot or a seat in the slow pool, for one copy.
+type place struct {
+	slots    *slots
+	pace     *pace
+	handBack func() // has the copy end and its job given back; it does not block
+
+	// These are guarded by slots.mu.
+	isSlow   bool // left its slot
+	isStored bool // storage has begun to read, and may hold memory for it
+	extra    int  // connections beside the first one
+}
+
+// occupy returns the place of a copy for which a slot was taken. The caller calls
+// leave when the copy has ended.
+func (s *slots) occupy(handBack func()) *place {
+	p := &place{slots: s, handBack: handBack}
+	p.pace = newPace(p.slowDown, p.speedUp)
+	return p
+}
+
+func (p *place) leave() {
+	p.pace.stop()
+	p.slots.mu.Lock()
+	defer p.slots.mu.Unlock()
+	if p.isSlow {
+		delete(p.slots.slow, p)
+		return
+	}
+	p.isSlow = true // whatever the pace still has to say
+	p.slots.free()
+}
+
+// slowDown moves a copy from its slot to the slow pool. If that is full, the
+// slowest is handed back, which may be the copy itself.
+func (p *place) slowDown() {
+	s := p.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.isSlow {
+		return
+	}
+	if len(s.slow) >= slowPerSlot*cap(s.taken) {
+		slowest := p.slowest()
+		slowest.evict()
+		if slowest == p {
+			return // its slot is free when it has ended
+		}
+	}
+	p.isSlow = true
+	s.slow[p] = struct{}{}
+	s.extra -= p.extra
+	s.free()
+}
+
+// slowest returns the copy that brought least in the last minute, of p and the
+// slow ones that wait for their origins at this moment. The caller holds the lock.
+func (p *place) slowest() *place {
+	slowest := p
+	least, _ := p.pace.recently()
+	for other := range p.slots.slow {
+		if recent, waits := other.pace.recently(); waits && recent < least {
+			slowest, least = other, recent
+		}
+	}
+	return slowest
+}
+
+// evict hands a slow copy back. The caller holds the lock.
+func (p *place) evict() {
+	delete(p.slots.slow, p)
+	p.handBack()
+}
+
+// speedUp moves a slow copy that became fast back to a slot, if one is free, and
+// reports whether it did. Jobs that wait for a slot go first.
+func (p *place) speedUp() bool {
+	s := p.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, found := s.slow[p]; !found {
+		return false
+	}
+	select {
+	case s.taken <- struct{}{}:
+	default:
+		return false
+	}
+	delete(s.slow, p)
+	p.isSlow = false
+	s.extra += p.extra
+	return true
+}
+
+// tryConnection reports whether the copy may read over one more connection now. If
+// so, the caller calls endConnection. Many copies at once keep the network busy
+// without it, and a slow one has no use for it.
+func (p *place) tryConnection() bool {
+	s := p.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.isSlow || s.extra+1+len(s.taken) > max(cap(s.taken), s.connections) {
+		return false
+	}
+	s.extra++
+	p.extra++
+	return true
+}
+
+func (p *place) endConnection() {
+	p.slots.mu.Lock()
+	defer p.slots.mu.Unlock()
+	p.extra--
+	if !p.isSlow {
+		p.slots.extra--
+	}
+}
+
+// awaitStorage has slow copies handed back while storage does not begin to read
+// the copy: it waits for memory that they hold. The caller calls begun when storage
+// reads, and when it is done.
+func (p *place) awaitStorage() (begun func()) {
+	done := make(chan struct{})
+	late := time.AfterFunc(slowAfter, func() {
+		for {
+			p.slots.relieve()
+			select {
+			case <-done:
+				return
+			case <-time.After(slowAfter):
+			}
+		}
+	})
+	return sync.OnceFunc(func() {
+		late.Stop()
+		close(done)
+		p.slots.mu.Lock()
+		defer p.slots.mu.Unlock()
+		p.isStored = true
+	})
+}

@@ -1,0 +1,71 @@
+package copier
+
+import "testing"
+
+// Connections beside the first ones count for copies that have slots. A slow copy
+// takes its own with it, and brings them back.
+func TestConnectionsOfSlowCopies(t *testing.T) {
+	s := newSlots(4, 8)
+	newPlace := func() *place {
+		s.take(t.Context())
+		return s.occupy(func() {})
+	}
+	connect := func(p *place) (n int) {
+		for p.tryConnection() {
+			n++
+		}
+		return n
+	}
+	one := newPlace()
+	if n := connect(one); n != 7 {
+		t.Fatalf("a copy alone has %d further connections, want 7", n)
+	}
+	one.slowDown()
+	other := newPlace()
+	if n := connect(other); n != 7 {
+		t.Errorf("another has %d beside a slow copy, want 7", n)
+	}
+	if one.endConnection(); one.tryConnection() {
+		t.Error("a slow copy gets a connection")
+	}
+	if !one.speedUp() {
+		t.Fatal("it does not come back, though a slot is free")
+	}
+	for range 6 {
+		one.endConnection()
+	}
+	one.leave()
+	for range 7 {
+		other.endConnection()
+	}
+	other.leave()
+	if s.extra != 0 || len(s.taken) != 0 || s.slowCopies() != 0 {
+		t.Errorf("at the end %d connections, %d slots and %d slow copies are counted", s.extra, len(s.taken), s.slowCopies())
+	}
+}
+
+func TestASlowCopyGoesBehindJobsThatWait(t *testing.T) {
+	s := newSlots(1, 1)
+	s.take(t.Context())
+	slow := s.occupy(func() {})
+	slow.slowDown()
+	s.take(t.Context())
+	fast := s.occupy(func() {})
+	if slow.speedUp() {
+		t.Error("there are two copies with one slot")
+	}
+	fast.leave()
+	slow.leave()
+	if slow.speedUp() || s.slowCopies() != 0 || len(s.taken) != 0 {
+		t.Error("a copy that has ended has a place")
+	}
+}
+
+func BenchmarkPace(b *testing.B) {
+	p := newPace(func() {}, func() bool { return false })
+	defer p.stop()
+	for b.Loop() {
+		p.wait()
+		p.got(16 << 10)
+	}
+}

@@ -1,0 +1,112 @@
+package copier_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/copier"
+	"cloudmirror/storage"
+)
+
+// A narrowStorage has memory for a number of copies, as that of S3 has. A copy gets
+// it before it is read and keeps it to its end.
+type narrowStorage struct {
+	*forgetfulStorage
+	memory chan struct{}
+}
+
+func (s narrowStorage) Put(ctx context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
+	select {
+	case s.memory <- struct{}{}:
+		defer func() { <-s.memory }()
+	case <-ctx.Done():
+		return storage.Info{}, ctx.Err()
+	}
+	return s.forgetfulStorage.Put(ctx, key, body, o)
+}
+
+// narrow gives all backends a storage with the memory of 192 MiB in parts of 16 MiB.
+func narrow(o *copier.Options) (memory chan struct{}) {
+	memory = make(chan struct{}, 12)
+	for i := range o.Backends {
+		o.Backends[i].Storage = narrowStorage{o.Backends[i].Storage.(*forgetfulStorage), memory}
+	}
+	return memory
+}
+
+// Slow copies do not hold the memory that others wait for: none before its origin
+// has sent 64 KiB, and then not for long.
+func TestSlowCopiesDoNotHoldMemory(t *testing.T) {
+	tests := map[string]struct {
+		drip   drip
+		queued time.Duration // how long an object takes that is behind 100 of them
+		within time.Duration // how long one takes that comes later
+		held   int           // for how many copies there is memory held at the end, at most
+	}{
+		"a byte every 5 s":               {drip{bytes: 1, every: 5 * time.Second}, 15 * time.Second, 4 * time.Second, 0},
+		"64 KiB at once, then 1.5 KiB/s": {drip{at: 64 << 10, bytes: 3 << 10, every: 2 * time.Second}, time.Minute, 10 * time.Second, 12},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var memory chan struct{}
+				b := newBubble(t, func(o *copier.Options) { memory = narrow(o) })
+				b.origin.script(drips(test.drip))
+				b.dripFrom(100)
+				b.wantWithin(test.queued, "https://healthy.test/behind", backendID)
+				time.Sleep(time.Minute)
+				for i := range 60 {
+					time.Sleep(time.Second)
+					b.wantWithin(test.within, fmt.Sprintf("https://healthy%d.test/", i), backendID)
+				}
+				if len(memory) > test.held {
+					t.Errorf("%d copies hold memory, want %d at most", len(memory), test.held)
+				}
+			})
+		})
+	}
+}
+
+// Copies that wait for memory have nothing handed back that is fast, or was until a
+// moment ago.
+func TestMemoryIsNotTakenFromFastCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, func(o *copier.Options) { narrow(o) })
+		began := time.Now()
+		b.origin.script(func(ctx context.Context, _ cloudmirror.Object) (io.Reader, error) {
+			return readerFunc(func(p []byte) (int, error) {
+				since := time.Since(began)
+				if stalls := since > time.Minute && since < time.Minute+20*time.Second; stalls {
+					return 1, pause(ctx, time.Second)
+				}
+				if since > 2*time.Minute {
+					return 0, io.EOF
+				}
+				return len(p), pause(ctx, 80*time.Millisecond)
+			}), nil
+		})
+		for i := range 16 { // four too many for the memory
+			b.ask(fmt.Sprintf("https://host%d.test/", i))
+		}
+		time.Sleep(time.Minute + 10*time.Second)
+		b.wantSlow(12)
+		for i := range 16 {
+			if e := b.after(10*time.Second, fmt.Sprintf("https://host%d.test/", i)); e.State != cache.Present && e.State != cache.Copying {
+				t.Errorf("object %d is %+v", i, e)
+			}
+		}
+		if n := b.queue.sends(); n != 16 {
+			t.Errorf("%d messages were sent for 16 jobs", n)
+		}
+	})
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
