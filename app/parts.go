@@ -97,7 +97,7 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 func (a *App) newOrigin() (*origin.Client, error) {
 	o := origin.Options{
 		DeploymentID: a.config.DeploymentID(), Listeners: a.listeners, MaxRedirects: a.config.Origin.MaxRedirects,
-		UserAgent: a.config.Origin.UserAgent,
+		UserAgent:         a.config.Origin.UserAgent,
 		MinBytesPerSecond: a.config.Origin.MinRateBytes, MinRateOver: a.config.Origin.MinRateOver,
 	}
 	if o.MaxRedirects == 0 {
