@@ -27,6 +27,7 @@ type stream struct {
 	object   cloudmirror.Object // of the last hop
 	ctx      context.Context    // of the request; its cause says who ended it
 	cancel   context.CancelCauseFunc
+	leave    func()      // tells Rules.Enter that the request is over
 	idle     *time.Timer // ends it; nil until a read is watched
 }
 
@@ -43,6 +44,7 @@ func (s *stream) watch(d time.Duration) {
 func (s *stream) close() {
 	s.cancel(context.Canceled)
 	_ = s.response.Body.Close() // what it could say, Read has said
+	s.leave()
 }
 
 // open asks for the object, or with a range for the rest of it, and follows
@@ -101,6 +103,10 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 			Err: fmt.Errorf("parse a canonical URL: %w", withoutQuery(err, hop)),
 		}
 	}
+	leave, err := e.rules.enter(ctx, hop)
+	if err != nil {
+		return nil, err
+	}
 	requestContext, cancel := context.WithCancelCause(ctx)
 	request := (&http.Request{
 		Method: http.MethodGet, URL: target, Host: target.Host,
@@ -118,9 +124,10 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 			err = fmt.Errorf("%w: %w", errIdle, err)
 		}
 		cancel(err)
+		leave()
 		return nil, transportFailure(ctx, err, hop)
 	}
-	return &stream{response: response, object: hop, ctx: requestContext, cancel: cancel}, nil
+	return &stream{response: response, object: hop, ctx: requestContext, cancel: cancel, leave: leave}, nil
 }
 
 func (e exchange) header(r *byteRange) http.Header {
