@@ -12,5 +12,6 @@ func scenarios() []scenario {
 		processScenarios(),
 		clockScenarios(),
 		diskScenarios(),
+		strangersScenarios(),
 	)
 }
