@@ -37,7 +37,7 @@ type Failure struct { //nolint:errname // a failure is kept and shown; being an 
 	Status     int           // the origin's HTTP status, with CodeOriginStatus; else 0
 	Permanent  bool          // trying again soon cannot help
 	RetryAfter time.Duration // the least wait the origin asked for; 0: none
-	Host       string        // of the hop that failed, as Object.Host has it; empty: no host's doing
+	Origin     string        // scheme, host and port of the hop that failed, as Object.Origin has them; empty: no host's doing
 	Err        error         // the private cause; may be nil
 }
 

@@ -31,7 +31,7 @@ func (b *bubble) fail(host string, objects int, f cloudmirror.Failure) {
 	}
 }
 
-func TestAHostInTroubleIsLeftAlone(t *testing.T) {
+func TestAPausedHostCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
@@ -39,25 +39,34 @@ func TestAHostInTroubleIsLeftAlone(t *testing.T) {
 		if asked != 5 || b.value("cloudmirror_origin_hosts_paused") != 1 {
 			t.Fatalf("after 5 failures the host was asked %d times, %v hosts are paused", asked, b.value("cloudmirror_origin_hosts_paused"))
 		}
-		b.origin.script(copiesIn(time.Second))
-
 		for i := range 100 {
-			began := time.Now()
-			e := b.wait(fmt.Sprintf("https://host.test/%d", i), 28*time.Second)
+			b.ask(fmt.Sprintf("https://host.test/%d", i))
+			synctest.Wait() // one after the other
+		}
+		soon := 0
+		for i := range 100 {
+			e := b.entry(fmt.Sprintf("https://host.test/%d", i))
 			if e.State != cache.Failed || e.Failure.Code != cloudmirror.CodeOriginPaused || e.Failure.Permanent || e.Tries != 0 {
 				t.Fatalf("object %d is %+v: %+v", i, e, e.Failure)
 			}
-			if rest := time.Until(e.Failure.RetryAt); rest < 30*time.Second || rest > 35*time.Second {
-				t.Errorf("object %d is to be tried again in %v, want in 30 s and a little", i, rest)
-			}
-			if waited := time.Since(began); waited != 0 {
-				t.Errorf("the client of object %d waited %v for nothing", i, waited)
+			switch rest := time.Until(e.Failure.RetryAt); {
+			case rest == 5*time.Second:
+				soon++
+			case rest < 30*time.Second || rest > 34*time.Second:
+				t.Errorf("object %d is to be tried again in %v, want with a trial, or in 30 s and a little", i, rest)
 			}
 		}
-		synctest.Wait() // until the last message is acknowledged
+		if soon != 32 {
+			t.Errorf("%d objects are to come for the next trial, want 32", soon)
+		}
+		began := time.Now()
+		if b.wait("https://host.test/99", 28*time.Second); time.Since(began) != 0 {
+			t.Errorf("a client waited %v for nothing", time.Since(began))
+		}
 		if n, err := b.queue.Count(t.Context()); err != nil || n != (queue.Counts{}) {
-			t.Errorf("messages go round while the host is left alone: %+v, error %v", n, err)
+			t.Errorf("messages go round while the host is paused: %+v, error %v", n, err)
 		}
+		b.origin.script(copiesIn(time.Second))
 		if e := b.wait("https://other.test/", 28*time.Second); e.State != cache.Present {
 			t.Errorf("the object of another host is %+v", e)
 		}
@@ -65,6 +74,7 @@ func TestAHostInTroubleIsLeftAlone(t *testing.T) {
 			t.Errorf("the origins were asked %d times more, want once for the other; %v tries were refused", n, b.value("cloudmirror_origin_refused_total"))
 		}
 		time.Sleep(45 * time.Second)
+		b.wait("https://host.test/first", 28*time.Second)
 		for i := range 100 {
 			if e := b.wait(fmt.Sprintf("https://host.test/%d", i), 28*time.Second); e.State != cache.Present {
 				t.Fatalf("later object %d is %+v: %+v", i, e, e.Failure)
@@ -88,53 +98,35 @@ func TestWhoIsPatientOutlastsAPause(t *testing.T) {
 	})
 }
 
-func TestOneCopyAtATimeProbesAHost(t *testing.T) {
+// A trial that hangs does not keep others from theirs.
+func TestATrialThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
-		before := b.origin.asked()
-		time.Sleep(31 * time.Second)
-		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
-			_, _ = copiesIn(20*time.Second)(ctx, o)
-			f := unreachable()
-			return nil, &f
-		})
-		for i := range 10 {
-			b.ask(fmt.Sprintf("https://host.test/%d", i))
-		}
-		time.Sleep(10 * time.Second)
-		if n := b.origin.asked() - before; n != 1 {
-			t.Fatalf("%d copies probe the host, want 1", n)
-		}
-		time.Sleep(11 * time.Second) // the probe has failed
-		for i := range 10 {
-			b.ask(fmt.Sprintf("https://host.test/more/%d", i))
-		}
+		time.Sleep(6 * time.Second)
+		b.origin.script(copiesIn(time.Hour))
+		b.ask("https://host.test/hangs")
 		synctest.Wait()
-		if n := b.origin.asked() - before; n != 1 || b.value("cloudmirror_origin_hosts_paused") != 1 {
-			t.Errorf("after a probe that failed, the host was asked %d times in all, want 1", n)
-		}
 		b.origin.script(copiesIn(0))
-		time.Sleep(31 * time.Second)
-		if e := b.wait("https://host.test/well", 0); e.State == cache.Failed {
-			t.Errorf("it was not tried again: %+v", e.Failure)
+		began := time.Now()
+		if e := b.wait("https://host.test/well", 28*time.Second); e.State != cache.Present || time.Since(began) != 5*time.Second {
+			t.Errorf("it is %+v after %v, want present with the next trial", e, time.Since(began))
 		}
-		synctest.Wait()
 		for i := range 10 {
 			b.ask(fmt.Sprintf("https://host.test/then/%d", i))
 			if e := b.after(0, fmt.Sprintf("https://host.test/then/%d", i)); e.State != cache.Present {
-				t.Errorf("after a probe that succeeded: %+v", e)
+				t.Errorf("after a trial that succeeded: %+v", e)
 			}
 		}
 	})
 }
 
-// A probe that takes hours does not keep the others waiting.
+// A trial that takes hours does not keep the others waiting.
 func TestABodyThatGetsGoingProvesAHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
-		time.Sleep(31 * time.Second)
+		time.Sleep(6 * time.Second)
 		reader, writer := io.Pipe()
 		b.origin.script(func(context.Context, cloudmirror.Object) (io.Reader, error) { return reader, nil })
 		b.ask("https://host.test/large")
@@ -143,26 +135,26 @@ func TestABodyThatGetsGoingProvesAHost(t *testing.T) {
 		b.origin.script(copiesIn(0))
 		b.ask("https://host.test/too-soon")
 		if e := b.after(0, "https://host.test/too-soon"); err != nil || e.State != cache.Failed {
-			t.Errorf("before the host has proven itself: %v, error %v, want it left alone", e.State, err)
+			t.Errorf("before the host has proven itself: %v, error %v, want it paused", e.State, err)
 		}
 		_, err = writer.Write(make([]byte, 1))
 		synctest.Wait()
 		b.ask("https://host.test/small")
 		if e := b.after(0, "https://host.test/small"); err != nil || e.State != cache.Present {
-			t.Errorf("while the probe goes on: %v, error %v, want present", e.State, err)
+			t.Errorf("while the trial goes on: %v, error %v, want present", e.State, err)
 		}
 		_ = writer.Close()
 	})
 }
 
-func TestWhatOpensABreaker(t *testing.T) {
+func TestWhatPausesAHost(t *testing.T) {
 	status := func(s int) cloudmirror.Failure {
 		return cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: s, Permanent: s < 429}
 	}
 	code := func(c cloudmirror.Code) cloudmirror.Failure { return cloudmirror.Failure{Code: c} }
 	for name, tt := range map[string]struct {
 		failure cloudmirror.Failure
-		opens   bool
+		pauses  bool
 	}{
 		"no connection":                 {unreachable(), true},
 		"too slow":                      {code(cloudmirror.CodeOriginTimeout), true},
@@ -185,8 +177,8 @@ func TestWhatOpensABreaker(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBubble(t, nil)
 				b.fail("host.test", 5, tt.failure)
-				if opened := b.value("cloudmirror_origin_hosts_paused") == 1; opened != tt.opens {
-					t.Errorf("the host is left alone: %t, want %t", opened, tt.opens)
+				if paused := b.value("cloudmirror_origin_hosts_paused") == 1; paused != tt.pauses {
+					t.Errorf("the host is paused: %t, want %t", paused, tt.pauses)
 				}
 			})
 		})
@@ -194,13 +186,18 @@ func TestWhatOpensABreaker(t *testing.T) {
 }
 
 func TestWhatEndsAStreakOfFailures(t *testing.T) {
+	missing := cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 404, Permanent: true}
 	for name, tt := range map[string]struct {
-		between cloudmirror.Failure // "": a copy
-		opens   bool
+		between  cloudmirror.Failure // behind 4 failures; "": a copy
+		later    time.Duration
+		failures int // after that
+		pauses   bool
 	}{
-		"a copy":                       {cloudmirror.Failure{}, false},
-		"404: the host works":          {cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 404, Permanent: true}, false},
-		"trouble of ours says nothing": {cloudmirror.Failure{Code: cloudmirror.CodeInternal}, true},
+		"a copy":                           {cloudmirror.Failure{}, 61 * time.Second, 4, false},
+		"404: the host works":              {missing, 61 * time.Second, 4, false},
+		"not for good":                     {cloudmirror.Failure{}, 61 * time.Second, 5, true},
+		"after a copy none counts for 60s": {cloudmirror.Failure{}, 59 * time.Second, 10, false},
+		"trouble of ours says nothing":     {cloudmirror.Failure{Code: cloudmirror.CodeInternal}, 0, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -211,11 +208,14 @@ func TestWhatEndsAStreakOfFailures(t *testing.T) {
 				}
 				b.ask("https://host.test/between")
 				synctest.Wait()
+				time.Sleep(tt.later)
 				b.origin.script(fails(unreachable()))
-				b.ask("https://host.test/last")
-				synctest.Wait()
-				if opened := b.value("cloudmirror_origin_hosts_paused") == 1; opened != tt.opens {
-					t.Errorf("the host is left alone: %t, want %t", opened, tt.opens)
+				for i := range tt.failures {
+					b.ask(fmt.Sprintf("https://host.test/last/%d", i))
+					synctest.Wait()
+				}
+				if paused := b.value("cloudmirror_origin_hosts_paused") == 1; paused != tt.pauses {
+					t.Errorf("the host is paused: %t, want %t", paused, tt.pauses)
 				}
 			})
 		})
@@ -223,7 +223,7 @@ func TestWhatEndsAStreakOfFailures(t *testing.T) {
 }
 
 // Five tries of one object that fails are no five failures of its host.
-func TestABadObjectDoesNotOpenTheBreaker(t *testing.T) {
+func TestABadObjectDoesNotPauseItsHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(fails(cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 500}))
@@ -236,101 +236,50 @@ func TestABadObjectDoesNotOpenTheBreaker(t *testing.T) {
 	})
 }
 
-func TestRetryAfterIsForTheWholeHost(t *testing.T) {
+// Three objects that are told to wait speak for their host, for as long as all of
+// them are.
+func TestRetryAfterOfThreeObjectsRestsTheirHost(t *testing.T) {
+	status := func(s int, after time.Duration) cloudmirror.Failure {
+		return cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: s, RetryAfter: after}
+	}
+	const long, short = 20 * time.Minute, 10 * time.Minute
 	for name, tt := range map[string]struct {
-		failure cloudmirror.Failure
-		rests   bool
+		failures []cloudmirror.Failure
+		rests    time.Duration
 	}{
-		"429":                   {cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 429, RetryAfter: 20 * time.Minute}, true},
-		"503":                   {cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 503, RetryAfter: 20 * time.Minute}, true},
-		"500, whatever it asks": {cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 500, RetryAfter: 20 * time.Minute}, false},
-		"429 without a time":    {cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 429}, false},
+		"429":                           {[]cloudmirror.Failure{status(429, long), status(429, long), status(429, long)}, long},
+		"503":                           {[]cloudmirror.Failure{status(503, long), status(503, long), status(503, long)}, long},
+		"the shortest of them":          {[]cloudmirror.Failure{status(429, long), status(503, short), status(429, long)}, short},
+		"two":                           {[]cloudmirror.Failure{status(429, long), status(429, long)}, 0},
+		"500, whatever it asks":         {[]cloudmirror.Failure{status(500, long), status(500, long), status(500, long)}, 0},
+		"429 without a time":            {[]cloudmirror.Failure{status(429, 0), status(429, 0), status(429, 0)}, 0},
+		"two, a success, and one again": {[]cloudmirror.Failure{status(429, long), status(429, long), status(404, 0), status(429, long)}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBubble(t, nil)
-				b.fail("host.test", 1, tt.failure)
-				b.origin.script(copiesIn(0))
-				b.ask("https://host.test/early")
-				if e := b.after(0, "https://host.test/early"); tt.rests && time.Until(e.Failure.RetryAt) < 20*time.Minute {
-					t.Errorf("another object is to be tried again in %v", time.Until(e.Failure.RetryAt))
+				for i, f := range tt.failures {
+					b.origin.script(fails(f))
+					b.ask(fmt.Sprintf("https://host.test/failing/%d", i))
+					synctest.Wait()
 				}
-				time.Sleep(20*time.Minute - time.Second)
-				b.ask("https://host.test/other")
-				switch e := b.after(0, "https://host.test/other"); {
-				case tt.rests && (e.State != cache.Failed || e.Failure.Code != cloudmirror.CodeOriginPaused || b.origin.askedFor("https://host.test/other") != 0):
-					t.Errorf("another object of the host is %+v, asked for too soon", e)
-				case !tt.rests && e.State != cache.Present:
-					t.Errorf("another object of the host is %+v, want present", e)
+				isPaused := func() bool { return b.value("cloudmirror_origin_hosts_paused") == 1 }
+				if isPaused() != (tt.rests > 0) {
+					t.Fatalf("the host is paused: %t, want %t", isPaused(), tt.rests > 0)
 				}
-				b.ask("https://elsewhere.test/")
-				if e := b.after(0, "https://elsewhere.test/"); e.State != cache.Present {
-					t.Errorf("the object of another host is %+v", e)
+				if time.Sleep(tt.rests - time.Second); isPaused() != (tt.rests > 0) {
+					t.Errorf("a second before the end of its rest the host is paused: %t", isPaused())
 				}
-				if n := b.value("cloudmirror_origin_hosts_paused"); n == 1 != tt.rests {
-					t.Errorf("%v hosts are paused", n)
-				}
-				b.after(2*time.Second, "https://host.test/later")
-				b.ask("https://host.test/later")
-				if e := b.after(0, "https://host.test/later"); e.State != cache.Present {
-					t.Errorf("after the rest: %+v", e)
+				if time.Sleep(time.Second); isPaused() {
+					t.Error("the host is paused after its rest")
 				}
 			})
 		})
 	}
 }
 
-// Strangers name hosts: only so many are remembered, those of which something was
-// wanted last.
-func TestHostsAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.OpenFor, o.Manners.Remembered = time.Hour, 100 })
-		b.fail("host.test", 5, unreachable())
-		b.origin.script(copiesIn(0))
-		for i := range 99 {
-			b.ask(fmt.Sprintf("https://host%d.test/", i))
-		}
-		synctest.Wait()
-		if n := b.value("cloudmirror_origin_hosts_paused"); n != 1 {
-			t.Errorf("%v hosts are paused, want 1 of 100", n)
-		}
-		b.ask("https://one.more.test/")
-		synctest.Wait()
-		if n := b.value("cloudmirror_origin_hosts_paused"); n != 0 {
-			t.Errorf("%v hosts are paused, want the oldest to be forgotten", n)
-		}
-	})
-}
-
-// A host with running copies is not forgotten, or its bound would be too.
-func TestABusyHostIsNotForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.Remembered = 10 })
-		b.origin.script(copiesIn(time.Hour))
-		for i := range 7 {
-			b.ask(fmt.Sprintf("https://busy.test/%d", i))
-		}
-		b.settle()
-		b.origin.script(copiesIn(0))
-		b.ask("https://busy.test/short")
-		b.settle()
-		for i := range 50 {
-			b.ask(fmt.Sprintf("https://host%d.test/", i))
-		}
-		b.settle()
-		b.origin.script(copiesIn(time.Hour))
-		for i := range 7 {
-			b.ask(fmt.Sprintf("https://busy.test/more/%d", i))
-		}
-		b.settle()
-		if most := b.origin.mostOf("busy.test"); most != 8 || b.origin.asked() != 8+50+1 {
-			t.Errorf("%d copies of the host ran at a time, want 8; %d requests in all", most, b.origin.asked())
-		}
-	})
-}
-
 // What storage makes of a body is not the host's fault.
-func TestBrokenStorageDoesNotOpenTheBreaker(t *testing.T) {
+func TestBrokenStorageDoesNotPauseAHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var broken atomic.Bool
 		b := newBubble(t, func(o *copier.Options) {
@@ -367,12 +316,12 @@ func TestAFailureOfAnotherHostIsNotCharged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBubble(t, nil)
-				failure.Host = "elsewhere.test"
+				failure.Origin = "https://elsewhere.test"
 				b.fail("host.test", 10, failure)
 				if n := b.value("cloudmirror_origin_hosts_paused"); n != 0 || b.origin.asked() != 10 {
 					t.Errorf("%v hosts are paused after %d requests, want none after 10", n, b.origin.asked())
 				}
-				failure.Host = "own.test"
+				failure.Origin = "https://own.test"
 				b.fail("own.test", 5, failure)
 				if n := b.value("cloudmirror_origin_hosts_paused"); n != 1 {
 					t.Errorf("%v hosts are paused after failures of their own, want 1", n)
@@ -395,7 +344,7 @@ func TestARedrivenJobOutlastsAPause(t *testing.T) {
 			t.Fatal(err)
 		}
 		if e := b.after(time.Second, url); e.State == cache.Present || b.origin.askedFor(url) != 0 {
-			t.Fatalf("while the host is left alone: %+v, asked for %d times", e, b.origin.askedFor(url))
+			t.Fatalf("while the host is paused: %+v, asked for %d times", e, b.origin.askedFor(url))
 		}
 		if e := b.after(time.Minute, url); e.State != cache.Present {
 			t.Errorf("after the pause: %+v", e)

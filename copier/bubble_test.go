@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -56,7 +57,7 @@ func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Opti
 	}
 	b := &bubble{
 		t: t, registry: prometheus.NewRegistry(),
-		origin: &scriptedOrigin{answer: copiesIn(0), running: map[string]int{}, most: map[string]int{}, calls: map[string]int{}},
+		origin: &scriptedOrigin{answer: copiesIn(0), running: map[string]int{}, most: map[string]int{}, calls: map[string]int{}, times: map[string][]time.Time{}},
 		queue:  &countingQueue{Queue: memqueue.New(memqueue.Options{})},
 	}
 	jobs := []copier.Backend{{ID: backendID, Queue: b.queue}}
@@ -166,7 +167,10 @@ type scriptedOrigin struct {
 	most    map[string]int // at the same time
 	calls   map[string]int // by URL
 	total   int
-	final   string // the URL to which every request is redirected, if any
+	times   map[string][]time.Time // of requests, by origin
+
+	redirect func(cloudmirror.Object) (to string) // "": it answers itself; nil: all do
+	took     time.Duration                        // until a redirect is answered
 }
 
 // copiesIn answers with a small object, after a while.
@@ -181,9 +185,14 @@ func copiesIn(took time.Duration) func(context.Context, cloudmirror.Object) (io.
 	}
 }
 
-// fails answers every time with a failure.
+// fails answers every time with a failure: that of the host that is asked, unless
+// it names another.
 func fails(f cloudmirror.Failure) func(context.Context, cloudmirror.Object) (io.Reader, error) {
-	return func(context.Context, cloudmirror.Object) (io.Reader, error) { return nil, &f }
+	return func(_ context.Context, o cloudmirror.Object) (io.Reader, error) {
+		own := f
+		own.Origin = cmp.Or(f.Origin, o.Origin())
+		return nil, &own
+	}
 }
 
 func (s *scriptedOrigin) script(answer func(context.Context, cloudmirror.Object) (io.Reader, error)) {
@@ -210,26 +219,57 @@ func (s *scriptedOrigin) mostOf(host string) int {
 	return s.most[host]
 }
 
-func (s *scriptedOrigin) Get(ctx context.Context, _ origin.Rules, o cloudmirror.Object) (*origin.Response, error) {
-	host := o.Host()
+// timesOf returns when the origin, such as https://host.test, was asked.
+func (s *scriptedOrigin) timesOf(server string) []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.times[server])
+}
+
+func (s *scriptedOrigin) Get(ctx context.Context, rules origin.Rules, o cloudmirror.Object) (*origin.Response, error) {
 	s.mu.Lock()
 	s.total++
-	s.calls[o.URL()]++
+	s.mu.Unlock()
+	for hop := o; ; {
+		leave, err := rules.Enter(ctx, hop)
+		if err != nil {
+			return nil, err
+		}
+		answer, next, answered := s.request(hop)
+		end := sync.OnceFunc(func() { answered(); leave() })
+		if next == "" {
+			body, err := answer(ctx, hop)
+			if err != nil {
+				end()
+				return nil, err
+			}
+			return &origin.Response{SizeBytes: -1, FinalURL: hop.URL(), Body: endingBody{Reader: body, end: end}}, nil
+		}
+		time.Sleep(s.took)
+		end()
+		if hop, err = cloudmirror.ParseObject(next); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// request counts a request, and says how it is answered.
+func (s *scriptedOrigin) request(hop cloudmirror.Object) (answer func(context.Context, cloudmirror.Object) (io.Reader, error), next string, answered func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	host := hop.Host()
+	s.calls[hop.URL()]++
+	s.times[hop.Origin()] = append(s.times[hop.Origin()], time.Now())
 	s.running[host]++
 	s.most[host] = max(s.most[host], s.running[host])
-	answer, final := s.answer, cmp.Or(s.final, o.URL())
-	s.mu.Unlock()
-	end := sync.OnceFunc(func() {
+	if s.redirect != nil {
+		next = s.redirect(hop)
+	}
+	return s.answer, next, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.running[host]--
-	})
-	body, err := answer(ctx, o)
-	if err != nil {
-		end()
-		return nil, err
 	}
-	return &origin.Response{SizeBytes: -1, FinalURL: final, Body: endingBody{Reader: body, end: end}}, nil
 }
 
 type endingBody struct {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"cloudmirror"
 	"cloudmirror/mirror"
@@ -16,10 +15,10 @@ import (
 )
 
 // copy streams the object from its origin into storage, within a try that the
-// host's breaker admitted. An error is a *cloudmirror.Failure if the origin is to
+// host admitted. An error is a *cloudmirror.Failure if the origin is to
 // blame, and storage's otherwise.
 func (t *task) copy(ctx context.Context, attempt *mirror.Attempt) (_ storage.Info, err error) {
-	defer func() { t.try.settle(t.delivery.Job.Object, err) }()
+	defer func() { t.visits.end(err) }()
 	limited, cancel := context.WithTimeout(ctx, attempt.MaxDuration())
 	defer cancel()
 	info, err := t.transferOrFind(limited, attempt)
@@ -52,18 +51,19 @@ func (t *task) transferOrFind(ctx context.Context, attempt *mirror.Attempt) (sto
 
 func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bool) (storage.Info, error) {
 	expires := attempt.ExpiresAt()
+	rules := t.backend.Rules
+	rules.Enter = t.visits.enter
 	t.place.pace.wait()
-	response, err := t.origin.Get(ctx, t.backend.Rules, t.delivery.Job.Object)
+	response, err := t.origin.Get(ctx, rules, t.delivery.Job.Object)
 	t.place.pace.got(0)
 	if err != nil {
 		return storage.Info{}, cloudmirror.AsFailure(err)
 	}
 	defer response.Body.Close()
-	server, leave, err := t.joinServer(response.FinalURL)
+	server, err := t.visits.serve(response.FinalURL)
 	if err != nil {
-		return storage.Info{}, err
+		return storage.Info{}, fmt.Errorf("copier: the URL of the last hop: %w", err)
 	}
-	defer leave()
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
 	body, err := t.beginBody(ctx, response)
@@ -141,47 +141,13 @@ func (t *task) stream(ctx context.Context, body io.Reader) io.Reader {
 	return t.counting(throttled(ctx, waited, t.backend.bandwidth))
 }
 
-// joinServer takes a turn of the host to which the origin has redirected, if it
-// did: many hosts may redirect to one. It does not wait, for two hosts that
-// redirect to each other would wait for ever; a *crowdedError says when to come
-// back. Otherwise the caller calls leave. The server is the host that sends the
-// bytes.
-func (t *task) joinServer(finalURL string) (server *host, leave func(), err error) {
-	final, err := cloudmirror.ParseObject(finalURL)
-	if err != nil { // every final URL is one that was asked for
-		return nil, nil, fmt.Errorf("copier: the URL of the last hop: %w", err)
-	}
-	if final.Host() == t.delivery.Job.Object.Host() {
-		return t.try.host, func() {}, nil
-	}
-	host, began := t.hosts.visit(final.Host()), time.Now()
-	if !host.tryTurn() {
-		t.try.settle(t.delivery.Job.Object, nil) // the host that redirects is well
-		defer t.hosts.leave(host)
-		return nil, nil, &crowdedError{host: final.Host(), retryAfter: host.nextTurn()}
-	}
-	return host, func() {
-		host.endTurn(began)
-		t.hosts.leave(host)
-	}, nil
-}
-
-// A crowdedError says that too many copies of a host run that serves the objects
-// of others.
-type crowdedError struct {
-	host       string
-	retryAfter time.Duration
-}
-
-func (e *crowdedError) Error() string { return "copier: too many copies of " + e.host + " run" }
-
 // counting returns a reader that notes the progress of the copy.
 func (t *task) counting(body io.Reader) io.Reader {
 	total := t.metrics.bytes.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
 	return readerFunc(func(p []byte) (int, error) {
 		n, err := body.Read(p)
 		if t.read.Add(int64(n)) >= provenBytes {
-			t.try.settle(t.delivery.Job.Object, nil)
+			t.visits.proven()
 		}
 		total.Add(float64(n))
 		return n, err

@@ -8,10 +8,11 @@
 // an error; the message is acknowledged last. A copier that dies in between
 // leaves a message that is received again.
 //
-// Origins are treated with manners ([Manners]): of each host so many copies run at
-// a time, in the order in which their jobs came; a host that is in trouble, or
-// asks for it, is left alone, which costs its jobs no try; and a service reads no
-// faster than its bandwidth.
+// Origins are treated with manners ([Manners]): each scheme, host and port is asked
+// by so many copies at a time, whether for an object of its own or by a redirect,
+// in the order in which its own jobs came; one that is in trouble, or asks for a
+// rest, is paused but for a trial now and then, which costs its jobs no try; and a
+// service reads no faster than its bandwidth.
 //
 // Copies run in slots. One whose origin is slow leaves its slot and goes on in a
 // pool beside them, so that origins that drip keep no other job waiting; when the

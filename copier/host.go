@@ -8,16 +8,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
+
+	"cloudmirror"
 )
 
-// Bounds of what waits for one host, and of how long a job rests for which there
-// was no room.
+// Bounds of what waits for one host, and of how long a job rests that may not wait.
 const (
-	roomPerTurn   = 8                     // jobs in the waiting room for each copy that may run, or more:
-	roomTime      = 20 * time.Second      // as many as get their turns while their clients still wait
+	waitPerTurn   = 8                     // jobs that wait for each copy that may run, or more:
+	waitTime      = 20 * time.Second      // as many as get their turns while their clients still wait
 	minDeferral   = time.Second           // what SQS can tell apart
 	maxDeferral   = 5 * time.Minute       // the estimate may be wrong: look again
 	assumedPace   = 10 * time.Millisecond // of a host that ended few copies yet; too early is better than too late
@@ -25,64 +25,55 @@ const (
 	paceSmoothing = 8                     // the last so many turns make the pace
 )
 
-// probeWait is how long others rest while one copy finds out whether a host is
-// well again.
-const probeWait = 5 * time.Second
-
-// errCrowded says that there is no room to wait for a turn.
+// errCrowded says that too many jobs wait for a turn.
 var errCrowded = errors.New("copier: too many jobs wait for their host")
 
-// A host is how one origin host fares in this process: which copies ask it for
-// something, how it answered, and until when it is left alone. It is safe for
+// A host is how one scheme, host and port fares in this process: which copies ask
+// it for something, how it answered, and whether it is paused. It is safe for
 // concurrent use.
 type host struct {
-	name   string
+	origin string              // as cloudmirror.Object.Origin has it
 	users  int                 // tasks that hold it; guarded by hosts.mu
 	limit  int                 // copies at a time
 	turns  *semaphore.Weighted // nil: as many as there are slots
-	room   *room
+	queue  *queueBound         // of all hosts
 	logger *zap.Logger
 
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	openFor time.Duration
-
 	mu      sync.Mutex
+	health  health
 	waiting int
 	ended   int           // turns, as far as they count
 	pace    time.Duration // how long a turn takes; 0: none has ended
 	promise time.Time     // when the job that was deferred last gets its turn, as it seems
-	streak  []string      // hashes of the objects whose failures in a row were counted
-	rest    time.Time     // until when the origin asked to be left alone
-	open    time.Time     // until when the breaker is open, if it is
 }
 
-// A room bounds the jobs that wait for the turns of all hosts together.
-type room struct {
+// A queueBound bounds the jobs that wait for the turns of all hosts together.
+type queueBound struct {
 	mu    sync.Mutex
 	limit int
 	taken int
 }
 
-func (r *room) enter() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.taken >= r.limit {
+func (q *queueBound) enter() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.taken >= q.limit {
 		return false
 	}
-	r.taken++
+	q.taken++
 	return true
 }
 
-func (r *room) leave() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.taken--
+func (q *queueBound) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.taken--
 }
 
-func (r *room) count() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.taken
+func (q *queueBound) count() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.taken
 }
 
 // takeTurn waits until one more copy may run, first come, first served. The error
@@ -95,10 +86,10 @@ func (h *host) takeTurn(ctx context.Context) error {
 	if h.tryTurn() {
 		return nil
 	}
-	if !h.sitDown() {
+	if !h.enqueue() {
 		return errCrowded
 	}
-	defer h.standUp()
+	defer h.dequeue()
 	return h.turns.Acquire(ctx, 1)
 }
 
@@ -106,36 +97,36 @@ func (h *host) takeTurn(ctx context.Context) error {
 // endTurn.
 func (h *host) tryTurn() bool { return h.turns == nil || h.turns.TryAcquire(1) }
 
-func (h *host) sitDown() bool {
+func (h *host) enqueue() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.waiting >= h.seats() || !h.room.enter() {
+	if h.waiting >= h.maxWaiting() || !h.queue.enter() {
 		return false
 	}
 	h.waiting++
 	return true
 }
 
-// seats returns how many jobs may wait for the host. Those of a fast one get their
-// turns sooner than any message that is put back. One host may take half of the
-// room. The caller holds the lock.
-func (h *host) seats() int {
-	perTurn := roomPerTurn
+// maxWaiting returns how many jobs may wait for the host. Those of a fast one get
+// their turns sooner than any message that is put back. One host may have half of
+// all that may wait. The caller holds the lock.
+func (h *host) maxWaiting() int {
+	perTurn := waitPerTurn
 	switch {
 	case h.ended == 0: // it may never end a copy
 	case h.ended < provenTurns:
-		perTurn = int(roomTime / assumedPace)
+		perTurn = int(waitTime / assumedPace)
 	default:
-		perTurn = max(perTurn, int(roomTime/max(h.pace, 1)))
+		perTurn = max(perTurn, int(waitTime/max(h.pace, 1)))
 	}
-	return min(perTurn*h.limit, max(h.room.limit/2, roomPerTurn*h.limit))
+	return min(perTurn*h.limit, max(h.queue.limit/2, waitPerTurn*h.limit))
 }
 
-func (h *host) standUp() {
+func (h *host) dequeue() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.waiting--
-	h.room.leave()
+	h.queue.leave()
 }
 
 // endTurn gives a turn back that began at a time.
@@ -161,7 +152,7 @@ func (h *host) giveBackTurn() {
 	}
 }
 
-// nextDelivery returns when a job that found no room is to be delivered again. A
+// nextDelivery returns when a job that may not wait is to be delivered again. A
 // delay cannot be taken back, and a client may wait: while few turns have ended,
 // they are taken to have been slow by chance.
 func (h *host) nextDelivery() time.Duration {
@@ -198,58 +189,21 @@ func later(d time.Duration) time.Duration {
 	return d + rand.N(d/8+1) //nolint:gosec // jitter needs no secrecy
 }
 
-// admit asks for a try. It is nil if the host is to be left alone; then the job
-// rests for the time that is returned. The try must be settled.
-func (h *host) admit() (*try, time.Duration) {
-	h.mu.Lock()
-	rest := time.Until(h.rest)
-	h.mu.Unlock()
-	if rest > 0 {
-		return nil, later(rest)
-	}
-	done, err := h.breaker.Allow()
-	switch {
-	case errors.Is(err, gobreaker.ErrOpenState):
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		return nil, later(max(time.Until(h.open), time.Second))
-	case err != nil: // somebody else probes
-		return nil, later(probeWait)
-	}
-	return &try{host: h, done: done}, 0
-}
-
-// leaveAlone keeps everybody from the host for a while, as it asked.
-func (h *host) leaveAlone(d time.Duration) {
+// admit returns a try of an object, or nil if the host is paused: then the job
+// rests for the time that is returned. Tries are those that failed before. The try
+// must be settled.
+func (h *host) admit(o cloudmirror.Object, tries int) (*try, time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if until := time.Now().Add(d); until.After(h.rest) {
-		h.rest = until
-		h.logger.Warn("an origin host asked to be left alone", zap.String("host", h.name), zap.Duration("for", d))
+	if again, ok := h.health.admit(time.Now(), o.Hash(), tries); !ok {
+		return nil, again
 	}
+	return &try{host: h, object: o}, 0
 }
 
-// isPaused reports whether the host is left alone now.
+// isPaused reports whether the host is asked for trials only.
 func (h *host) isPaused() bool {
 	h.mu.Lock()
-	rest := time.Until(h.rest)
-	h.mu.Unlock()
-	return rest > 0 || h.breaker.State() == gobreaker.StateOpen
-}
-
-// changed notes a change of the breaker's state. The breaker calls it under its
-// own lock.
-func (h *host) changed(_ string, _, to gobreaker.State) {
-	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch to {
-	case gobreaker.StateOpen:
-		h.open = time.Now().Add(h.openFor)
-		h.logger.Warn("an origin host is in trouble, and is left alone", zap.String("host", h.name), zap.Duration("for", h.openFor))
-	case gobreaker.StateHalfOpen:
-		h.logger.Info("an origin host is tried again", zap.String("host", h.name))
-	case gobreaker.StateClosed:
-		h.streak = nil
-		h.logger.Info("an origin host is well again", zap.String("host", h.name))
-	}
+	return h.health.isPaused(time.Now())
 }

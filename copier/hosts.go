@@ -1,14 +1,11 @@
 package copier
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"github.com/sony/gobreaker/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 )
@@ -19,18 +16,14 @@ const maxWaiting = 2048
 // Manners say how a copier treats origin hosts. The zero value of a field is the
 // default that stands behind it.
 type Manners struct {
-	CopiesPerHost int           // copies of one host at a time; 0: not bounded
-	Failures      int           // objects of a host that fail in a row until it is left alone; 5
-	OpenFor       time.Duration // how long it is then left alone before it is tried again; 30 s
-	Remembered    int           // hosts that are kept although no job of theirs is in hand; 1024
+	CopiesPerHost int // copies that ask one scheme, host and port at a time; 0: not bounded
+	Failures      int // objects of a host that fail in a row until it is paused; 5
+	Remembered    int // hosts that are kept although no job of theirs is in hand; 1024
 }
 
 func (m Manners) withDefaults() Manners {
 	if m.Failures == 0 {
 		m.Failures = 5
-	}
-	if m.OpenFor == 0 {
-		m.OpenFor = 30 * time.Second
 	}
 	if m.Remembered == 0 {
 		m.Remembered = 1024
@@ -38,12 +31,12 @@ func (m Manners) withDefaults() Manners {
 	return m
 }
 
-// hosts are the origin hosts that a copier knows. Those that tasks are about are
-// held; of the others, the ones used last are remembered.
+// hosts are the origin hosts that a copier knows, by scheme, host and port. Those
+// that tasks are about are held; of the others, the ones used last are remembered.
 type hosts struct {
 	manners Manners
 	logger  *zap.Logger
-	room    room
+	queue   queueBound
 
 	mu   sync.Mutex
 	used map[string]*host
@@ -57,23 +50,24 @@ func newHosts(m Manners, logger *zap.Logger) *hosts {
 		panic(err)
 	}
 	return &hosts{
-		manners: m, logger: logger, room: room{limit: maxWaiting},
+		manners: m, logger: logger, queue: queueBound{limit: maxWaiting},
 		used: make(map[string]*host), idle: idle,
 	}
 }
 
-// visit returns the host of a name. The caller must leave it.
-func (hs *hosts) visit(name string) *host {
+// visit returns the host of an origin, such as https://example.com. The caller must
+// leave it.
+func (hs *hosts) visit(origin string) *host {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	h, found := hs.used[name]
+	h, found := hs.used[origin]
 	if !found {
-		if h, found = hs.idle.Get(name); found {
-			hs.idle.Remove(name)
+		if h, found = hs.idle.Get(origin); found {
+			hs.idle.Remove(origin)
 		} else {
-			h = hs.newHost(name)
+			h = hs.newHost(origin)
 		}
-		hs.used[name] = h
+		hs.used[origin] = h
 	}
 	h.users++
 	return h
@@ -83,27 +77,23 @@ func (hs *hosts) leave(h *host) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	if h.users--; h.users == 0 {
-		delete(hs.used, h.name)
-		hs.idle.Add(h.name, h)
+		delete(hs.used, h.origin)
+		hs.idle.Add(h.origin, h)
 	}
 }
 
-func (hs *hosts) newHost(name string) *host {
-	h := &host{name: name, limit: hs.manners.CopiesPerHost, room: &hs.room, logger: hs.logger, openFor: hs.manners.OpenFor}
+func (hs *hosts) newHost(origin string) *host {
+	h := &host{
+		origin: origin, limit: hs.manners.CopiesPerHost, queue: &hs.queue, logger: hs.logger,
+		health: newHealth(hs.manners.Failures),
+	}
 	if h.limit > 0 {
 		h.turns = semaphore.NewWeighted(int64(h.limit))
 	}
-	h.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		MaxRequests:   1, // half-open: one copy at a time
-		Timeout:       h.openFor,
-		ReadyToTrip:   func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= hs.manners.Failures },
-		OnStateChange: h.changed,
-		IsExcluded:    func(err error) bool { return errors.Is(err, errNeutral) },
-	})
 	return h
 }
 
-// paused returns how many hosts are left alone now.
+// paused returns how many hosts are paused now.
 func (hs *hosts) paused() int {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()

@@ -18,8 +18,8 @@ const (
 	resultStale      result = "stale"       // overtaken by a purge or a failure
 	resultFailed     result = "failed"      // for good: no such object, not allowed, …
 	resultRetry      result = "retry"       // failed, and may be tried again
-	resultPostponed  result = "postponed"   // not tried: its host is left alone for a while
-	resultDeferred   result = "deferred"    // put off: too many jobs wait for its host
+	resultPostponed  result = "postponed"   // not tried: its host is paused
+	resultDeferred   result = "deferred"    // put off: too many jobs wait for its host, or copies ask one that it redirects to
 	resultDead       result = "dead"        // in the dead letters
 	resultLost       result = "lost"        // taken over or purged while copying
 	resultHandedBack result = "handed_back" // given back to the queue: at a stop, with a part of ours down, or too slow beside others
@@ -73,7 +73,7 @@ func newMetrics(r prometheus.Registerer, hosts *hosts, slots *slots) *metrics {
 	}
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "cloudmirror_origin_refused_total",
-		Help: "Tries that were not made since their origin host is left alone, or the one that it redirects to is busy.",
+		Help: "Tries that were not made since their origin host, or one that it redirects to, is paused, or that one is busy.",
 	}, backendLabels)
 	r.MustRegister(m.copies, m.dead, m.duration, m.bytes, m.running, m.refused)
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -89,11 +89,11 @@ func newMetrics(r prometheus.Registerer, hosts *hosts, slots *slots) *metrics {
 func registerHosts(r prometheus.Registerer, hosts *hosts) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "cloudmirror_origin_hosts_paused",
-		Help: "Origin hosts that are left alone now: their breaker is open, or they asked for it.",
+		Help: "Origin hosts (by scheme, host and port) that are paused now: only trials go there, since they are in trouble or asked for it.",
 	}, func() float64 { return float64(hosts.paused()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "cloudmirror_copies_waiting",
 		Help: "Jobs in hand that wait until fewer copies of their origin host run.",
-	}, func() float64 { return float64(hosts.room.count()) }))
+	}, func() float64 { return float64(hosts.queue.count()) }))
 }
 
 func (m *metrics) ended(b cloudmirror.BackendID, r result) {

@@ -90,7 +90,7 @@ func silent(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
 	if err := pause(ctx, 30*time.Second); err != nil {
 		return nil, err
 	}
-	return nil, &cloudmirror.Failure{Code: cloudmirror.CodeOriginTimeout, Message: "the origin is too slow", Host: o.Host()}
+	return nil, &cloudmirror.Failure{Code: cloudmirror.CodeOriginTimeout, Message: "the origin is too slow", Origin: o.Origin()}
 }
 
 // aBytePerFiveSeconds is what a stranger needs to hold a connection for hours.

@@ -35,7 +35,7 @@ type task struct {
 	backend  *backend
 	delivery queue.Delivery
 	logger   *zap.Logger
-	try      *try                    // nil until the host admitted one
+	visits   *visits                 // nil until the host admitted one
 	cancel   context.CancelCauseFunc // of the work
 	place    *place                  // nil until there is a slot
 	makeWay  func()                  // gives place and turn back, once
@@ -74,7 +74,7 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 	if t.delivery.Job.Backend != t.backend.ID {
 		return t.bury(ctx, deadMisrouted, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
 	}
-	host := t.hosts.visit(t.delivery.Job.Object.Host())
+	host := t.hosts.visit(t.delivery.Job.Object.Origin())
 	defer t.hosts.leave(host)
 	// First the host's turn, then a slot: who waits for a busy host must not keep
 	// others from working.
@@ -119,24 +119,24 @@ func (t *task) begin(ctx context.Context, host *host) (result, error) {
 	if outcome == mirror.Exhausted || t.delivery.Unfit != nil {
 		return t.giveUp(ctx, attempt)
 	}
-	try, rest := host.admit()
+	try, again := host.admit(t.delivery.Job.Object, t.delivery.Job.Tries)
 	if try == nil {
-		return t.postpone(ctx, attempt, rest)
+		return t.postpone(ctx, attempt, again)
 	}
-	t.try = try
+	t.visits = newVisits(t.hosts, t.delivery.Job, try)
 	return t.carryOut(ctx, attempt)
 }
 
-// postpone ends an attempt whose host is left alone, without a try: whoever wants
-// the object tries again after the rest. The message ends here, so that no
-// number of jobs goes round while a host is down.
+// postpone ends an attempt whose host is paused, without a try: whoever wants the
+// object tries again after the rest. The message ends here, so that no number of
+// jobs goes round while a host is down.
 func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.Duration) (result, error) {
 	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
 	failure := &cloudmirror.Failure{
 		Code: cloudmirror.CodeOriginPaused, RetryAfter: rest,
-		Message: "the origin's host is left alone for a while: it is busy or in trouble, or asked for it",
+		Message: "the origin's host is paused for a while: it is in trouble, or asked for it",
 	}
 	if t.delivery.Job.Redriven {
 		// An operator was told that it is tried, and its letter is gone.
@@ -146,6 +146,20 @@ func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.
 		return t.leave(err)
 	}
 	return resultPostponed, t.acknowledge(closing)
+}
+
+// refused ends an attempt at an object that a host redirects to one which is not to
+// be asked now. Where that has too many copies, the job rests in the queue until a
+// turn of it may be free, as if it were the object's own.
+func (t *task) refused(closing context.Context, attempt *mirror.Attempt, why *refusedError) (result, error) {
+	if !why.isCrowded {
+		return t.postpone(closing, attempt, why.again)
+	}
+	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
+	if r, err := t.handBack(closing, attempt, why.again, nil); err != nil {
+		return r, err
+	}
+	return resultDeferred, nil
 }
 
 // notBegun treats a job of which the engine could not tell what is to be done. If
@@ -235,8 +249,8 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 			Message: fmt.Sprintf("The origin is slow: %d copies of it were begun, and ended for faster ones.", maxSlow+1),
 		}
 	}
-	if crowded, ok := errors.AsType[*crowdedError](err); ok {
-		return t.postpone(closing, attempt, crowded.retryAfter)
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		return t.refused(closing, attempt, refused)
 	}
 	failure, isFailure := errors.AsType[*cloudmirror.Failure](err)
 	if !isFailure {
@@ -246,9 +260,6 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 			t.backend.storage.doubt()
 			return t.handBack(closing, attempt, downDelay, err)
 		}
-	}
-	if asksForRest(failure) && t.try.host.did(failure) {
-		t.try.host.leaveAlone(failure.RetryAfter)
 	}
 	dead := false
 	if err := t.persist(closing, func() (err error) { dead, err = attempt.Fail(closing, failure); return err }); err != nil {

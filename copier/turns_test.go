@@ -82,7 +82,12 @@ func TestAHostThatOthersRedirectTo(t *testing.T) {
 	const objects = 100
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost, o.Concurrency = 2, 50 })
-		b.origin.final = "https://cdn.test/object"
+		b.origin.redirect = func(o cloudmirror.Object) (to string) {
+			if o.Host() != "cdn.test" {
+				to = "https://cdn.test/object"
+			}
+			return to
+		}
 		var running, most, total atomic.Int64
 		b.origin.script(func(context.Context, cloudmirror.Object) (io.Reader, error) {
 			return &slowBody{took: time.Second, running: &running, most: &most, total: &total}, nil

@@ -110,7 +110,8 @@ type Response struct {
 }
 
 // Get asks the origin for obj and follows its redirects, under the rules. The
-// request and the body live until ctx ends. Errors are *cloudmirror.Failure.
+// request and the body live until ctx ends. Errors are *cloudmirror.Failure, or
+// what Rules.Enter returned.
 func (c *Client) Get(ctx context.Context, rules Rules, obj cloudmirror.Object) (*Response, error) {
 	e := exchange{client: c, rules: rules, asked: obj, object: obj}
 	s, err := e.open(ctx, nil)

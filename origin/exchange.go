@@ -28,6 +28,7 @@ type stream struct {
 	object   cloudmirror.Object // of the last hop
 	ctx      context.Context    // of the request; its cause says who ended it
 	cancel   context.CancelCauseFunc
+	leave    func()      // tells Rules.Enter that the request is over
 	idle     *time.Timer // ends it; nil until a read is watched
 }
 
@@ -44,6 +45,7 @@ func (s *stream) watch(d time.Duration) {
 func (s *stream) close() {
 	s.cancel(context.Canceled)
 	_ = s.response.Body.Close() // what it could say, Read has said
+	s.leave()
 }
 
 // open asks for the object, or with a range for the rest of it, and follows
@@ -130,6 +132,10 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 			Err: fmt.Errorf("parse a canonical URL: %w", withoutQuery(err, hop)),
 		}
 	}
+	leave, err := e.rules.enter(ctx, hop)
+	if err != nil {
+		return nil, err
+	}
 	requestContext, cancel := context.WithCancelCause(ctx)
 	request := (&http.Request{
 		Method: http.MethodGet, URL: target, Host: target.Host,
@@ -147,9 +153,10 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 			err = fmt.Errorf("%w: %w", errIdle, err)
 		}
 		cancel(err)
+		leave()
 		return nil, transportFailure(ctx, err, hop)
 	}
-	return &stream{response: response, object: hop, ctx: requestContext, cancel: cancel}, nil
+	return &stream{response: response, object: hop, ctx: requestContext, cancel: cancel, leave: leave}, nil
 }
 
 // header returns the header of a request to a hop. What the service adds goes to

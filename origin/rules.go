@@ -1,11 +1,13 @@
 package origin
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"cloudmirror"
 )
@@ -29,6 +31,26 @@ type Rules struct {
 	// "X-Api-Key". User-Agent and Accept replace ours; those that frame a message,
 	// ask for a range or a content coding, or name us do not belong here.
 	Headers map[string]string
+
+	// Enter, unless it is nil, is called before each request, those that continue
+	// a body or read a section of it included, with the URL of its hop, which the
+	// rules allow. The request is made when it returns, and leave is called, once,
+	// when the request and its body are over. If it fails nothing is sent, and its
+	// error is what Get, or Read, returns or wraps. It may be called by several
+	// goroutines at once.
+	Enter func(ctx context.Context, hop cloudmirror.Object) (leave func(), err error)
+}
+
+// enter asks for leave to make a request.
+func (r *Rules) enter(ctx context.Context, hop cloudmirror.Object) (leave func(), err error) {
+	if r.Enter == nil {
+		return func() {}, nil
+	}
+	leave, err = r.Enter(ctx, hop)
+	if err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(leave), nil
 }
 
 // Check reports whether obj may be asked for under the rules: by its URL, its

@@ -33,10 +33,16 @@ func sectioned(change func(*origintest.Behaviour)) origintest.Behaviour {
 // begin asks for /a and reads what comes before its sections.
 func begin(t *testing.T, server *origintest.Server, o origin.Options) (*origin.Response, []byte) {
 	t.Helper()
+	return beginWith(t, server, anywhere(t), o)
+}
+
+// beginWith is begin under other rules.
+func beginWith(t *testing.T, server *origintest.Server, rules origin.Rules, o origin.Options) (*origin.Response, []byte) {
+	t.Helper()
 	if o.EnoughBytesPerSecond == 0 {
 		o.EnoughBytesPerSecond = math.MaxInt64 // no origin is so fast
 	}
-	response, err := newClient(t, o).Get(t.Context(), anywhere(t), server.Object(t, "/a"))
+	response, err := newClient(t, o).Get(t.Context(), rules, server.Object(t, "/a"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func (c *Client) statusFailure(resp *http.Response, obj cloudmirror.Object) *clo
 		Code:      cloudmirror.CodeOriginStatus,
 		Message:   "the origin answered " + statusText(resp.StatusCode),
 		Status:    resp.StatusCode,
-		Host:      obj.Host(),
+		Origin:    obj.Origin(),
 		Permanent: !isTransient(resp.StatusCode),
 		Err:       fmt.Errorf("get %s: %s", redacted(obj.URL()), statusText(resp.StatusCode)),
 	}

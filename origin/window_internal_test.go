@@ -59,7 +59,7 @@ func newDrippingBody(t *testing.T, o Options, d drip) *body {
 	}
 	connect := func(ctx context.Context, from, until int64) *stream {
 		ctx, cancel := context.WithCancelCause(ctx)
-		return &stream{object: object, ctx: ctx, cancel: cancel, response: &http.Response{
+		return &stream{object: object, ctx: ctx, cancel: cancel, leave: func() {}, response: &http.Response{
 			StatusCode: http.StatusPartialContent, ProtoMajor: 1, ProtoMinor: 1, ContentLength: until - from,
 			Header: http.Header{
 				"Etag": {`"one"`}, "Accept-Ranges": {"bytes"},
@@ -157,7 +157,7 @@ func wantTooSlow(t *testing.T, err error, says string) {
 		t.Fatalf("it ends with %v", err)
 	}
 	f := cloudmirror.AsFailure(err)
-	if f.Code != cloudmirror.CodeOriginTimeout || f.Permanent || f.Host != "" {
+	if f.Code != cloudmirror.CodeOriginTimeout || f.Permanent || f.Origin != "" {
 		t.Errorf("it fails with %+v", f)
 	}
 	if !strings.Contains(f.Message, says) || strings.Contains(f.Error(), "secret") {
@@ -203,7 +203,7 @@ func TestASilentOriginIsIdle(t *testing.T) {
 		b.ranges = false
 		took, err := readFor(time.Hour, b, 0)
 		if f := cloudmirror.AsFailure(err); took != defaultIdleTimeout || errors.Is(err, ErrTooSlow) ||
-			f.Code != cloudmirror.CodeOriginTimeout || f.Host != "origin.test" {
+			f.Code != cloudmirror.CodeOriginTimeout || f.Origin != "http://origin.test" {
 			t.Errorf("after %v it fails with %+v", took, f)
 		}
 	})

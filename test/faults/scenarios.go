@@ -13,5 +13,6 @@ func scenarios() []scenario {
 		dripScenarios(),
 		clockScenarios(),
 		diskScenarios(),
+		strangersScenarios(),
 	)
 }

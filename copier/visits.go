@@ -1,0 +1,173 @@
+package copier
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/queue"
+)
+
+// visits are the tries of one copy at the hosts that it asks: at its object's host,
+// whose turn the job has waited for, and at those that it is redirected to. It takes
+// their turns before it asks them, without waiting, since two hosts that redirect
+// to each other would wait for ever: a job that gets none is handed back.
+//
+// Every turn is kept until the copy ends. The object's own host's is, so that a flood
+// of jobs which it redirects to a busy host waits for a turn instead of asking it
+// again and again; the others' are, so that a broken body can be continued over
+// the same hops.
+type visits struct {
+	hosts *hosts
+	tries int // of the job
+	own   *try
+
+	mu     sync.Mutex
+	hops   map[string]*hopVisit // by origin; without the object's own
+	server string               // the origin that sends the body; "": not known yet
+	passes map[string]chan struct{}
+	prove  sync.Once
+}
+
+// A hopVisit is a try at a host, and a turn of it.
+type hopVisit struct {
+	*try
+	began time.Time
+}
+
+func newVisits(hosts *hosts, job queue.Job, own *try) *visits {
+	return &visits{
+		hosts: hosts, tries: job.Tries, own: own,
+		hops: make(map[string]*hopVisit), passes: make(map[string]chan struct{}),
+	}
+}
+
+// enter is origin.Rules.Enter. Besides the body and its sections, which have turns
+// of their own, a copy makes one request at a time to a host. The error is a
+// *refusedError, or ctx's.
+func (v *visits) enter(ctx context.Context, hop cloudmirror.Object) (leave func(), err error) {
+	v.mu.Lock()
+	err = v.takeTurn(hop)
+	pass := v.pass(hop.Origin())
+	v.mu.Unlock()
+	if err != nil || pass == nil {
+		return func() {}, err
+	}
+	select {
+	case pass <- struct{}{}:
+		return func() { <-pass }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// takeTurn makes sure that the copy has a turn of the hop's host, without waiting
+// for it. The caller holds the lock.
+func (v *visits) takeTurn(hop cloudmirror.Object) error {
+	origin := hop.Origin()
+	if v.hops[origin] != nil || origin == v.own.host.origin {
+		return nil
+	}
+	visit, err := v.begin(hop)
+	if err == nil {
+		v.hops[origin] = visit
+	}
+	return err
+}
+
+// pass returns what a request holds an element of while it runs, or nil. The caller
+// holds the lock.
+func (v *visits) pass(origin string) chan struct{} {
+	if origin == v.server {
+		return nil
+	}
+	if v.passes[origin] == nil {
+		v.passes[origin] = make(chan struct{}, 1)
+	}
+	return v.passes[origin]
+}
+
+// begin begins a try at a host that the copy is redirected to. The host knows it by
+// the hop's URL without its query, which may be signed anew each time.
+func (v *visits) begin(hop cloudmirror.Object) (*hopVisit, error) {
+	path, _, _ := strings.Cut(hop.URL(), "?")
+	object, err := cloudmirror.ParseObject(path)
+	if err != nil { // a canonical URL stays one without its query
+		return nil, err
+	}
+	host := v.hosts.visit(hop.Origin())
+	if !host.tryTurn() {
+		defer v.hosts.leave(host)
+		return nil, &refusedError{origin: host.origin, isCrowded: true, again: host.nextTurn()}
+	}
+	try, again := host.admit(object, v.tries)
+	if try == nil {
+		host.giveBackTurn()
+		v.hosts.leave(host)
+		return nil, &refusedError{origin: host.origin, again: again}
+	}
+	return &hopVisit{try: try, began: time.Now()}, nil
+}
+
+// serve notes which URL the body comes from, and returns its host.
+func (v *visits) serve(finalURL string) (*host, error) {
+	final, err := cloudmirror.ParseObject(finalURL)
+	if err != nil { // every final URL is one that was asked for
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.server = final.Origin()
+	if hop := v.hops[v.server]; hop != nil {
+		return hop.host, nil
+	}
+	return v.own.host, nil
+}
+
+// proven notes that the body gets going.
+func (v *visits) proven() { v.prove.Do(func() { v.settle(nil) }) }
+
+// settle notes how the copy goes at all its hosts, once for each. Those that
+// redirect to a host that refuses the copy are well.
+func (v *visits) settle(err error) {
+	if _, ok := errors.AsType[*refusedError](err); ok {
+		err = nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.own.settle(err)
+	for _, hop := range v.hops {
+		hop.settle(err)
+	}
+}
+
+// end settles what is not settled, and gives the turns back but that of the object's
+// own host.
+func (v *visits) end(err error) {
+	v.settle(err)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, hop := range v.hops {
+		hop.host.endTurn(hop.began)
+		v.hosts.leave(hop.host)
+	}
+	clear(v.hops)
+}
+
+// A refusedError says that a host to which the origin redirects is not to be asked
+// now: it is paused, or too many copies ask it.
+type refusedError struct {
+	origin    string
+	isCrowded bool
+	again     time.Duration
+}
+
+func (e *refusedError) Error() string {
+	if e.isCrowded {
+		return "copier: too many copies ask " + e.origin
+	}
+	return "copier: " + e.origin + " is paused"
+}
