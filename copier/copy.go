@@ -62,6 +62,7 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	defer leave()
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
+	t.logLeftOut(response.Header)
 	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.body(ctx, response, server), storage.PutOptions{
 		SizeBytes: response.SizeBytes,
 		Header:    response.Header,
