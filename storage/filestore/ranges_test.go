@@ -123,15 +123,15 @@ func TestRanges(t *testing.T) {
 			t.Errorf("%s: got %q, length %d, Accept-Ranges %q, want %q", value, body, response.ContentLength, response.Header.Get("Accept-Ranges"), c.body)
 		}
 		response, body = s.ask(t, http.MethodHead, key, http.Header{"Range": {header}})
-		if response.StatusCode != 200 || response.Header.Get("Content-Range") != "" || response.ContentLength != 10 || body != "" {
+		if response.StatusCode != http.StatusOK || response.Header.Get("Content-Range") != "" || response.ContentLength != 10 || body != "" {
 			t.Errorf("%s: HEAD answered %d, Content-Range %q, length %d, body %q, want the whole", value, response.StatusCode, response.Header.Get("Content-Range"), response.ContentLength, body)
 		}
 		response, body = s.ask(t, http.MethodGet, empty, http.Header{"Range": {header}})
-		if response.StatusCode != 200 || response.Header.Get("Content-Range") != "" || body != "" {
+		if response.StatusCode != http.StatusOK || response.Header.Get("Content-Range") != "" || body != "" {
 			t.Errorf("%s: an empty copy answered %d, Content-Range %q", value, response.StatusCode, response.Header.Get("Content-Range"))
 		}
 	}
-	if response, body := s.ask(t, http.MethodGet, key, http.Header{"Range": {"bytes=1-2", "bytes=4-5"}}); response.StatusCode != 200 || body != tenBytes {
+	if response, body := s.ask(t, http.MethodGet, key, http.Header{"Range": {"bytes=1-2", "bytes=4-5"}}); response.StatusCode != http.StatusOK || body != tenBytes {
 		t.Errorf("two Range headers answered %s and %q, want the whole", response.Status, body)
 	}
 }
@@ -188,7 +188,7 @@ func TestSeveralRanges(t *testing.T) {
 	}
 	response, body := ask(16)
 	kind, parameters, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if response.StatusCode != 206 || kind != "multipart/byteranges" || err != nil || response.ContentLength != int64(len(body)) {
+	if response.StatusCode != http.StatusPartialContent || kind != "multipart/byteranges" || err != nil || response.ContentLength != int64(len(body)) {
 		t.Fatalf("answered %s, %v, %v", response.Status, response.Header, err)
 	}
 	parts := multipart.NewReader(strings.NewReader(body), parameters["boundary"])
@@ -202,10 +202,10 @@ func TestSeveralRanges(t *testing.T) {
 			t.Errorf("part %d is %q, %v, %v, want Content-Range %s", i, content, part.Header, err, want)
 		}
 	}
-	if _, err := parts.NextPart(); err != io.EOF { //nolint:errorlint // it is returned as it is
+	if _, err := parts.NextPart(); err != io.EOF {
 		t.Errorf("there are more parts: %v", err)
 	}
-	if response, body := ask(17); response.StatusCode != 200 || body != data {
+	if response, body := ask(17); response.StatusCode != http.StatusOK || body != data {
 		t.Errorf("17 ranges answered %s and %d bytes, want the whole", response.Status, len(body))
 	}
 }
@@ -243,10 +243,10 @@ func TestRangesProperties(t *testing.T) {
 		var first, last int
 		n, _ := fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/10", &first, &last)
 		switch {
-		case response.StatusCode == 200 && body == tenBytes:
-		case response.StatusCode == 206 && n == 2 && body == tenBytes[first:last+1]:
-		case response.StatusCode == 206 && strings.HasPrefix(response.Header.Get("Content-Type"), "multipart/byteranges") && strings.Contains(value, ","):
-		case response.StatusCode == 416 && response.Header.Get("Content-Range") == "bytes */10":
+		case response.StatusCode == http.StatusOK && body == tenBytes:
+		case response.StatusCode == http.StatusPartialContent && n == 2 && body == tenBytes[first:last+1]:
+		case response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Type"), "multipart/byteranges") && strings.Contains(value, ","):
+		case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && response.Header.Get("Content-Range") == "bytes */10":
 		default:
 			r.Fatalf("Range: %s answered %s, %v, %q", value, response.Status, response.Header, body)
 		}

@@ -64,7 +64,29 @@ func (b *buffer) empty() {
 }
 
 // reader returns the content, to be read as often as need be.
-func (b *buffer) reader() io.ReadSeeker { return io.NewSectionReader(b.pieces, 0, b.length) }
+func (b *buffer) reader() io.ReadSeeker {
+	return &contentReader{io.NewSectionReader(b.pieces, 0, b.length), b.pieces}
+}
+
+// A contentReader spares the SDK, which hashes bodies by io.Copy, a buffer.
+type contentReader struct {
+	*io.SectionReader
+	pieces pieces
+}
+
+// WriteTo implements io.WriterTo.
+func (r *contentReader) WriteTo(w io.Writer) (n int64, err error) {
+	offset, err := r.Seek(0, io.SeekCurrent)
+	for err == nil && offset < r.Size() {
+		var written int
+		written, err = w.Write(r.pieces[offset/chunkBytes][offset%chunkBytes:])
+		offset, n = offset+int64(written), n+int64(written)
+	}
+	if err == nil {
+		_, err = r.Seek(offset, io.SeekStart)
+	}
+	return n, err
+}
 
 // pieces are bytes in chunks, of which all but the last are full.
 type pieces [][]byte

@@ -195,6 +195,18 @@ func TestBufferGivesBackWhatItGot(t *testing.T) {
 		if err := iotest.TestReader(held.reader(), data); err != nil {
 			t.Errorf("%d bytes: %v", size, err)
 		}
+		for _, from := range []int64{0, size / 2, size} {
+			r, copied := held.reader(), new(bytes.Buffer)
+			if _, err := r.Seek(from, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := io.Copy(copied, r); err != nil || n != size-from || !bytes.Equal(copied.Bytes(), data[from:]) {
+				t.Errorf("%d bytes from %d on: copied %d, %v", size, from, n, err)
+			}
+			if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF { //nolint:errorlint // as it is
+				t.Errorf("%d bytes from %d on: after their end came %d, %v", size, from, n, err)
+			}
+		}
 		if err := held.readFull(bytes.NewReader(nil), 1); !errors.Is(err, io.EOF) {
 			t.Errorf("reading on gave %v, want io.EOF", err)
 		}
