@@ -66,6 +66,7 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	}
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
+	t.logLeftOut(response.Header)
 	body, err := t.beginBody(ctx, response)
 	if err != nil {
 		return storage.Info{}, err

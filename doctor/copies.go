@@ -60,7 +60,7 @@ func (e *examination) copies(ctx context.Context, b Backend) {
 func (t *trial) write(ctx context.Context, o cloudmirror.Object) bool {
 	_, err := t.backend.Storage.Put(ctx, t.key, bytes.NewReader(t.body), storage.PutOptions{
 		SizeBytes: int64(len(t.body)), Source: o.URL(), ExpiresAt: time.Now().Add(trialLife),
-		Header: http.Header{"Content-Type": {"text/plain"}, "Content-Disposition": {`attachment; filename="sidecar-€"`}},
+		Header: http.Header{"Content-Type": {"text/plain"}, "X-Amz-Meta-Sidecar": {"€"}},
 	})
 	if err != nil {
 		t.report(Finding{

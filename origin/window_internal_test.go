@@ -203,7 +203,7 @@ func TestASilentOriginIsIdle(t *testing.T) {
 		b.ranges = false
 		took, err := readFor(time.Hour, b, 0)
 		if f := cloudmirror.AsFailure(err); took != defaultIdleTimeout || errors.Is(err, ErrTooSlow) ||
-			f.Code != cloudmirror.CodeOriginTimeout || f.Origin != "http://origin.test" {
+			f.Code != cloudmirror.CodeOriginTimeout || f.Origin != "https://origin.test" {
 			t.Errorf("after %v it fails with %+v", took, f)
 		}
 	})

@@ -15,7 +15,7 @@ type Digester struct {
 }
 
 type piece struct {
-	data []byte
+	data [][]byte
 	done func()
 }
 
@@ -26,8 +26,10 @@ func NewDigester(hashes ...io.Writer) *Digester {
 	go func() {
 		defer close(d.ended)
 		for p := range d.pieces {
-			for _, h := range hashes {
-				_, _ = h.Write(p.data) // hashes never fail
+			for _, data := range p.data {
+				for _, h := range hashes {
+					_, _ = h.Write(data) // hashes never fail
+				}
 			}
 			p.done()
 		}
@@ -37,7 +39,7 @@ func NewDigester(hashes ...io.Writer) *Digester {
 
 // Add hands data over, which must not change until done is called. It waits while
 // the digester is far behind.
-func (d *Digester) Add(data []byte, done func()) { d.pieces <- piece{data, done} }
+func (d *Digester) Add(done func(), data ...[]byte) { d.pieces <- piece{data, done} }
 
 // Close waits until everything is digested, and ends the digester.
 func (d *Digester) Close() {

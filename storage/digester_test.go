@@ -18,7 +18,7 @@ func TestDigesterKeepsTheOrderAndGivesBack(t *testing.T) {
 	for i := range 1000 {
 		data := fmt.Appendf((<-free)[:0], "%d,", i)
 		want.Write(data)
-		d.Add(data, func() { free <- data })
+		d.Add(func() { free <- data }, data[:1], data[1:])
 	}
 	d.Close()
 	if one.String() != want.String() || other.String() != want.String() {

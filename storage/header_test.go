@@ -50,21 +50,54 @@ func TestKeptHeader(t *testing.T) {
 			},
 			http.Header{"X-Amz-Meta-Tab": {"a\tb"}, "X-Amz-Meta-Name": {"größe"}},
 		},
-		"what is too large is left out, the rest is not": {
+		"metadata that is too large is left out, the rest is not": {
 			http.Header{
 				"Content-Type": {"a/b"}, "X-Amz-Meta-A": {strings.Repeat("a", storage.MaxHeaderBytes)}, "X-Amz-Meta-B": {"b"},
-				"Content-Disposition": {strings.Repeat("d", storage.MaxHeaderBytes/2)}, "X-Amz-Meta-C": {strings.Repeat("c", storage.MaxHeaderBytes/2)},
+				"X-Amz-Meta-C": {strings.Repeat("c", storage.MaxHeaderBytes-len("Content-Typea/bX-Amz-Meta-BbX-Amz-Meta-C"))}, "X-Amz-Meta-D": {""},
 			},
 			http.Header{
-				"Content-Type": {"a/b"}, "Content-Disposition": {strings.Repeat("d", storage.MaxHeaderBytes/2)}, "X-Amz-Meta-B": {"b"},
+				"Content-Type": {"a/b"}, "X-Amz-Meta-B": {"b"},
+				"X-Amz-Meta-C": {strings.Repeat("c", storage.MaxHeaderBytes-len("Content-Typea/bX-Amz-Meta-BbX-Amz-Meta-C"))},
 			},
 		},
-		"no headers at all": {nil, http.Header{}},
+		"a standard header that is too large is left out, the rest is not": {
+			http.Header{
+				"Content-Type":  {"a/b;c=" + strings.Repeat("d", storage.MaxStandardValueBytes-len("a/b;c=")+1)},
+				"Cache-Control": {strings.Repeat("a", storage.MaxStandardValueBytes)}, "X-Amz-Meta-A": {strings.Repeat("a", storage.MaxStandardValueBytes+1)},
+			},
+			http.Header{
+				"Cache-Control": {strings.Repeat("a", storage.MaxStandardValueBytes)}, "X-Amz-Meta-A": {strings.Repeat("a", storage.MaxStandardValueBytes+1)},
+			},
+		},
+		"of standard headers that are too large together, those without which bytes mean nothing stay": {
+			http.Header{
+				"Cache-Control": {strings.Repeat("a", 800)}, "Content-Disposition": {strings.Repeat("b", 800)}, "Content-Encoding": {"gzip"}, "Content-Type": {"a/b"},
+			},
+			http.Header{"Content-Disposition": {strings.Repeat("b", 800)}, "Content-Encoding": {"gzip"}, "Content-Type": {"a/b"}},
+		},
+		"tabs and spaces around are no part of a standard header": {
+			http.Header{"Cache-Control": {" public,\tno-cache "}}, http.Header{"Cache-Control": {"public, no-cache"}},
+		},
+		"a standard header that is empty or no ASCII is left out": {
+			http.Header{"Content-Type": {""}, "Content-Language": {"größe"}, "Cache-Control": {"größe"}, "Last-Modified": {"heute früh"}, "Content-Encoding": {" "}}, http.Header{},
+		},
+		"a content type loses parameters that are no ASCII": {
+			http.Header{"Content-Type": {`text/plain; charset=utf-8; name="größe"`}}, http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
+		},
+		"a content type with parameters that are none loses them": {
+			http.Header{"Content-Type": {`text/plain; name=größe`}}, http.Header{"Content-Type": {"text/plain"}},
+		},
+		"a content type that is none is left out": {http.Header{"Content-Type": {"größe"}}, http.Header{}},
+		"no headers at all":                       {nil, http.Header{}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, storage.KeptHeader(c.origin)); diff != "" {
+			kept := storage.KeptHeader(c.origin)
+			if diff := cmp.Diff(c.want, kept); diff != "" {
 				t.Errorf("KeptHeader (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(kept, storage.KeptHeader(kept)); diff != "" {
+				t.Errorf("KeptHeader of what it returned (-first +second):\n%s", diff)
 			}
 		})
 	}

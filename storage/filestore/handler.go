@@ -3,7 +3,9 @@ package filestore
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strconv"
@@ -52,7 +54,7 @@ func (s *Store) serve(w http.ResponseWriter, r *http.Request) {
 
 func (c *stored) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Content-Type", "application/octet-stream") // no sniffing here either
+	header.Set("Content-Type", storage.DefaultContentType)
 	for name, value := range c.record.Header {
 		header.Set(name, value)
 	}
@@ -61,13 +63,32 @@ func (c *stored) serve(w http.ResponseWriter, r *http.Request) {
 	if t, err := http.ParseTime(c.record.Header["Last-Modified"]); err == nil {
 		modified = t
 	}
-	// ServeContent leaves the length of encoded bodies out, in fear of
-	// middleware that encodes; it is known here, and sendfile needs it. A 412
-	// is the one answer that it would not take the length away from.
-	if c.record.Header["Content-Encoding"] != "" && r.Header.Get("If-Match") == "" && r.Header.Get("If-Unmodified-Since") == "" {
+	if c.record.Header["Content-Encoding"] != "" {
+		// ServeContent leaves the length of encoded bodies out, in fear of
+		// middleware that encodes; it is known here, and sendfile needs it.
 		header.Set("Content-Length", strconv.FormatInt(c.record.Size, 10))
 	}
-	http.ServeContent(w, r, "", modified.Truncate(time.Second), &section{File: c.File, size: c.record.Size})
+	answer := &contentWriter{ResponseWriter: w, request: r, copy: c}
+	http.ServeContent(answer, withRange(r, c.record.Size), "", modified.Truncate(time.Second), &section{File: c.File, size: c.record.Size})
+}
+
+// withRange returns the request with a Range header that ServeContent understands
+// as readRange does.
+func withRange(r *http.Request, size int64) *http.Request {
+	if len(r.Header["Range"]) == 0 {
+		return r
+	}
+	inner := *r
+	inner.Header = maps.Clone(r.Header)
+	switch ranges, want := readRange(r, size); want {
+	case wantsAll:
+		inner.Header.Del("Range")
+	case wantsRanges:
+		inner.Header.Set("Range", formatRanges(ranges))
+	case wantsNothing:
+		inner.Header.Set("Range", fmt.Sprintf("bytes=%d-", size))
+	}
+	return &inner
 }
 
 // A section is a copy's file without its record. It is still something that
@@ -84,6 +105,49 @@ func (s *section) Seek(offset int64, whence int) (int64, error) {
 	}
 	return s.File.Seek(offset, whence)
 }
+
+// A contentWriter gives the errors of ServeContent, which are bare or plain text,
+// the shape of all others.
+type contentWriter struct {
+	http.ResponseWriter
+	request *http.Request
+	copy    *stored
+	failed  bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *contentWriter) WriteHeader(status int) {
+	if status < http.StatusBadRequest {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	w.failed = true
+	for name := range w.copy.record.Header {
+		w.Header().Del(name)
+	}
+	for _, name := range []string{"Etag", "Last-Modified", "Accept-Ranges"} {
+		w.Header().Del(name)
+	}
+	switch status {
+	case http.StatusPreconditionFailed:
+		answerError(w.ResponseWriter, w.request, status, "PreconditionFailed", "The copy does not fulfil the request's If-Match or If-Unmodified-Since.")
+	case http.StatusRequestedRangeNotSatisfiable:
+		answerError(w.ResponseWriter, w.request, status, "RangeNotSatisfiable", fmt.Sprintf("The copy has %d bytes, and no range of the request begins within them.", w.copy.record.Size))
+	default:
+		answerError(w.ResponseWriter, w.request, http.StatusServiceUnavailable, "StorageFailed", "The copy cannot be read now.")
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (w *contentWriter) Write(p []byte) (int, error) {
+	if w.failed {
+		return len(p), nil // of the answer that was replaced
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom implements io.ReaderFrom, by which net/http uses sendfile.
+func (w *contentWriter) ReadFrom(r io.Reader) (int64, error) { return io.Copy(w.ResponseWriter, r) }
 
 func answerError(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	body, err := json.Marshal(struct {

@@ -32,7 +32,7 @@ func splitKey(key string) (hash, generation, name string, err error) {
 		generation, name = "", rest
 	}
 	if len(hash) != 64 || !only(hash, 'f') || three && (generation == "" || len(generation) > 64 || !only(generation, 'z')) || !validName(name) {
-		return "", "", "", fmt.Errorf("the key %q is not of the form <hash>/<generation>/<name>", key)
+		return "", "", "", fmt.Errorf("the key %.400q is not of the form <hash>/<generation>/<name>", key)
 	}
 	return hash, generation, name, nil
 }

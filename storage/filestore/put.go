@@ -127,7 +127,7 @@ func (s *Store) pour(file, hash io.Writer, body io.Reader) (size int64, err erro
 	digester := storage.NewDigester(hash)
 	for {
 		full := buffer
-		digester.Add(full[:n], func() { free <- full })
+		digester.Add(func() { free <- full }, full[:n])
 		size += int64(n)
 		if _, writeErr := file.Write(full[:n]); writeErr != nil || err != nil {
 			err = cmp.Or(writeErr, err)

@@ -20,9 +20,10 @@
 // Servers without conditional writes are told by their 501 and asked before each
 // write instead, which lets two win now and then.
 //
-// What S3 cannot serve is left to the sidecar: headers that are not ASCII or too
-// long, metadata beyond 2 KB. Last-Modified of the origin is known to Stat, but
-// S3 serves the time of the upload.
+// Standard headers are made fit for S3 by storage.KeptHeader. What S3 cannot serve
+// is left to the sidecar: metadata that is not ASCII, and metadata beyond 2 KB.
+// Last-Modified of the origin is known to Stat, but S3 serves the time of the
+// upload.
 //
 // Uploads that a crash left unfinished, sidecars without an object and expired
 // copies are removed by the bucket's lifecycle rules, which operators set.

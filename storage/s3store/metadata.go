@@ -30,9 +30,6 @@ const (
 	metadataBytes = 2<<10 - 128
 	// ownBytes is more than our metadata needs.
 	ownBytes = 700
-	// nativeBytes bounds each of the standard headers; all headers of a request
-	// together may have 8 KB.
-	nativeBytes = 512
 )
 
 // originPrefix marks the origin's metadata in its canonical header names.
@@ -47,7 +44,7 @@ type natives struct {
 // metadata. All is false if something is left over, for the sidecar.
 func split(kept http.Header) (n natives, metadata map[string]string, all bool) {
 	all, metadata = true, make(map[string]string)
-	n.contentType = new("application/octet-stream") // what is not told is not guessed
+	n.contentType = new(storage.DefaultContentType)
 	left := metadataBytes - ownBytes
 	for _, name := range slices.Sorted(maps.Keys(kept)) {
 		value := kept[name][0]
@@ -58,7 +55,7 @@ func split(kept http.Header) (n natives, metadata map[string]string, all bool) {
 		switch {
 		case !isPlain(value):
 			all = false
-		case isNative && len(value) <= nativeBytes:
+		case isNative: // and short: see storage.KeptHeader
 			*field = &value
 		case name == "Last-Modified" && len(value) <= len(http.TimeFormat)+10:
 			metadata[metaLastModified] = value

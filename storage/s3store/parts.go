@@ -1,7 +1,6 @@
 package s3store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +31,7 @@ type multipart struct {
 // both digested and uploaded.
 type part struct {
 	*types.CompletedPart
-	data    []byte
+	data    *buffer
 	pending atomic.Int32
 	buffers *share
 }
@@ -44,10 +43,10 @@ func (p *part) done() {
 }
 
 // newPart returns the next part. Its buffer is its own from now on.
-func (m *multipart) newPart(data []byte) (*part, error) {
+func (m *multipart) newPart(data *buffer) (*part, error) {
 	if len(m.parts) == maxParts {
 		m.buffers.release(data)
-		return nil, fmt.Errorf("the body has more than %d parts of %d bytes", maxParts, cap(data))
+		return nil, fmt.Errorf("the body has more than %d parts of %d bytes", maxParts, data.size)
 	}
 	p := &part{CompletedPart: &types.CompletedPart{PartNumber: aws.Int32(int32(len(m.parts) + 1))}, data: data, buffers: m.buffers} //nolint:gosec // it is at most maxParts
 	p.pending.Store(2)
@@ -57,7 +56,7 @@ func (m *multipart) newPart(data []byte) (*part, error) {
 
 // putParts stores a body of which first is read, a whole buffer, and more is to
 // come, and gives first back.
-func (s *Store) putParts(ctx context.Context, u *upload, from *source, first []byte) (err error) {
+func (s *Store) putParts(ctx context.Context, u *upload, from *source, first *buffer) (err error) {
 	m := &multipart{upload: u, store: s, fullKey: s.prefix + u.key, buffers: newShare(s.buffers, first), digests: newDigests()}
 	defer m.buffers.close()
 	if err := m.create(ctx); err != nil {
@@ -109,7 +108,7 @@ const lastParts = 5 * time.Second
 
 // send reads the rest of the body and uploads all parts, the first being full
 // already. When it returns, all buffers are free and no part is on its way.
-func (m *multipart) send(ctx context.Context, from *source, first []byte) error {
+func (m *multipart) send(ctx context.Context, from *source, first *buffer) error {
 	sending, cancelParts := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelParts()
 	reading, failed := context.WithCancelCause(ctx)
@@ -145,13 +144,13 @@ func (m *multipart) send(ctx context.Context, from *source, first []byte) error 
 
 // read reads the body, in sections if it offers them, and calls send with each
 // part, which may still be digested meanwhile. When it returns, everything is.
-func (m *multipart) read(ctx context.Context, from *source, first []byte, send func(*part)) error {
+func (m *multipart) read(ctx context.Context, from *source, first *buffer, send func(*part)) error {
 	digester := storage.NewDigester(m.digests.sha256, m.digests.crc32)
 	p, err := m.newPart(first)
 	if err == nil {
-		digester.Add(p.data, p.done)
+		digester.Add(p.done, p.data.pieces...)
 		send(p)
-		if sections := from.sections(int64(cap(first))); sections != nil {
+		if sections := from.sections(first.size); sections != nil {
 			digester.Close()
 			return m.readSections(ctx, sections, from, send)
 		}
@@ -163,20 +162,20 @@ func (m *multipart) read(ctx context.Context, from *source, first []byte, send f
 
 func (m *multipart) readInOrder(ctx context.Context, from *source, digester *storage.Digester, send func(*part)) error {
 	for more := true; more; {
-		buffer, err := m.buffers.next(ctx)
+		data, err := m.buffers.next(ctx)
 		if err != nil {
 			return err
 		}
-		data, goesOn, err := from.fill(ctx, buffer)
+		goesOn, err := from.fill(ctx, data)
 		if err != nil {
-			m.buffers.release(buffer)
+			m.buffers.release(data)
 			return err
 		}
 		p, err := m.newPart(data)
 		if err != nil {
 			return err
 		}
-		digester.Add(p.data, p.done)
+		digester.Add(p.done, p.data.pieces...)
 		send(p)
 		more = goesOn
 	}
@@ -184,11 +183,11 @@ func (m *multipart) readInOrder(ctx context.Context, from *source, digester *sto
 }
 
 func (m *multipart) sendPart(ctx context.Context, p *part) error {
-	ctx, cancel := context.WithTimeout(ctx, m.store.transferTimeout(p.data))
+	ctx, cancel := context.WithTimeout(ctx, m.store.transferTimeout(p.data.length))
 	defer cancel()
 	input := &s3.UploadPartInput{
 		Bucket: &m.store.bucket, Key: &m.fullKey, UploadId: m.uploadID, PartNumber: p.PartNumber,
-		Body: bytes.NewReader(p.data),
+		Body: p.data.reader(),
 	}
 	if !m.store.unchecked.Load() {
 		input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32

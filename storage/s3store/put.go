@@ -1,7 +1,6 @@
 package s3store
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -57,32 +56,38 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o storage.P
 	if o.SizeBytes >= 0 {
 		first = min(first, o.SizeBytes)
 	}
-	buffer, err := s.buffers.get(ctx, first)
-	if err != nil {
-		return storage.Info{}, err
-	}
-	from := newSource(body, o.SizeBytes)
-	data, more, err := from.fill(ctx, buffer[:first])
-	switch {
-	case err != nil:
-	case more:
-		u.needsSidecar = true
-		err = s.putParts(ctx, u, from, data) // which gives the buffer back
-		buffer = nil
-	default:
-		u.size = from.size
-		err = s.putWhole(ctx, u, data)
-	}
-	if buffer != nil {
-		s.buffers.put(buffer)
-	}
-	if err != nil {
+	if err := s.upload(ctx, u, newSource(body, o.SizeBytes), first); err != nil {
 		return storage.Info{}, err
 	}
 	return storage.Info{
 		SizeBytes: u.size, SHA256: u.sha256, StoredAt: u.storedAt,
 		ExpiresAt: earliest(o.ExpiresAt, u.announced), Header: u.header,
 	}, nil
+}
+
+// upload reads the body and stores it. The first buffer has room for so many bytes
+// in the end, but for no more than a chunk until the body turns out to have more.
+func (s *Store) upload(ctx context.Context, u *upload, from *source, first int64) error {
+	held, err := s.buffers.begin(ctx, first)
+	if err != nil {
+		return err
+	}
+	more, err := from.fill(ctx, held)
+	if err == nil && more && held.size < first {
+		if err = s.buffers.grow(ctx, held, first); err == nil {
+			more, err = from.fill(ctx, held)
+		}
+	}
+	if err == nil && more {
+		u.needsSidecar = true
+		return s.putParts(ctx, u, from, held) // which gives the buffer back
+	}
+	defer s.buffers.put(held)
+	if err != nil {
+		return err
+	}
+	u.size = from.size
+	return s.putWhole(ctx, u, held)
 }
 
 // maxParts is S3's limit of one upload.
@@ -95,19 +100,23 @@ func (s *Store) partBytes(size int64) int64 {
 }
 
 // putWhole stores a body that is in memory.
-func (s *Store) putWhole(ctx context.Context, u *upload, data []byte) error {
-	digest := sha256.Sum256(data)
-	u.sha256 = hex.EncodeToString(digest[:])
+func (s *Store) putWhole(ctx context.Context, u *upload, data *buffer) error {
+	hash := sha256.New()
+	for _, piece := range data.pieces {
+		_, _ = hash.Write(piece) // hashes never fail
+	}
+	digest := hash.Sum(nil)
+	u.sha256 = hex.EncodeToString(digest)
 	metadata := u.own()
 	maps.Copy(metadata, u.metadata)
 	fullKey := s.prefix + u.key
 	return s.commit(ctx, u, func(ctx context.Context, c condition) error {
-		ctx, cancel := context.WithTimeout(ctx, s.transferTimeout(data))
+		ctx, cancel := context.WithTimeout(ctx, s.transferTimeout(data.length))
 		defer cancel()
 		out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-			Bucket: &s.bucket, Key: &fullKey, Body: bytes.NewReader(data), Metadata: metadata,
+			Bucket: &s.bucket, Key: &fullKey, Body: data.reader(), Metadata: metadata,
 			IfMatch: c.ifMatch, IfNoneMatch: c.ifNoneMatch,
-			ChecksumSHA256:  aws.String(base64.StdEncoding.EncodeToString(digest[:])),
+			ChecksumSHA256:  aws.String(base64.StdEncoding.EncodeToString(digest)),
 			ContentType:     u.natives.contentType,
 			ContentEncoding: u.natives.contentEncoding, ContentDisposition: u.natives.contentDisposition,
 			ContentLanguage: u.natives.contentLanguage, CacheControl: u.natives.cacheControl,

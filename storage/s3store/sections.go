@@ -41,11 +41,11 @@ func (m *multipart) readSections(ctx context.Context, from storage.Sections, bod
 
 // Reserve implements storage.SectionSink.
 func (s *sectionParts) Reserve(ctx context.Context, section storage.Section) error {
-	buffer, err := s.buffers.next(ctx)
+	data, err := s.buffers.next(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := s.newPart(buffer[:section.Bytes])
+	p, err := s.newPart(data)
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func (s *sectionParts) Reserve(ctx context.Context, section storage.Section) err
 // nothing is visible before all are.
 func (s *sectionParts) Fill(_ context.Context, section storage.Section, r io.Reader) error {
 	p := s.part(section)
-	if _, err := io.ReadFull(r, p.data); err != nil {
-		return fmt.Errorf("read the body: %w", err)
+	if err := p.data.readFull(r, section.Bytes); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	p.sent = true
@@ -72,10 +72,12 @@ func (s *sectionParts) Fill(_ context.Context, section storage.Section, r io.Rea
 // Check implements storage.SectionSink.
 func (s *sectionParts) Check(_ context.Context, section storage.Section) error {
 	p := s.part(section)
-	_, _ = s.digests.sha256.Write(p.data) // hashes never fail
-	_, _ = s.digests.crc32.Write(p.data)
-	if err := s.from.Verify(p.data); err != nil {
-		return fmt.Errorf("read the body: %w", err)
+	for _, piece := range p.data.pieces {
+		_, _ = s.digests.sha256.Write(piece) // hashes never fail
+		_, _ = s.digests.crc32.Write(piece)
+		if err := s.from.Verify(piece); err != nil {
+			return fmt.Errorf("read the body: %w", err)
+		}
 	}
 	s.mu.Lock()
 	delete(s.parts, section.Index)

@@ -20,20 +20,20 @@ type share struct {
 
 	mu    sync.Mutex
 	held  int
-	idle  []byte        // the last one that is held, if nothing is in it
+	idle  *buffer       // the last one that is held, if nothing is in it
 	freed chan struct{} // gets a value after each release
 }
 
 // newShare begins with a buffer that the caller got.
-func newShare(from *Buffers, first []byte) *share {
-	return &share{from: from, size: int64(cap(first)), most: maxBuffers, held: 1, freed: make(chan struct{}, 1)}
+func newShare(from *Buffers, first *buffer) *share {
+	return &share{from: from, size: first.size, most: maxBuffers, held: 1, freed: make(chan struct{}, 1)}
 }
 
 // next returns a buffer to fill, when there is one.
-func (s *share) next(ctx context.Context) ([]byte, error) {
+func (s *share) next(ctx context.Context) (*buffer, error) {
 	for {
-		if buffer := s.tryNext(); buffer != nil {
-			return buffer, nil
+		if data := s.tryNext(); data != nil {
+			return data, nil
 		}
 		select {
 		case <-s.freed: // all that are held are on their way, so one will be
@@ -43,17 +43,17 @@ func (s *share) next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-func (s *share) tryNext() []byte {
+func (s *share) tryNext() *buffer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if buffer := s.idle; buffer != nil {
+	if data := s.idle; data != nil {
 		s.idle = nil
-		return buffer
+		return data
 	}
 	if s.held < s.most {
-		if buffer, ok := s.from.try(s.size); ok {
+		if data, ok := s.from.try(s.size); ok {
 			s.held++
-			return buffer
+			return data
 		}
 	}
 	return nil
@@ -67,14 +67,15 @@ func (s *share) grow(most int) {
 }
 
 // release gives a buffer back: to whoever waits, unless it is the last.
-func (s *share) release(buffer []byte) {
+func (s *share) release(data *buffer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.held > 1 {
 		s.held--
-		s.from.put(buffer)
+		s.from.put(data)
 	} else {
-		s.idle = buffer
+		data.empty()
+		s.idle = data
 	}
 	select {
 	case s.freed <- struct{}{}:

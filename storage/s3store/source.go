@@ -26,12 +26,27 @@ func newSource(body io.Reader, want int64) *source { return &source{body: body, 
 
 // fill reads until the buffer is full or the body ends, and reports whether there
 // is more. The end of ctx is noticed between reads.
-func (s *source) fill(ctx context.Context, buffer []byte) (filled []byte, more bool, err error) {
-	n := copy(buffer, s.ahead)
+func (s *source) fill(ctx context.Context, to *buffer) (more bool, err error) {
+	for {
+		space := to.space()
+		if len(space) == 0 {
+			return more, nil
+		}
+		n := 0
+		n, more, err = s.fillPiece(ctx, space)
+		to.add(n)
+		if err != nil || !more {
+			return false, err
+		}
+	}
+}
+
+func (s *source) fillPiece(ctx context.Context, space []byte) (filled int, more bool, err error) {
+	n := copy(space, s.ahead)
 	s.ahead = s.ahead[:0]
-	read, err := s.read(ctx, buffer[n:])
-	filled = buffer[:n+read]
-	s.size += int64(len(filled))
+	read, err := s.read(ctx, space[n:])
+	filled = n + read
+	s.size += int64(filled)
 	if err == nil && s.size < s.want {
 		return filled, true, nil // so it was told
 	}
@@ -41,11 +56,11 @@ func (s *source) fill(ctx context.Context, buffer []byte) (filled []byte, more b
 		s.ahead = append(s.ahead, one[:read]...)
 	}
 	if err != nil && err != io.EOF { //nolint:errorlint // what wraps EOF is no end
-		return nil, false, err
+		return 0, false, err
 	}
 	more = len(s.ahead) > 0
 	if s.want >= 0 && (!more && s.size != s.want || more && s.size >= s.want) {
-		return nil, false, fmt.Errorf("the body has another length than the %d bytes that were told", s.want)
+		return 0, false, fmt.Errorf("the body has another length than the %d bytes that were told", s.want)
 	}
 	return filled, more, nil
 }

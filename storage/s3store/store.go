@@ -163,6 +163,6 @@ func (s *Store) remove(ctx context.Context, fullKey string) error {
 }
 
 // transferTimeout bounds a request that carries bytes of a copy.
-func (s *Store) transferTimeout(data []byte) time.Duration {
-	return s.timeout + time.Duration(len(data)>>16)*time.Second
+func (s *Store) transferTimeout(sizeBytes int64) time.Duration {
+	return s.timeout + time.Duration(sizeBytes>>16)*time.Second
 }

@@ -16,6 +16,8 @@ func urlTests() []namedTest {
 	return []namedTest{
 		{"the url serves the copy", testServed},
 		{"the url serves the stored headers", testServedHeader},
+		{"the url serves file names that are no ASCII", testServedFileName},
+		{"the url serves standard headers up to their bounds", testServedLongHeader},
 		{"the url serves Last-Modified of the origin", testServedLastModified},
 		{"a copy without Content-Type is served as bytes", testServedType},
 		{"the url serves ranges", testServedRange},
@@ -58,6 +60,57 @@ func testServedHeader(t *testing.T, f *fixture) {
 			}
 			if response.ContentLength != size || method == http.MethodGet && !bytes.Equal(body, data) {
 				t.Errorf("%s gave %d bytes, and length %d, want the %d as stored", method, len(body), response.ContentLength, size)
+			}
+		}
+	}
+}
+
+// testServedFileName has an origin send a name in UTF-8 in the forms that there
+// are, which no storage can be asked to keep.
+func testServedFileName(t *testing.T, f *fixture) {
+	const want = "attachment; filename=gr__e.zip; filename*=UTF-8''gr%C3%B6%C3%9Fe.zip"
+	for _, size := range []int64{10, f.partBytes + 1} {
+		for i, value := range []string{`attachment; filename="größe.zip"`, `attachment; filename=größe.zip`, `attachment; filename="x"; filename*=UTF-8''größe.zip`} {
+			key := object(t, fmt.Sprintf("https://origin.example/%d/%d", size, i)).StorageKey("0")
+			data := content(1, size)
+			f.mustPut(t, key, data, storage.PutOptions{Header: http.Header{
+				"Content-Disposition": {value}, "Content-Type": {`text/plain; charset=utf-8; name="größe"`},
+			}})
+			header := f.wantCopy(t, key, data).Header
+			response, _ := f.fetch(t, key, http.MethodGet, nil)
+			for from, header := range map[string]http.Header{"Stat": header, "GET": response.Header} {
+				if got := header.Get("Content-Disposition"); got != want {
+					t.Errorf("%s: %s gave %q, want %q", value, from, got, want)
+				}
+				if got := header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
+					t.Errorf("%s gave Content-Type %q", from, got)
+				}
+			}
+		}
+	}
+}
+
+// testServedLongHeader puts values of the bounds of storage.KeptHeader, and beyond.
+func testServedLongHeader(t *testing.T, f *fixture) {
+	longest := strings.Repeat("d", storage.MaxStandardValueBytes)
+	rest := strings.Repeat("c", storage.MaxStandardBytes-len("Content-TypeContent-DispositionCache-Control")-len(storage.DefaultContentType)-len(longest))
+	for _, size := range []int64{10, f.partBytes + 1} {
+		for name, c := range map[string]struct{ disposition, cacheControl, wantDisposition, wantCacheControl string }{
+			"at the bounds":              {longest, rest, longest, rest},
+			"one byte too long together": {longest, rest + "c", longest, ""},
+			"one byte too long":          {longest + "d", rest, "", rest},
+		} {
+			key := object(t, fmt.Sprintf("https://origin.example/%d/%x", size, name)).StorageKey("0")
+			data := content(1, size)
+			f.mustPut(t, key, data, storage.PutOptions{Header: http.Header{"Content-Disposition": {c.disposition}, "Cache-Control": {c.cacheControl}}})
+			header := f.wantCopy(t, key, data).Header
+			response, _ := f.fetch(t, key, http.MethodGet, nil)
+			for from, header := range map[string]http.Header{"Stat": header, "GET": response.Header} {
+				disposition, cacheControl := header.Get("Content-Disposition"), header.Get("Cache-Control")
+				if disposition != c.wantDisposition || cacheControl != c.wantCacheControl {
+					t.Errorf("%s, %d bytes: %s gave headers of %d and %d bytes, want %d and %d", name, size, from,
+						len(disposition), len(cacheControl), len(c.wantDisposition), len(c.wantCacheControl))
+				}
 			}
 		}
 	}
