@@ -112,15 +112,15 @@ type Response struct {
 // Get asks the origin for obj and follows its redirects, under the rules. The
 // request and the body live until ctx ends. Errors are *cloudmirror.Failure.
 func (c *Client) Get(ctx context.Context, rules Rules, obj cloudmirror.Object) (*Response, error) {
-	e := exchange{client: c, rules: rules, object: obj}
+	e := exchange{client: c, rules: rules, object: obj, trail: new(trail)}
 	s, err := e.open(ctx, nil)
 	if err != nil {
-		return nil, err
+		return nil, e.hide(err)
 	}
 	body, failure := newBody(ctx, e, s)
 	if failure != nil {
 		s.close()
-		return nil, failure
+		return nil, e.hide(failure)
 	}
 	return &Response{
 		Header:    s.response.Header,

@@ -17,6 +17,7 @@ type exchange struct {
 	client *Client
 	rules  Rules
 	object cloudmirror.Object
+	trail  *trail // of all hops, whatever connection asks for them
 
 	ownConnections bool // HTTP/1.1: requests that run at once have a connection each
 }
@@ -53,6 +54,7 @@ func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
 	hop := e.object
 	visited := []cloudmirror.Object{hop}
 	for {
+		e.trail.add(hop)
 		s, err := e.send(ctx, transport, hop, r)
 		if err != nil {
 			return nil, hopFailure(err, len(visited) > 1)
@@ -98,7 +100,7 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 	if err != nil { // a canonical URL is understood by every parser
 		return nil, &cloudmirror.Failure{
 			Code: cloudmirror.CodeInvalidURL, Message: "the URL cannot be asked for", Permanent: true,
-			Err: fmt.Errorf("parse a canonical URL: %w", withoutQuery(err, hop)),
+			Err: fmt.Errorf("parse a canonical URL: %w", err),
 		}
 	}
 	requestContext, cancel := context.WithCancelCause(ctx)
