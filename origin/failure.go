@@ -61,9 +61,17 @@ func objectChanged(cause error, obj cloudmirror.Object) *cloudmirror.Failure {
 	}
 }
 
-// redacted returns a URL without what may be a secret in it: its query.
+// maxShownBytes is how much of a URL an error repeats.
+const maxShownBytes = 512
+
+// redacted returns a URL without what may be a secret in it, its query, and without
+// what is beyond maxShownBytes.
 func redacted(url string) string {
-	if path, _, found := strings.Cut(url, "?"); found {
+	path, _, found := strings.Cut(url, "?")
+	if len(path) > maxShownBytes {
+		return path[:maxShownBytes] + "…"
+	}
+	if found {
 		return path + "?…"
 	}
 	return url
