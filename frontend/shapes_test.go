@@ -1,6 +1,7 @@
 package frontend_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -60,8 +61,8 @@ func TestAPanicIsAnErrorOfOurs(t *testing.T) {
 		t.Errorf("the log has %v", lines)
 	}
 	defer func() {
-		if cause := recover(); cause != http.ErrAbortHandler {
-			t.Errorf("an answer that had begun ended with %v, want an aborted connection", cause)
+		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
+			t.Errorf("an answer that had begun ended with %v, want an aborted connection", err)
 		}
 	}()
 	w.do(httptest.NewRequest(http.MethodGet, "/readyz", nil))

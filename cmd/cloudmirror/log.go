@@ -72,13 +72,11 @@ func (c boundedCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 func bounded(fields []zapcore.Field) []zapcore.Field {
 	cutFields := make([]zapcore.Field, len(fields))
 	for i, f := range fields {
-		switch f.Type {
-		case zapcore.StringType:
+		if f.Type == zapcore.StringType {
 			f.String = cut(f.String)
-		case zapcore.ErrorType:
-			if err, ok := f.Interface.(error); ok {
-				f = zap.String(f.Key, cut(err.Error()))
-			}
+		}
+		if err, ok := f.Interface.(error); ok && f.Type == zapcore.ErrorType {
+			f = zap.String(f.Key, cut(err.Error()))
 		}
 		cutFields[i] = f
 	}
