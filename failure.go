@@ -19,6 +19,7 @@ const (
 	CodeTooManyRedirects   Code = "TooManyRedirects"   // more hops than allowed
 	CodeOriginUnreachable  Code = "OriginUnreachable"  // no connection, or it broke
 	CodeOriginTimeout      Code = "OriginTimeout"      // connected, but too slow
+	CodeOriginMalformed    Code = "OriginMalformed"    // the answer is no valid HTTP
 	CodeOriginTruncated    Code = "OriginTruncated"    // the body ended early or ran over
 	CodeDigestMismatch     Code = "DigestMismatch"     // the body is not what the origin's digest says
 	CodeObjectChanged      Code = "ObjectChanged"      // the object changed while it was read

@@ -154,8 +154,23 @@ func (o Object) Origin() string {
 	return o.url[:len(scheme)+len("://")+len(host)]
 }
 
-// String returns the URL for logs: without its query, which may hold a signature.
+// maxShownBytes is how much of a URL logs and errors repeat: anyone may ask for
+// URLs of MaxURLBytes.
+const maxShownBytes = 512
+
+// String returns the URL for logs: without its query, which may hold a signature,
+// and without what is beyond 512 bytes. Then the length and the hash tell which URL
+// it is.
 func (o Object) String() string {
+	shown := o.WithoutQuery()
+	if len(shown) <= maxShownBytes {
+		return shown
+	}
+	return fmt.Sprintf("%s… (%d bytes, hash %s)", shown[:maxShownBytes], len(o.url), o.hash)
+}
+
+// WithoutQuery returns the URL with an ellipsis in the place of its query.
+func (o Object) WithoutQuery() string {
 	if path, _, found := strings.Cut(o.url, "?"); found {
 		return path + "?…"
 	}

@@ -330,3 +330,21 @@ func TestOriginOfAnObject(t *testing.T) {
 		}
 	}
 }
+
+// Logs have no query, and of a long URL its hash instead of its end.
+func TestObjectsInLogs(t *testing.T) {
+	long := "https://example.com/" + strings.Repeat("a", 8000)
+	for url, want := range map[string]string{
+		"https://example.com/a":        "https://example.com/a",
+		"https://example.com/a?secret": "https://example.com/a?…",
+		long + "?secret":               long[:512] + "… (8027 bytes, hash " + fmt.Sprintf("%x", sha256.Sum256([]byte(long+"?secret"))) + ")",
+	} {
+		o, err := cloudmirror.ParseObject(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.String(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

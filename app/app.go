@@ -23,6 +23,7 @@ type Options struct {
 	Config  *config.Config
 	Role    config.Role
 	Logger  *zap.Logger
+	Audit   *zap.Logger // of what operators do; nil: Logger
 	Version string
 }
 
@@ -31,6 +32,7 @@ type App struct {
 	config   *config.Config
 	role     config.Role
 	logger   *zap.Logger
+	audit    *zap.Logger // nil: logger
 	registry *prometheus.Registry
 
 	parts    *parts
@@ -57,7 +59,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if err := o.Config.Check(o.Role); err != nil {
 		return nil, err
 	}
-	a := &App{config: o.Config, role: o.Role, logger: o.Logger, registry: prometheus.NewRegistry()}
+	a := &App{config: o.Config, role: o.Role, logger: o.Logger, audit: o.Audit, registry: prometheus.NewRegistry()}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
 	if a.parts, err = a.newParts(ctx); err != nil {

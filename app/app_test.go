@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"cloudmirror"
 	"cloudmirror/app"
@@ -226,6 +228,43 @@ func TestTheAdminToken(t *testing.T) {
 			t.Errorf("the token is %q after %q", text, first)
 		}
 		first = string(text)
+	}
+}
+
+// Who turns the log down still learns what operators did.
+func TestTheAuditIsNotTurnedDown(t *testing.T) {
+	core, audited := observer.New(zap.InfoLevel)
+	c := load(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a, err := app.New(ctx, app.Options{
+		Config: c, Role: config.RoleServe, Logger: zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)), Audit: zap.New(core),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	token, err := os.ReadFile(filepath.Join(c.DataDir, "admin-token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, "http://"+a.Addresses()[0].String()+"/v1/purge/s3/us-east-1/https://origin.test/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusNoContent || audited.FilterMessage("purge").Len() != 1 {
+		t.Errorf("status %d; the audit has %v", response.StatusCode, audited.All())
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("stop: %v", err)
 	}
 }
 

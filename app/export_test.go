@@ -2,3 +2,6 @@ package app
 
 // NewHTTPServer is for tests, which reach it through connections of their own.
 var NewHTTPServer = newHTTPServer
+
+// StateOf is what /readyz shows of an error.
+var StateOf = stateOf

@@ -93,11 +93,19 @@ func (h *health) note(name string, err error) {
 	}
 }
 
+// maxStateBytes bounds what strangers get to see of an error: a part may have sent
+// it.
+const maxStateBytes = 512
+
 func stateOf(err error) string {
 	if err == nil {
 		return "ok"
 	}
-	return strings.ReplaceAll(err.Error(), "\n", " ")
+	state := strings.ReplaceAll(err.Error(), "\n", " ")
+	if len(state) > maxStateBytes {
+		return state[:maxStateBytes] + "…"
+	}
+	return state
 }
 
 // serveLive answers /healthz: the process lives.

@@ -69,7 +69,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		Metrics:    a.metricsHandler(),
 		MaxWaiters: a.config.Limits.Waiters, MaxWaitersPerClient: a.config.Limits.WaitersPerClient,
 		TrustedProxies: a.config.TrustedProxies,
-		Objects:        a.parts.objects, Registerer: a.registry, Logger: a.logger,
+		Objects:        a.parts.objects, Registerer: a.registry, Logger: a.logger, Audit: a.audit,
 	})
 }
 

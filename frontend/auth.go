@@ -67,13 +67,30 @@ func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
 	}
 	token, valid := f.bearer(r)
 	if !valid {
+		f.noteUnauthorized(r)
 		return who, refuse(unauthorized(r.Header["Authorization"] != nil))
 	}
 	return operator{address: f.proxies.client(r).String(), fingerprint: token.fingerprint()}, nil
 }
 
+// noteUnauthorized counts a request without a valid token and, at most once in
+// logEvery, logs the wrong ones: how many came since the last line, and
+// the address of the latest. The tokens themselves are nowhere.
+func (f *Frontend) noteUnauthorized(r *http.Request) {
+	if r.Header["Authorization"] == nil {
+		f.metrics.tokenMissing.Inc()
+		return
+	}
+	f.metrics.tokenWrong.Inc()
+	f.wrongTokens.Add(1)
+	f.suspicions.Do(func() {
+		f.auditLog.Warn("requests with wrong admin tokens",
+			zap.Int64("count", f.wrongTokens.Swap(0)), zap.Stringer("latest", f.proxies.client(r)))
+	})
+}
+
 // audit logs what an operator did, and the error if it did not succeed.
 func (f *Frontend) audit(who operator, did string, err error, fields ...zap.Field) {
-	f.logger.Info(did, append(fields,
+	f.auditLog.Info(did, append(fields,
 		zap.String("operator", who.address), zap.String("token", who.fingerprint), zap.Error(err))...)
 }

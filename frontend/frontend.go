@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -23,9 +24,9 @@ import (
 // DefaultMaxWaiters is the bound of waiting requests if Options name none.
 const DefaultMaxWaiters = 20_000
 
-// unavailableLogEvery is how often, at most, it is logged that a part of ours is
-// unavailable. Each request says so at the debug level.
-const unavailableLogEvery = 10 * time.Second
+// logEvery is how often, at most, it is logged that a part of ours is unavailable,
+// of which each request tells at the debug level, or that a token was wrong.
+const logEvery = 10 * time.Second
 
 // engine is what the front end needs of a *mirror.Mirror.
 type engine interface {
@@ -63,6 +64,9 @@ type Options struct {
 
 	Registerer prometheus.Registerer // nil: metrics are not exported
 	Logger     *zap.Logger           // nil: no logs
+	// Audit logs what operators do and which tokens are wrong; its level should let
+	// all of it through. Nil: Logger does.
+	Audit *zap.Logger
 }
 
 // A Frontend answers HTTP requests. It is safe for concurrent use.
@@ -78,6 +82,10 @@ type Frontend struct {
 	started    time.Time
 	logger     *zap.Logger
 	complaints rate.Sometimes
+
+	auditLog    *zap.Logger
+	suspicions  rate.Sometimes
+	wrongTokens atomic.Int64 // not logged yet
 
 	routes  []route
 	echo    *echo.Echo
@@ -104,12 +112,15 @@ func New(o Options) (*Frontend, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
+	if o.Audit == nil {
+		o.Audit = o.Logger
+	}
 	if o.MaxWaiters <= 0 {
 		o.MaxWaiters = DefaultMaxWaiters
 	}
 	f := &Frontend{
 		engine: o.Mirror, known: newKnownTargets(), tokens: o.Tokens, publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
-		started: time.Now(), logger: o.Logger, complaints: rate.Sometimes{Interval: unavailableLogEvery},
+		started: time.Now(), logger: o.Logger, auditLog: o.Audit, complaints: rate.Sometimes{Interval: logEvery}, suspicions: rate.Sometimes{Interval: logEvery},
 		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(),
 		proxies: o.TrustedProxies, waiters: newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies),
 	}

@@ -80,7 +80,7 @@ func (j *job) failed(w mirror.Want, code cloudmirror.Code, message string) {
 	j.failing++
 	if len(j.failures) < maxJobFailures {
 		j.failures = append(j.failures, jobFailure{
-			URL: w.Object.String(), Region: w.Backend.Region, Code: code, Message: sentence(message),
+			URL: w.Object.WithoutQuery(), Region: w.Backend.Region, Code: code, Message: sentence(message),
 		})
 	}
 }

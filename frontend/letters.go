@@ -106,11 +106,11 @@ func describeLetter(l queue.Letter, full bool) letterBody {
 		body.Body = l.Body
 	}
 	if l.Malformed != nil {
-		body.Malformed = l.Malformed.Error()
+		body.Malformed = cut(l.Malformed.Error(), maxMessageBytes)
 		return body
 	}
 	body.Job = &letterJob{
-		ID: l.Job.ID, URL: l.Job.Object.String(), Hash: l.Job.Object.Hash(), Generation: l.Job.Generation,
+		ID: l.Job.ID, URL: l.Job.Object.WithoutQuery(), Hash: l.Job.Object.Hash(), Generation: l.Job.Generation,
 		Tries: l.Job.Tries, Redriven: l.Job.Redriven, SentAt: timestamp(l.Job.SentAt),
 	}
 	if full {

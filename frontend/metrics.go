@@ -42,6 +42,8 @@ func buckets() []float64 {
 type metrics struct {
 	unknown   tally // requests that name no backend
 	durations [outcomes]prometheus.Observer
+
+	tokenMissing, tokenWrong prometheus.Counter // requests that need a token
 }
 
 func newMetrics(registerer prometheus.Registerer, backends []*backend, waiters *atomic.Int64) (*metrics, error) {
@@ -54,10 +56,15 @@ func newMetrics(registerer prometheus.Registerer, backends []*backend, waiters *
 	for o := range outcomes {
 		m.durations[o] = duration.WithLabelValues(o.String())
 	}
+	unauthorized := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "cloudmirror_unauthorized_total",
+		Help: "Requests that were not authorized, by the reason: the admin token is missing, or it is wrong.",
+	}, []string{"reason"})
+	m.tokenMissing, m.tokenWrong = unauthorized.WithLabelValues("missing"), unauthorized.WithLabelValues("wrong")
 	if registerer == nil {
 		return m, nil
 	}
-	collectors := []prometheus.Collector{duration, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	collectors := []prometheus.Collector{duration, unauthorized, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "cloudmirror_waiters",
 		Help: "Requests that wait for copies now.",
 	}, func() float64 { return float64(waiters.Load()) })}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -16,6 +17,10 @@ const (
 	redriveSuffix = "/redrive"
 	dropSuffix    = "/drop"
 )
+
+// maxLetterIDBytes bounds the ids that answers and logs repeat. Those of queues
+// have 36.
+const maxLetterIDBytes = 128
 
 // maxAuditedIDs is how many letters one line of the log names.
 const maxAuditedIDs = 100
@@ -68,6 +73,9 @@ func (f *Frontend) handleLetters(r *http.Request, suffix, did string, do handlin
 	}
 	if asked.All == (len(asked.IDs) > 0) || len(asked.IDs) > queue.MaxLetters {
 		return invalidRequest(fmt.Errorf("the body must have either all, or 1 to %d ids", queue.MaxLetters))
+	}
+	if i := slices.IndexFunc(asked.IDs, func(id string) bool { return len(id) > maxLetterIDBytes }); i >= 0 {
+		return invalidRequest(fmt.Errorf("ids[%d] has %d bytes, at most %d are allowed", i, len(asked.IDs[i]), maxLetterIDBytes))
 	}
 	handled, err := do(b.letters, r.Context(), queue.Choice{IDs: asked.IDs, All: asked.All})
 	body := f.sortHandled(b, handled)

@@ -64,6 +64,11 @@ func (f *Frontend) answering(decide func(*http.Request) answer) http.HandlerFunc
 // serve is where every request comes in.
 func (f *Frontend) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Request-Id"] = []string{f.ids.of(r)}
+	defer func() {
+		if cause := recover(); cause != nil {
+			f.answerPanic(w, r, cause)
+		}
+	}()
 	if r.ContentLength != 0 {
 		// A server without a limit would wait for a body for ever, also for one
 		// that nobody reads. An error says that the connection has no deadlines.

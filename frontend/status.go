@@ -62,9 +62,11 @@ func (f *Frontend) status(r *http.Request) answer {
 			body.Location = link.URL // without it the rest is still true
 		}
 	}
-	if body.Error != nil {
+	if body.Error != nil && r.Header["Authorization"] != nil {
 		if _, valid := f.bearer(r); valid {
 			body.Error.Cause = view.Entry.Failure.Cause
+		} else {
+			f.noteUnauthorized(r) // whether there is a cause tells which tokens are right
 		}
 	}
 	return okJSON(body)

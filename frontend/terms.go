@@ -68,10 +68,4 @@ func parseWait(value string) (time.Duration, bool) {
 }
 
 // clip shortens what a client sent to what an error message may repeat.
-func clip(value string) string {
-	const enough = 32
-	if len(value) > enough {
-		return value[:enough] + "…"
-	}
-	return value
-}
+func clip(value string) string { return cut(value, 32) }

@@ -196,10 +196,23 @@ func kebab(code cloudmirror.Code) string {
 
 func isUpperAt(code cloudmirror.Code, i int) bool { return 'A' <= code[i] && code[i] <= 'Z' }
 
-// sentence makes one of an error's text: with a capital letter and a full stop.
+// maxMessageBytes bounds the messages of errors: some repeat what a client sent.
+const maxMessageBytes = 512
+
+// sentence makes one of an error's text: with a capital letter and a full stop, of
+// maxMessageBytes at most.
 func sentence(text string) string {
 	if text == "" {
 		return text
 	}
+	text = cut(text, maxMessageBytes)
 	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+}
+
+// cut shortens a text to so many bytes, and an ellipsis.
+func cut(text string, most int) string {
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
 }

@@ -60,12 +60,12 @@ func (b *body) Read(p []byte) (int, error) {
 	for b.end == nil {
 		if b.broken != nil {
 			if failure := b.resume(); failure != nil {
-				b.end = b.exchange.conceal(failure)
+				b.end = b.exchange.hide(failure)
 				break
 			}
 		}
 		n, err := b.read(p)
-		if b.end = b.exchange.conceal(b.count(p[:n], err)); b.end != nil && !isEnd(b.end) {
+		if b.end = b.exchange.hide(b.count(p[:n], err)); b.end != nil && !isEnd(b.end) {
 			break
 		}
 		if n > 0 || len(p) == 0 {

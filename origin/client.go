@@ -113,15 +113,15 @@ type Response struct {
 // request and the body live until ctx ends. Errors are *cloudmirror.Failure, or
 // what Rules.Enter returned.
 func (c *Client) Get(ctx context.Context, rules Rules, obj cloudmirror.Object) (*Response, error) {
-	e := exchange{client: c, rules: rules, asked: obj, object: obj}
+	e := exchange{client: c, rules: rules, asked: obj, object: obj, trail: new(trail)}
 	s, err := e.open(ctx, nil)
 	if err != nil {
-		return nil, e.conceal(err)
+		return nil, e.hide(err)
 	}
 	body, failure := newBody(ctx, e, s)
 	if failure != nil {
 		s.close()
-		return nil, e.conceal(failure)
+		return nil, e.hide(failure)
 	}
 	return &Response{
 		Header:    s.response.Header,

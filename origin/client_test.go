@@ -1,8 +1,6 @@
 package origin_test
 
 import (
-	"bufio"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -46,38 +44,6 @@ func TestSlowNameServerIsUnreachableOrigin(t *testing.T) {
 	_, _, err := fetch(t, c, anywhere(t), object(t, "http://name.test/"))
 	close(done)
 	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable})
-}
-
-// net/http quotes the beginning of an answer that it does not understand, and an
-// origin may begin with what it was asked.
-func TestFailureQuotesNoQueryThatTheOriginRepeats(t *testing.T) {
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	answered := make(chan error, 1)
-	go func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			answered <- err
-			return
-		}
-		defer conn.Close()
-		request, err := http.ReadRequest(bufio.NewReader(conn))
-		if err == nil {
-			_, err = fmt.Fprintf(conn, "%s\r\n\r\n", request.RequestURI)
-		}
-		answered <- err
-	}()
-	_, _, err = fetch(t, newClient(t, origin.Options{}), anywhere(t), object(t, "http://"+listener.Addr().String()+"/a?key=secret"))
-	if err := listener.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := <-answered; err != nil {
-		t.Fatal(err)
-	}
-	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable})
-	wantNoSecret(t, err, "secret")
 }
 
 func TestNumberOfTransportsIsBounded(t *testing.T) {

@@ -18,6 +18,7 @@ type exchange struct {
 	rules  Rules
 	asked  cloudmirror.Object // by the caller: its origin gets the service's headers
 	object cloudmirror.Object // where requests begin: asked, or where its redirects led
+	trail  *trail             // of all hops, whatever connection asks for them
 
 	ownConnections bool // HTTP/1.1: requests that run at once have a connection each
 }
@@ -59,6 +60,7 @@ func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
 	hop := e.object
 	visited := []cloudmirror.Object{hop}
 	for {
+		e.trail.add(hop)
 		s, err := e.send(ctx, transport, hop, r)
 		if err != nil {
 			return nil, hopFailure(err, len(visited) > 1)
@@ -129,7 +131,7 @@ func (e exchange) send(ctx context.Context, transport *http.Transport, hop cloud
 	if err != nil { // a canonical URL is understood by every parser
 		return nil, &cloudmirror.Failure{
 			Code: cloudmirror.CodeInvalidURL, Message: "the URL cannot be asked for", Permanent: true,
-			Err: fmt.Errorf("parse a canonical URL: %w", withoutQuery(err, hop)),
+			Err: fmt.Errorf("parse a canonical URL: %w", err),
 		}
 	}
 	leave, err := e.rules.enter(ctx, hop)

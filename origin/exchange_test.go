@@ -16,7 +16,7 @@ func TestHeadersBelongToSchemeHostAndPort(t *testing.T) {
 		}
 		return o
 	}
-	e := exchange{client: New(Options{}), asked: parse("https://a.test/x"), rules: Rules{Headers: map[string]string{"Authorization": "secret"}}}
+	e := exchange{client: New(Options{}), trail: new(trail), asked: parse("https://a.test/x"), rules: Rules{Headers: map[string]string{"Authorization": "secret"}}}
 	for url, want := range map[string]string{
 		"https://a.test/y?z": "secret", "https://A.test:443/": "secret",
 		"http://a.test/x": "", "https://a.test:8443/x": "", "https://b.a.test/x": "", "https://a.test.b.test/x": "", "http://a.test:443/x": "",

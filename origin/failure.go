@@ -23,11 +23,12 @@ func notAllowed(message string, cause error) *cloudmirror.Failure {
 // transportFailure says what an error of the transport or of a body means for
 // the copy of obj. The context is the one of the caller, who may have given up.
 func transportFailure(ctx context.Context, err error, obj cloudmirror.Object) *cloudmirror.Failure {
-	f := &cloudmirror.Failure{Origin: obj.Origin(), Err: withoutQuery(fmt.Errorf("get %s: %w", redacted(obj.URL()), err), obj)}
+	f := &cloudmirror.Failure{Origin: obj.Origin(), Err: fmt.Errorf("get %s: %w", redacted(obj.URL()), err)}
 	var timeout net.Error
 	_, isDial := errors.AsType[*dialError](err)
 	_, isForbidden := errors.AsType[*forbiddenError](err)
 	_, isCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	malformed, isMalformed := malformationOf(err)
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		f.Code, f.Message = cloudmirror.CodeOriginTimeout, "the origin took longer than a copy may take"
@@ -41,6 +42,8 @@ func transportFailure(ctx context.Context, err error, obj cloudmirror.Object) *c
 		f.Code, f.Message, f.Permanent = cloudmirror.CodeOriginUnreachable, "the origin's certificate is not valid", true
 	case errors.Is(err, errIdle) || errors.As(err, &timeout) && timeout.Timeout():
 		f.Code, f.Message = cloudmirror.CodeOriginTimeout, "the origin is too slow"
+	case isMalformed:
+		f.Code, f.Message, f.Permanent = cloudmirror.CodeOriginMalformed, malformed.message, malformed.lasting
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		f.Code, f.Message = cloudmirror.CodeOriginTruncated, "the origin's answer ended early"
 	default:
@@ -54,35 +57,24 @@ func transportFailure(ctx context.Context, err error, obj cloudmirror.Object) *c
 func objectChanged(cause error, obj cloudmirror.Object) *cloudmirror.Failure {
 	return &cloudmirror.Failure{
 		Code: cloudmirror.CodeObjectChanged, Message: "the object changed while it was read",
-		Err: withoutQuery(fmt.Errorf("get %s: %w", redacted(obj.URL()), cause), obj),
+		Err: fmt.Errorf("get %s: %w", redacted(obj.URL()), cause),
 	}
 }
 
-// redacted returns a URL without what may be a secret in it: its query.
+// maxShownBytes is how much of a URL an error repeats.
+const maxShownBytes = 512
+
+// redacted returns a URL without what may be a secret in it, its query, and without
+// what is beyond maxShownBytes.
 func redacted(url string) string {
-	if path, _, found := strings.Cut(url, "?"); found {
+	path, _, found := strings.Cut(url, "?")
+	if len(path) > maxShownBytes {
+		return path[:maxShownBytes] + "…"
+	}
+	if found {
 		return path + "?…"
 	}
 	return url
-}
-
-// A redactedError reads like its cause, with a secret left out.
-type redactedError struct {
-	text  string
-	cause error
-}
-
-func (e *redactedError) Error() string { return e.text }
-func (e *redactedError) Unwrap() error { return e.cause }
-
-// withoutQuery returns err without obj's query in its text: origins repeat what
-// they were asked for in places that errors quote.
-func withoutQuery(err error, obj cloudmirror.Object) error {
-	_, query, _ := strings.Cut(obj.URL(), "?")
-	if query == "" || !strings.Contains(err.Error(), query) {
-		return err
-	}
-	return &redactedError{text: strings.ReplaceAll(err.Error(), query, "…"), cause: err}
 }
 
 // statusText names a status for people, also one that has no registered name.

@@ -58,7 +58,7 @@ func (b *span) read(p []byte) (int, error) {
 // ends the body if that cannot be.
 func (b *span) resume() *cloudmirror.Failure {
 	failure := transportFailure(b.ctx, cmp.Or(b.broken, errNotAsked), b.object())
-	if !b.ranges || !b.of.isSure {
+	if failure.Permanent || !b.ranges || !b.of.isSure {
 		return failure
 	}
 	if b.offset-b.progress >= minProgressBytes {
@@ -149,8 +149,7 @@ func (b *span) object() cloudmirror.Object {
 func (b *span) failure(code cloudmirror.Code, message string, cause error) *cloudmirror.Failure {
 	f := &cloudmirror.Failure{Code: code, Message: message}
 	if cause != nil {
-		obj := b.object()
-		f.Err = withoutQuery(fmt.Errorf("get %s: %w", redacted(obj.URL()), cause), obj)
+		f.Err = fmt.Errorf("get %s: %w", redacted(b.object().URL()), cause)
 	}
 	return f
 }

@@ -131,7 +131,7 @@ func (s *Sections) Verify(p []byte) error {
 		return nil
 	}
 	if err := b.verify(); !isEnd(err) {
-		return err
+		return b.exchange.hide(err)
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ type section struct {
 func (s *section) Read(p []byte) (int, error) {
 	for s.failed == nil {
 		if s.offset == s.until {
-			s.failed = s.readEnd()
+			s.failed = s.exchange.hide(s.readEnd())
 			break
 		}
 		if s.stream == nil || s.broken != nil {
@@ -203,7 +203,7 @@ func (s *section) Read(p []byte) (int, error) {
 				continue
 			}
 			if !s.sections.standBack(s.ctx, failure) {
-				s.failed = s.exchange.conceal(failure)
+				s.failed = s.exchange.hide(failure)
 				break
 			}
 			s.resumed = 0

@@ -68,7 +68,7 @@ func newDrippingBody(t *testing.T, o Options, d drip) *body {
 			Body: &dripping{drip: d, ctx: ctx},
 		}}
 	}
-	b, failure := newBody(t.Context(), exchange{client: New(o), object: object}, connect(t.Context(), 0, drippingBytes))
+	b, failure := newBody(t.Context(), exchange{client: New(o), object: object, trail: new(trail)}, connect(t.Context(), 0, drippingBytes))
 	if failure != nil {
 		t.Fatal(failure)
 	}

@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"cloudmirror/app"
 	"cloudmirror/cache/rediscache"
@@ -26,8 +22,13 @@ func (c *cli) serve(ctx context.Context, role config.Role, o config.Overrides) e
 		return configError{err}
 	}
 	tuneGC(role, c.environ)
-	logger := newLogger(loaded.Log, c.stderr)
+	logger, audit := newLoggers(loaded.Log, c.stderr)
 	defer func() { _ = logger.Sync() }() // terminals and pipes cannot be synced
+	restore, err := logForeign(logger)
+	if err != nil { // the level is one that there is
+		return err
+	}
+	defer restore()
 	rediscache.LogTo(logger)
 	for _, warning := range loaded.Warnings() {
 		logger.Warn(warning)
@@ -35,7 +36,7 @@ func (c *cli) serve(ctx context.Context, role config.Role, o config.Overrides) e
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	return app.Run(ctx, app.Options{
-		Config: loaded, Role: role, Logger: logger, Version: buildVersion().Version,
+		Config: loaded, Role: role, Logger: logger, Audit: audit, Version: buildVersion().Version,
 	})
 }
 
@@ -45,27 +46,4 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
-}
-
-func newLogger(o config.Log, w io.Writer) *zap.Logger {
-	var level zapcore.Level
-	switch o.Level {
-	case config.LogDebug:
-		level = zapcore.DebugLevel
-	case config.LogInfo:
-		level = zapcore.InfoLevel
-	case config.LogWarn:
-		level = zapcore.WarnLevel
-	case config.LogError:
-		level = zapcore.ErrorLevel
-	}
-	encoding := zap.NewProductionEncoderConfig()
-	encoding.EncodeTime = zapcore.ISO8601TimeEncoder
-	encoding.EncodeDuration = zapcore.StringDurationEncoder
-	encoder := zapcore.NewJSONEncoder(encoding)
-	if o.Format == config.LogConsole {
-		encoding.EncodeLevel = zapcore.CapitalLevelEncoder
-		encoder = zapcore.NewConsoleEncoder(encoding)
-	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
 }

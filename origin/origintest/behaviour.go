@@ -51,6 +51,11 @@ type Behaviour struct {
 	// LengthOff is added to the Content-Length. The body is not changed by it.
 	LengthOff int64
 
+	// Raw is all that is answered, byte for byte and valid HTTP or not; the
+	// connection is closed behind it. It needs HTTP/1. "": an answer as all this
+	// makes it.
+	Raw string
+
 	Chunked        bool // no Content-Length; the body ends with its last chunk
 	CloseDelimited bool // HTTP/1.0: the body ends with the connection
 	Gzip           bool // the object is a gzip file, with Content-Encoding: gzip

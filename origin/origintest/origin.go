@@ -118,6 +118,8 @@ func (o *Origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case b.Raw != "":
+		sendRaw(w, b.Raw)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	case r.Method == http.MethodHead && b.HeadStatus != 0 && b.HeadStatus != http.StatusOK:

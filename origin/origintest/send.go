@@ -103,3 +103,12 @@ func hijack(w http.ResponseWriter, b Behaviour, status int) (io.Writer, func()) 
 		_ = conn.Close()
 	}
 }
+
+func sendRaw(w http.ResponseWriter, answer string) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(fmt.Sprintf("origintest: a raw answer needs HTTP/1: %v", err))
+	}
+	_, _ = io.WriteString(conn, answer) // a client that does not read on knows enough
+	_ = conn.Close()
+}

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,7 @@ const (
 	awsSecret    = "planted-aws-secret-key"
 	tokenSecret  = "planted-admin-token-0123"
 	wrongSecret  = "planted-wrong-token-0123"
-	urlSecret    = "planted-signature"
+	urlSecret    = "planted-signature%2Fof+a%20url" // what origins repeat, they repeat in many forms
 	targetSecret = "planted-location-signature"
 	headerSecret = "planted-header-of-a-service"
 )
@@ -78,6 +79,14 @@ services:
 			seen = append(seen, "purge of "+path, d.must(http.MethodDelete, purge, http.Header{"Authorization": {"Bearer " + secret}}).body)
 		}
 	}
+	for path, answer := range echoes() {
+		d.origin.Set(path, origintest.Behaviour{Raw: answer})
+		o := d.origin.Object(t, path+"?sig="+urlSecret)
+		d.must(http.MethodGet, o.RedirectURL(d.frontends[0], cloudmirror.BackendID{Service: "e2e", Region: "eu-west-1"}), nil)
+		status := d.frontends[0] + "/v1/status/e2e/eu-west-1/" + o.Target()
+		cause := d.must(http.MethodGet, status, http.Header{"Authorization": {"Bearer " + tokenSecret}}).body
+		seen = append(seen, "status with a token of "+path, strings.ReplaceAll(cause, o.URL(), ""))
+	}
 	redis.Kill() // what follows fails
 	d.must(http.MethodGet, d.redirectURL(0, "/new?sig="+urlSecret), nil)
 	for _, path := range []string{"/metrics", "/v1/backends", "/readyz", "/status", "/openapi.json"} {
@@ -104,10 +113,34 @@ services:
 		}
 	}
 	for i := 0; i+1 < len(seen); i += 2 {
-		for _, secret := range []string{redisSecret, awsSecret, tokenSecret, wrongSecret, urlSecret, targetSecret, headerSecret} {
+		for _, secret := range []string{redisSecret, awsSecret, tokenSecret, wrongSecret, "planted-signature", "of+a", "of%20a", "of a%20", "of a url", targetSecret, headerSecret} {
 			if j := strings.Index(seen[i+1], secret); j >= 0 {
 				t.Errorf("%s shows %s: …%s…", seen[i], secret, seen[i+1][max(0, j-300):min(len(seen[i+1]), j+100)])
 			}
 		}
 	}
+}
+
+// echoes are answers that repeat the secret of their URL in all places that errors
+// quote, by path.
+func echoes() map[string]string {
+	decoded := "planted-signature/of a url"
+	answers := map[string]string{"/unasked": "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" + urlSecret}
+	for form, secret := range map[string]string{
+		"raw": urlSecret, "decoded": decoded, "query": url.QueryEscape(decoded), "path": url.PathEscape(decoded),
+		"lower": strings.ToLower(url.QueryEscape(decoded)), "twice": url.QueryEscape(urlSecret),
+	} {
+		for place, answer := range map[string]string{
+			"header": "HTTP/1.1 200 OK\r\n%s\r\n\r\n", "status": "HTTP/1.1 %s\r\n\r\n", "version": "%s 200 OK\r\n\r\n",
+			"length":   "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n",
+			"coding":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: %s\r\n\r\n",
+			"trailer":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n%s\r\n\r\n",
+			"location": "HTTP/1.1 302 Found\r\nLocation: /%s?status=404\r\n\r\n",
+			"hop":      "HTTP/1.1 302 Found\r\nLocation: /x?status=404&to=%%2F%s\r\n\r\n",
+			"host":     "HTTP/1.1 302 Found\r\nLocation: http://%s.invalid/\r\n\r\n",
+		} {
+			answers["/"+place+"-"+form] = fmt.Sprintf(answer, secret)
+		}
+	}
+	return answers
 }
