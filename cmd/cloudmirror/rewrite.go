@@ -24,7 +24,9 @@ func (c *cli) rewriteCommand() *cobra.Command {
 		Use:   "rewrite URL...",
 		Short: "Print the redirect URLs of origin URLs",
 		Long: `Print, for each origin URL, the URL under which clients get it through the mirror:
-<server>/v1/redirect/<service>/<region>/<unpadded base64url of the origin URL>.
+<server>/v1/redirect/<service>/<region>/<unpadded base64url of the origin URL>/<file name>.
+The file name has no meaning to the server: it is there for clients that name a
+download by its URL. It is left out where it would change what the URL means.
 No server is asked. With - the URLs are the lines of standard input.
 
 --decode goes back: from redirect URLs, in any of the forms that the server
@@ -71,10 +73,11 @@ func (c *cli) decode(raw string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	object, _, err := cloudmirror.ParseTarget(rest)
+	parsed, err := cloudmirror.ParseTarget(rest)
 	if err != nil {
 		return err
 	}
+	object := parsed.Object
 	if !asJSON {
 		return c.println(object.URL())
 	}
