@@ -136,7 +136,8 @@ func TestABadURLDoesNotKeepTheOthersFromTheirTurn(t *testing.T) {
 
 func TestDecodeRefusesWhatTheServerWould(t *testing.T) {
 	w := newWorld(t)
-	for _, raw := range []string{"", "!", "http://h/v1/redirect/s3", "http://h/v1/redirect/S3/r/" + fileTarget, "http://h/v1/redirect/s3/r/ZnRwOi8veA",
+	for _, raw := range []string{
+		"", "!", "http://h/v1/redirect/s3", "http://h/v1/redirect/S3/r/" + fileTarget, "http://h/v1/redirect/s3/r/ZnRwOi8veA",
 		fileTarget + "/", fileTarget + "/a/b", fileTarget + "?rev=1", otherTarget + "?rev=1&wait=5s", otherTarget + "?wait=5s&wait=5s",
 	} {
 		if got := w.run(t.Context(), "rewrite", "--decode", raw); got.status != exitFailed || got.stdout != "" {
