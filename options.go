@@ -31,8 +31,8 @@ func isOptionName(name string) bool {
 // query is neither. An error is an [*OptionError]: the query mixes the two, an
 // option is repeated, or something is not percent-encoded right.
 //
-// Only & separates. A semicolon is part of a name or value, as in the WHATWG URL
-// standard, and between two & is a parameter with an empty name.
+// Only & separates (WHATWG URL standard, application/x-www-form-urlencoded): a
+// semicolon is a part of a name or value. An empty parameter is no option.
 func splitQuery(query string) (options []Option, own string, err error) {
 	if query == "" {
 		return nil, "", nil

@@ -30,7 +30,7 @@ func TestTheOriginsQueryIsAPartOfTheObject(t *testing.T) {
 
 // An option that means nothing where it stands is never passed over.
 func TestReservedOptionsAreRefusedWhereTheyMeanNothing(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, withService(func(s *frontend.Service) { s.Mode = frontend.ModeRedirectNow }))
 	w.present()
 	purge := func(region string) string { return "DELETE /v1/purge/s3/" + region + "/" }
 	doors := map[string][]string{ // the options that mean nothing there
