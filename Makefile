@@ -63,7 +63,7 @@ demo: build ## shows a miss and a hit, with a small origin of its own
 
 .PHONY: deps
 deps: ## installs what the tests need; quick when it is there
-	@scripts/deps redis nginx haproxy moto '$(MOTO)'
+	@scripts/deps redis nginx haproxy clients moto '$(MOTO)'
 	@scripts/tool '$(VERSITYGW)' '$(GOTESTSUM)'
 
 .PHONY: test

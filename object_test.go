@@ -107,10 +107,14 @@ func checkTargets(t failer, o cloudmirror.Object) {
 		if strings.Contains(target, "+") && !strings.Contains(target, ":") && target != padded && target != strings.TrimRight(padded, "=") {
 			continue // QueryEscape writes a space so; canonical URLs have none
 		}
-		got, query, err := cloudmirror.ParseTarget(target)
-		if err != nil || got != o || query != "" {
-			t.Errorf("target %q is read as %q, query %q, %v", target, got.URL(), query, err)
+		got, err := cloudmirror.ParseTarget(target)
+		if err != nil || got.Object != o || got.Options != nil || got.Name != "" {
+			t.Errorf("target %q is read as %+v, %v", target, got, err)
 		}
+	}
+	got, err := cloudmirror.ParseTarget(o.NamedTarget() + "?wait=5s")
+	if err != nil || got.Object != o || len(got.Options) != 1 || strings.TrimSuffix(o.NamedTarget(), "/"+got.Name) != o.Target() {
+		t.Errorf("target %q is read as %+v, %v", o.NamedTarget(), got, err)
 	}
 }
 
@@ -198,7 +202,7 @@ func TestErrorsNeverRepeatTheURL(t *testing.T) {
 			t.Errorf("%q: %v", row[0], err)
 		}
 	}
-	if _, _, err := cloudmirror.ParseTarget("secret!"); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := cloudmirror.ParseTarget("secret!"); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("the error of a target is %v", err)
 	}
 }

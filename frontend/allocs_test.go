@@ -12,21 +12,23 @@ func TestAHitAllocatesNoMoreThanBareEcho(t *testing.T) {
 	w.present()
 	answer := httptest.NewRecorder()
 	w.frontend.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, redirectPath(""), nil))
-	echo := allocations(t, bareEcho(answer.Header(), answer.Body.String()))
+	echo := allocations(t, bareEcho(answer.Header(), answer.Body.String()), "")
 	for name, isNear := range map[string]bool{"cache": false, "near cache": true} {
 		w.near.isOn.Store(isNear)
-		got := allocations(t, w.frontend.Handler())
-		t.Logf("%s: %v allocations, bare Echo: %v", name, got, echo)
-		if got > echo {
-			t.Errorf("%s: %v allocations, bare Echo takes %v", name, got, echo)
+		for _, rest := range []string{"", "/tool-1.0.tar.gz", "/a-name-without-a-dot-that-is-longer-than-32-bytes", "?wait=5s", "/tool?wait=5s&fallback=n%6Fne"} {
+			got := allocations(t, w.frontend.Handler(), rest)
+			t.Logf("%s, %q: %v allocations, bare Echo: %v", name, rest, got, echo)
+			if got > echo {
+				t.Errorf("%s, %q: %v allocations, bare Echo takes %v", name, rest, got, echo)
+			}
 		}
 	}
 }
 
 // allocations counts those of one redirect, but for what every request takes.
-func allocations(t *testing.T, handler http.Handler) float64 {
+func allocations(t *testing.T, handler http.Handler, rest string) float64 {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodGet, redirectPath(""), nil)
+	r := httptest.NewRequest(http.MethodGet, redirectPath(rest), nil)
 	return testing.AllocsPerRun(1000, func() {
 		w := &sink{header: make(http.Header)}
 		handler.ServeHTTP(w, r)

@@ -8,3 +8,6 @@ func (f *Frontend) Routes() map[string][]string {
 	}
 	return routes
 }
+
+// KnownTargets returns how many targets are remembered.
+func (f *Frontend) KnownTargets() int { return f.known.Len() }

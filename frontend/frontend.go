@@ -73,7 +73,7 @@ type Options struct {
 type Frontend struct {
 	engine     engine
 	services   map[string]*service
-	known      *lru.Cache[string, *known]
+	known      *lru.Cache[knownKey, *known]
 	backends   []*backend // by name
 	tokens     []Token
 	publicURL  string

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -18,12 +19,44 @@ const (
 )
 
 // A known is what a raw request target was found to name: an object that the
-// rules of a backend's service allow. The rules do not change while a process
-// runs, so that it holds as long as it is remembered.
+// rules of a backend's service allow, and on which terms. The rules do not change
+// while a process runs, so that it holds as long as it is remembered.
 type known struct {
 	target
+	terms   terms
 	want    mirror.Want
 	address atomic.Pointer[address]
+}
+
+// A knownKey is under what a raw request target is remembered: the target without
+// the file name that may stand behind the object, for clients may write any.
+//
+// No two objects have one key. The key of a target without a name is the target.
+// That of a target with one is the key of `target without name`; if that is a
+// target in base64, ParseTarget finds the same object and options in both (see
+// [cloudmirror.SeparatesName]); if it is none, nothing is ever remembered under
+// the key, since learn adds only what ParseTarget agrees about.
+type knownKey struct {
+	path  string
+	query string // with its question mark: an empty one differs from none
+}
+
+// knownKeyOf returns the key of a raw request target, and whether a file name is
+// left out of it. It does not allocate.
+func knownKeyOf(raw string) (key knownKey, hasName bool) {
+	key.path = raw
+	if i := strings.IndexByte(raw, '?'); i >= 0 {
+		key.path, key.query = raw[:i], raw[i:]
+	}
+	rest, isRedirect := strings.CutPrefix(key.path, redirectPrefix)
+	_, rest, _ = strings.Cut(rest, "/") // the service
+	_, rest, _ = strings.Cut(rest, "/") // the region
+	encoded, name, found := strings.Cut(rest, "/")
+	hasName = isRedirect && found && cloudmirror.SeparatesName(encoded, name)
+	if hasName {
+		key.path = key.path[:len(key.path)-len(name)-len("/")]
+	}
+	return key, hasName
 }
 
 // An address is from where the copy of a generation is fetched, by any method.
@@ -33,8 +66,8 @@ type address struct {
 }
 
 // newKnownTargets returns an empty memory of targets.
-func newKnownTargets() *lru.Cache[string, *known] {
-	targets, err := lru.New[string, *known](maxKnownTargets)
+func newKnownTargets() *lru.Cache[knownKey, *known] {
+	targets, err := lru.New[knownKey, *known](maxKnownTargets)
 	if err != nil {
 		panic("frontend: " + err.Error()) // the size is a constant
 	}
@@ -47,19 +80,25 @@ func (f *Frontend) recall(r *http.Request) (*known, bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, false
 	}
-	return f.known.Get(r.RequestURI)
+	key, _ := knownKeyOf(r.RequestURI)
+	return f.known.Get(key)
 }
 
 // learn is findAllowed for redirects, and remembers what it finds. Only what is
 // allowed is remembered.
 func (f *Frontend) learn(r *http.Request) (k *known, refusal *answer) {
 	k = new(known)
-	if k.target, refusal = f.findAllowed(r, redirectPrefix); refusal != nil {
+	if k.target, refusal = f.findAllowed(r, redirectPrefix, optionWait, optionFallback); refusal != nil {
 		return k, refusal
 	}
+	var err error
+	if k.terms, err = termsOf(k.service, k.options); err != nil {
+		return k, refuse(invalidOption(err))
+	}
 	k.want = mirror.Want{Object: k.object, Backend: k.backend.id}.Keyed()
-	if r.RequestURI != "" && len(r.RequestURI) <= maxKnownTargetBytes {
-		f.known.Add(r.RequestURI, k)
+	key, hasName := knownKeyOf(r.RequestURI)
+	if r.RequestURI != "" && len(r.RequestURI) <= maxKnownTargetBytes && hasName == (k.name != "") {
+		f.known.Add(key, k)
 	}
 	return k, nil
 }

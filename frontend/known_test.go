@@ -1,11 +1,13 @@
 package frontend_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"cloudmirror"
+	"cloudmirror/frontend"
 	"cloudmirror/mirror"
 )
 
@@ -68,5 +70,64 @@ func TestRememberedTargetsAreThoseOfTheirBackend(t *testing.T) {
 				t.Errorf("%s: %+v", refused, got)
 			}
 		}
+	}
+}
+
+// A fleet whose clients write a file name each must not push out what is
+// remembered of other targets, and no name may lead to what another target is.
+func TestFileNamesAreNotRemembered(t *testing.T) {
+	w := newWorld(t, withService(func(s *frontend.Service) { s.Mode = frontend.ModeRedirectNow }))
+	ask := func(rest string) string {
+		t.Helper()
+		resp := w.do(httptest.NewRequest(http.MethodGet, "/v1/redirect/"+east.String()+"/"+rest, nil))
+		if resp.StatusCode != http.StatusFound {
+			return resp.Status
+		}
+		return resp.Header.Get("Location")
+	}
+	const url = "https://origin.test/abc" // three base64 digits over: some names make another URL of it
+	target := mustObject(url).Target()
+	if len(target)%4 != 3 {
+		t.Fatal("the target has no digits over")
+	}
+	for _, same := range []string{"/a.whl", "/b.whl", "/tool", "/a%2Fb.c", "", "/another+name.x"} {
+		if got := ask(target + same); got != url || w.frontend.KnownTargets() != 1 {
+			t.Errorf("%s: %s; %d targets are remembered, want 1", same, got, w.frontend.KnownTargets())
+		}
+	}
+	for range 2 { // not remembered, and then perhaps
+		for rest, want := range map[string]string{
+			target + "/YWFh":                        url + "?aaa",
+			target + "/":                            url + "?",
+			target + "?rev=1":                       url + "?rev=1",
+			target + "/a.whl?rev=1":                 url + "?rev=1",
+			target + "/b.whl?rev=2":                 url + "?rev=2",
+			target + "?":                            url,
+			target + "/a/b.whl":                     "400 Bad Request",
+			target + "/a.whl/":                      "400 Bad Request",
+			target + "/a.whl?wait=x":                "400 Bad Request",
+			url:                                     url,
+			url + "/a.whl":                          url + "/a.whl",
+			"https%3A%2F%2Forigin.test%2Fabc":       url,
+			"https%3A%2F%2Forigin.test%2Fabc/a.whl": url + "/a.whl",
+			"https%3A//origin.test/abc":             url,
+			"https%3A//origin.test/abc/a.whl":       url + "/a.whl",
+			"https%3A//origin.test/abc?rev=1":       url + "?rev=1",
+		} {
+			if got := ask(rest); got != want {
+				t.Errorf("%s leads to %s, want %s", rest, got, want)
+			}
+		}
+	}
+	before := w.frontend.KnownTargets()
+	for i := range 100 {
+		for _, query := range []string{"", "?wait=5s", "?rev=1"} {
+			ask(fmt.Sprintf("%s/name-%d.whl%s", target, i, query))
+		}
+		ask(fmt.Sprintf("%s/%%41name%d", target, i)) // not recalled, and not remembered either
+		w.do(httptest.NewRequest(http.MethodGet, fmt.Sprintf("http://mirror.test/v1/redirect/%s/%s/name-%d.whl", east, target, i), nil))
+	}
+	if got := w.frontend.KnownTargets(); got != before+1 { // that with ?wait=5s
+		t.Errorf("%d targets are remembered, %d were before", got, before)
 	}
 }

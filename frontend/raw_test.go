@@ -56,6 +56,14 @@ func TestRawTargets(t *testing.T) {
 		{"encoded", "GET " + base + good + " HTTP/1.1", 302, ""},
 		{"literal", "GET " + base + originURL + " HTTP/1.1", 302, ""},
 		{"literal, slashes merged", "GET " + base + "https:/origin.test/release/tool-1.0.tar.gz?signature=secret HTTP/1.1", 302, ""},
+		{"a file name", "GET " + base + good + "/tool-1.0.tar.gz HTTP/1.1", 302, ""},
+		{"a file name with all kinds of bytes", "GET " + base + good + "/%00%2F..;:@%3F*~+ HTTP/1.1", 302, ""},
+		{"a file name in the absolute form", "GET http://mirror.test" + base + good + "/tool HTTP/1.1", 302, ""},
+		{"a file name of 255 bytes", "GET " + base + good + "/" + strings.Repeat("-", 255) + " HTTP/1.1", 302, ""},
+		{"a file name of 256 bytes", "GET " + base + good + "/" + strings.Repeat("-", 256) + " HTTP/1.1", 400, "InvalidURL"},
+		{"an empty file name", "GET " + base + mustObject("https://origin.test/a").Target() + "/ HTTP/1.1", 400, "InvalidURL"},
+		{"a file name with a slash", "GET " + base + good + "/a/b HTTP/1.1", 400, "InvalidURL"},
+		{"an encoded slash separates nothing", "GET " + base + good + "%2Ftool-1.0.tar.gz HTTP/1.1", 400, "InvalidURL"},
 		{"absolute form", "GET http://mirror.test" + base + good + " HTTP/1.1", 302, ""},
 		{"absolute form, literal", "GET http://mirror.test" + base + originURL + " HTTP/1.1", 302, ""},
 		{"absolute form without a path", "GET http://mirror.test HTTP/1.1", 404, "NotFound"},
@@ -110,6 +118,8 @@ func FuzzTarget(f *testing.F) {
 	for _, seed := range []string{
 		"", "?", "!!", originURL, "https:/origin.test/a", mustObject(originURL).Target(), mustObject(originURL).Target() + "?wait=1s&fallback=none",
 		"https%3A%2F%2Forigin.test%2F%00", "https://origin.test@evil.test/", "https://evil.test#https://origin.test/", "https:///x", "//", "%zz", "aHR0cHM6Ly8",
+		mustObject(originURL).Target() + "/tool-1.0.tar.gz?wait=0", mustObject("https://origin.test/abc").Target() + "/YWFh", mustObject("https://origin.test/abc").Target() + "/",
+		mustObject("https://origin.test/abc").Target() + "?rev=1", "https%3A//origin.test/f.whl?rev=1", "https%3A//origin.test/f#x?rev=1", "https%3A//origin.test?@evil.test/",
 	} {
 		f.Add(seed)
 	}

@@ -54,15 +54,11 @@ func (f *Frontend) direct(r *http.Request, k *known, began time.Time) answer {
 	if f.loops(r.Header) {
 		return loopDetected()
 	}
-	terms, err := termsOf(k.service, k.query)
-	if err != nil {
-		return invalidOption(err)
-	}
 	if !k.backend.isReachable() {
-		return unreachable(terms, k.object)
+		return unreachable(k.terms, k.object)
 	}
-	view, cut, err := f.obtain(r, k.want, terms, began.Add(terms.wait))
-	return f.conclude(r, k, terms, view, cut, err)
+	view, cut, err := f.obtain(r, k.want, k.terms, began.Add(k.terms.wait))
+	return f.conclude(r, k, view, cut, err)
 }
 
 // obtain gets a copy within a client's terms, whose wait ends at end. If it ends
@@ -98,7 +94,8 @@ func isFinal(e cache.Entry) bool {
 }
 
 // conclude decides the answer by what the engine found.
-func (f *Frontend) conclude(r *http.Request, k *known, t terms, view mirror.View, cut cloudmirror.Code, err error) answer {
+func (f *Frontend) conclude(r *http.Request, k *known, view mirror.View, cut cloudmirror.Code, err error) answer {
+	t := k.terms
 	if r.Context().Err() != nil {
 		return gone(notYet(t, k.object, codeWaitTimeout))
 	}

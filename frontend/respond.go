@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -177,6 +178,14 @@ func invalidURL(err error) answer {
 
 func notAllowed() answer {
 	return problem(http.StatusForbidden, outcomeDenied, cloudmirror.CodeURLNotAllowed, "The URL is not allowed for this service.")
+}
+
+// invalidTarget refuses what ParseTarget does.
+func invalidTarget(err error) answer {
+	if _, isOption := errors.AsType[*cloudmirror.OptionError](err); isOption {
+		return invalidOption(err)
+	}
+	return invalidURL(err)
 }
 
 func invalidOption(err error) answer {

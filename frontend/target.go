@@ -15,7 +15,8 @@ type target struct {
 	service *service
 	backend *backend // nil: all regions of the service
 	object  cloudmirror.Object
-	query   string // the raw query that is addressed to us
+	options []cloudmirror.Option
+	name    string // behind the object's; without a meaning
 }
 
 // requestTarget returns the raw target of a request from the path on, as it came
@@ -38,8 +39,9 @@ func requestTarget(r *http.Request) string {
 }
 
 // find reads the target `<prefix>:service/:region/:url`. The names are looked up
-// as they are, undecoded. If it names nothing, the answer says why.
-func (f *Frontend) find(r *http.Request, prefix string) (t target, refusal *answer) {
+// as they are, undecoded. If it names nothing, or has other options than those,
+// the answer says why.
+func (f *Frontend) find(r *http.Request, prefix string, options ...string) (t target, refusal *answer) {
 	rest, found := strings.CutPrefix(requestTarget(r), prefix)
 	if !found {
 		return t, refuse(unknownRoute())
@@ -55,16 +57,20 @@ func (f *Frontend) find(r *http.Request, prefix string) (t target, refusal *answ
 	if t.backend = t.service.backends[region]; t.backend == nil && region != anyRegion {
 		return t, refuse(unknownBackend())
 	}
-	var err error
-	if t.object, t.query, err = cloudmirror.ParseTarget(rest); err != nil {
-		return t, refuse(invalidURL(err))
+	parsed, err := cloudmirror.ParseTarget(rest)
+	if err != nil {
+		return t, refuse(invalidTarget(err))
+	}
+	t.object, t.options, t.name = parsed.Object, parsed.Options, parsed.Name
+	if err := onlyOptions(t.options, options); err != nil {
+		return t, refuse(invalidOption(err))
 	}
 	return t, nil
 }
 
 // findAllowed is find for one backend, and an object that its service allows.
-func (f *Frontend) findAllowed(r *http.Request, prefix string) (t target, refusal *answer) {
-	t, refusal = f.find(r, prefix)
+func (f *Frontend) findAllowed(r *http.Request, prefix string, options ...string) (t target, refusal *answer) {
+	t, refusal = f.find(r, prefix, options...)
 	switch {
 	case refusal != nil:
 		return t, refusal

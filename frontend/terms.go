@@ -2,10 +2,12 @@ package frontend
 
 import (
 	"fmt"
-	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"cloudmirror"
 )
 
 // Terms are how a client wants to be answered.
@@ -15,21 +17,38 @@ type terms struct {
 	fallback Fallback
 }
 
-// termsOf reads the query that is addressed to us: a client may shorten the
-// service's wait and choose its fallback. Other keys are ignored. The error is
-// for the client: it names the value and what is allowed.
-func termsOf(s *service, query string) (terms, error) {
-	t := terms{wait: s.Wait, fallback: s.Fallback, now: s.Mode == ModeRedirectNow}
-	for query != "" {
-		var pair string
-		pair, query, _ = strings.Cut(query, "&")
-		key, value, _ := strings.Cut(pair, "=")
-		var err error
-		switch key {
-		case "wait":
-			err = t.shorten(value)
-		case "fallback":
-			err = t.fallBackTo(value)
+// The options of a redirect request.
+const (
+	optionWait     = "wait"
+	optionFallback = "fallback"
+)
+
+// onlyOptions reports the first option that is not among the allowed ones. No
+// option is ever passed over: a client that states one counts on it.
+func onlyOptions(options []cloudmirror.Option, allowed []string) error {
+	for _, o := range options {
+		switch {
+		case slices.Contains(allowed, o.Name):
+		case len(allowed) == 0:
+			return fmt.Errorf("the option %s has no meaning here, where no option is allowed", o.Name)
+		default:
+			return fmt.Errorf("the option %s has no meaning here; allowed are: %s", o.Name, strings.Join(allowed, ", "))
+		}
+	}
+	return nil
+}
+
+// termsOf reads the options of a redirect request: a client may shorten the
+// service's wait and choose its fallback. The error is for the client: it names
+// the value and what is allowed.
+func termsOf(s *service, options []cloudmirror.Option) (t terms, err error) {
+	t = terms{wait: s.Wait, fallback: s.Fallback, now: s.Mode == ModeRedirectNow}
+	for _, o := range options {
+		switch o.Name {
+		case optionWait:
+			err = t.shorten(o.Value)
+		case optionFallback:
+			err = t.fallBackTo(o.Value)
 		}
 		if err != nil {
 			return t, err
@@ -39,9 +58,8 @@ func termsOf(s *service, query string) (terms, error) {
 }
 
 func (t *terms) shorten(value string) error {
-	value, err := url.QueryUnescape(value)
 	wait, ok := parseWait(value)
-	if err != nil || !ok {
+	if !ok {
 		return fmt.Errorf("the option wait=%q is neither a duration like 5s or 1m30s nor a number of seconds, of 0 or more", clip(value))
 	}
 	t.wait = min(t.wait, wait)

@@ -151,7 +151,8 @@ func checkURL(t *testing.T, cells []string, out *tabwriter.Writer) {
 	}
 	got, host := noURL, "-"
 	for i, target := range targets {
-		o, _, err := cloudmirror.ParseTarget(target)
+		parsed, err := cloudmirror.ParseTarget(target)
+		o := parsed.Object
 		verdict, name := noURL, "-"
 		if err == nil {
 			u, err := url.Parse(o.URL())

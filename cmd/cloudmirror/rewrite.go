@@ -24,7 +24,9 @@ func (c *cli) rewriteCommand() *cobra.Command {
 		Use:   "rewrite URL...",
 		Short: "Print the redirect URLs of origin URLs",
 		Long: `Print, for each origin URL, the URL under which clients get it through the mirror:
-<server>/v1/redirect/<service>/<region>/<unpadded base64url of the origin URL>.
+<server>/v1/redirect/<service>/<region>/<base64url of the origin URL>/<file name>.
+The file name has no meaning to the server: it is for clients that name a download
+by its URL. It is left out where the whole would be read as another URL.
 No server is asked. With - the URLs are the lines of standard input.
 
 --decode goes back: from redirect URLs, in any of the forms that the server
@@ -32,7 +34,7 @@ understands, or from their last part alone, to origin URLs.`,
 		Example: `  cloudmirror rewrite https://example.com/file.tar.gz
   cloudmirror rewrite --server https://mirror.example.com --service s3 --region eu-west-1 https://example.com/file.tar.gz
   cloudmirror rewrite --json - < urls.txt
-  cloudmirror rewrite --decode http://127.0.0.1:8080/v1/redirect/s3/us-east-1/aHR0cHM6Ly9leGFtcGxlLmNvbS8`,
+  cloudmirror rewrite --decode http://127.0.0.1:8080/v1/redirect/s3/us-east-1/aHR0cHM6Ly9leGFtcGxlLmNvbS9hLmd6/a.gz`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			if decode {
@@ -71,10 +73,11 @@ func (c *cli) decode(raw string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	object, _, err := cloudmirror.ParseTarget(rest)
+	parsed, err := cloudmirror.ParseTarget(rest)
 	if err != nil {
 		return err
 	}
+	object := parsed.Object
 	if !asJSON {
 		return c.println(object.URL())
 	}

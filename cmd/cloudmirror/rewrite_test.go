@@ -34,36 +34,45 @@ func TestRewrite(t *testing.T) {
 	}{
 		"one URL": {
 			args: []string{"https://example.com/file?a=b"},
-			want: "http://127.0.0.1:8080/v1/redirect/s3/us-east-1/" + fileTarget + "\n",
+			want: "http://127.0.0.1:8080/v1/redirect/s3/us-east-1/" + fileTarget + "/file\n",
 		},
 		"a URL that is not canonical": {
 			args: []string{"HTTPS://Example.COM:443/file?a=b#top"},
-			want: "http://127.0.0.1:8080/v1/redirect/s3/us-east-1/" + fileTarget + "\n",
+			want: "http://127.0.0.1:8080/v1/redirect/s3/us-east-1/" + fileTarget + "/file\n",
 		},
 		"flags": {
 			args: []string{"--server", "https://m.example.com/", "--service", "x", "--region", "y", "https://example.com/other"},
-			want: "https://m.example.com/v1/redirect/x/y/" + otherTarget + "\n",
+			want: "https://m.example.com/v1/redirect/x/y/" + otherTarget + "/other\n",
 		},
 		"the only region of a service": {
 			args: []string{"--config", "several.yaml", "--service", "pkg", "https://example.com/other"},
-			want: "https://mirror.example.com/base/v1/redirect/pkg/us-east-1/" + otherTarget + "\n",
+			want: "https://mirror.example.com/base/v1/redirect/pkg/us-east-1/" + otherTarget + "/other\n",
 		},
 		"lines of standard input between arguments": {
 			stdin: "\n  https://example.com/other  \r\nhttps://example.com/file?a=b",
 			args:  []string{"https://example.com/other", "-"},
-			want: strings.Repeat("http://127.0.0.1:8080/v1/redirect/s3/us-east-1/"+otherTarget+"\n", 2) +
-				"http://127.0.0.1:8080/v1/redirect/s3/us-east-1/" + fileTarget + "\n",
+			want: strings.Repeat("http://127.0.0.1:8080/v1/redirect/s3/us-east-1/"+otherTarget+"/other\n", 2) +
+				"http://127.0.0.1:8080/v1/redirect/s3/us-east-1/" + fileTarget + "/file\n",
 		},
 		"JSON": {
 			args: []string{"--json", "https://example.com/file?a=b"},
-			want: `{"url":"https://example.com/file?a=b","service":"s3","region":"us-east-1","redirect_url":"http://127.0.0.1:8080/v1/redirect/s3/us-east-1/` + fileTarget + `"}` + "\n",
+			want: `{"url":"https://example.com/file?a=b","service":"s3","region":"us-east-1","redirect_url":"http://127.0.0.1:8080/v1/redirect/s3/us-east-1/` + fileTarget + `/file"}` + "\n",
+		},
+		"a local version": {
+			args: []string{"https://example.com/a%2Bcpu.whl"},
+			want: "http://127.0.0.1:8080/v1/redirect/s3/us-east-1/aHR0cHM6Ly9leGFtcGxlLmNvbS9hJTJCY3B1LndobA/a+cpu.whl\n",
+		},
+		"a name that would change the URL": {
+			args: []string{"https://a.co/YWFh"}, // with it: https://a.co/YWFh?aaa
+			want: "http://127.0.0.1:8080/v1/redirect/s3/us-east-1/aHR0cHM6Ly9hLmNvL1lXRmg\n",
 		},
 		"back, from all forms": {
 			args: []string{
 				"--decode", fileTarget, "https://mirror.example.com/base/v1/redirect/s3/eu-west-1/" + fileTarget + "?wait=1s",
 				"http://h/v1/redirect/s3/eu-west-1/https%3A%2F%2Fexample.com%2Ffile%3Fa%3Db", "http://h/v1/redirect/s3/eu-west-1/https:/example.com/file?a=b",
+				fileTarget + "/file", "http://h/v1/redirect/s3/eu-west-1/" + fileTarget + "/a%2Fname?fallback=none", "https%3A//example.com/file?a=b",
 			},
-			want: strings.Repeat("https://example.com/file?a=b\n", 4),
+			want: strings.Repeat("https://example.com/file?a=b\n", 7),
 		},
 		"back, as JSON": {
 			args: []string{"--decode", "--json", "http://h/v1/redirect/s3/eu-west-1/" + fileTarget},
@@ -116,7 +125,7 @@ func TestABadURLDoesNotKeepTheOthersFromTheirTurn(t *testing.T) {
 	want := result{
 		status: exitFailed,
 		stdout: `{"url":"https://u:hunter2@example.com/file?hunter2","failed":{"message":"the URL must not carry a user name or password"}}
-{"url":"https://example.com/other","service":"s3","region":"us-east-1","redirect_url":"http://127.0.0.1:8080/v1/redirect/s3/us-east-1/` + otherTarget + `"}
+{"url":"https://example.com/other","service":"s3","region":"us-east-1","redirect_url":"http://127.0.0.1:8080/v1/redirect/s3/us-east-1/` + otherTarget + `/other"}
 `,
 		stderr: "cloudmirror: https://example.com/file?…: the URL must not carry a user name or password\n",
 	}
@@ -127,7 +136,10 @@ func TestABadURLDoesNotKeepTheOthersFromTheirTurn(t *testing.T) {
 
 func TestDecodeRefusesWhatTheServerWould(t *testing.T) {
 	w := newWorld(t)
-	for _, raw := range []string{"", "!", "http://h/v1/redirect/s3", "http://h/v1/redirect/S3/r/" + fileTarget, "http://h/v1/redirect/s3/r/ZnRwOi8veA"} {
+	for _, raw := range []string{
+		"", "!", "http://h/v1/redirect/s3", "http://h/v1/redirect/S3/r/" + fileTarget, "http://h/v1/redirect/s3/r/ZnRwOi8veA",
+		fileTarget + "/", fileTarget + "/a/b", fileTarget + "?rev=1", otherTarget + "?rev=1&wait=5s", otherTarget + "?wait=5s&wait=5s",
+	} {
 		if got := w.run(t.Context(), "rewrite", "--decode", raw); got.status != exitFailed || got.stdout != "" {
 			t.Errorf("%q: %+v", raw, got)
 		}

@@ -1,7 +1,6 @@
 package balancers_test
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -54,6 +53,7 @@ func address(s *httptest.Server) string { return strings.TrimPrefix(s.URL, "http
 // targets are request targets that a proxy may be tempted to change.
 var targets = map[string]string{
 	"base64url":             "/v1/redirect/s3/eu-west-1/aHR0cHM6Ly9ob3N0L2EvYi4uL2M_eD15",
+	"a file name":           "/v1/redirect/s3/eu-west-1/aHR0cHM6Ly9ob3N0L2EvYi4uL2M_eD15/a%2Bb+c%20(d).whl?wait=5s",
 	"padded base64":         "/v1/redirect/s3/eu-west-1/aHR0cHM6Ly9ob3N0L2E+Yi8vYw==",
 	"a plain URL":           "/v1/redirect/s3/eu-west-1/https://host/path?query=1&b=%20",
 	"slashes in it":         "/v1/redirect/s3/eu-west-1/https://host//a///b/?q=//x",
@@ -172,11 +172,12 @@ func TestEveryFormIsTheSameObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			origin := origintest.Start(t)
-			up := startServe(t, origin.URL)
+			up := servers.StartCloudmirror(t, binary, origin.URL)
 			b := start(t, [2]string{up, up})
 			object := origin.URL + path + query
 			forms := map[string]string{
 				"base64url": base64.RawURLEncoding.EncodeToString([]byte(object)),
+				"a name":    base64.RawURLEncoding.EncodeToString([]byte(object)) + "/a%2Fb+c.whl",
 				"encoded":   url.QueryEscape(object),
 				"plain":     object,
 			}
@@ -195,25 +196,4 @@ func TestEveryFormIsTheSameObject(t *testing.T) {
 			}
 		})
 	}
-}
-
-// startServe starts the program, everything in one process, and returns its
-// address.
-func startServe(t *testing.T, origin string) string {
-	t.Helper()
-	listen := "127.0.0.1:" + servers.FreePort(t)
-	ready := func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/readyz", http.NoBody)
-		if err != nil {
-			return err
-		}
-		response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
-		if err != nil {
-			return err
-		}
-		return response.Body.Close()
-	}
-	servers.Start(t, ready, nil, binary, "serve", "--listen", listen, "--data-dir", t.TempDir(),
-		"--allow", "^"+regexp.QuoteMeta(origin)+"/", "--allow-address", "127.0.0.0/8")
-	return listen
 }

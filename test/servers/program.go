@@ -1,10 +1,13 @@
 package servers
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 )
 
@@ -24,4 +27,25 @@ func RunWithProgram(m *testing.M, binary *string) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// StartCloudmirror starts the program at path binary, everything in one process,
+// with the objects below the URL origin let through. It returns its address.
+func StartCloudmirror(t testing.TB, binary, origin string) string {
+	t.Helper()
+	listen := "127.0.0.1:" + FreePort(t)
+	ready := func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/readyz", http.NoBody)
+		if err != nil {
+			return err
+		}
+		response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+		if err != nil {
+			return err
+		}
+		return response.Body.Close()
+	}
+	Start(t, ready, nil, binary, "serve", "--listen", listen, "--data-dir", t.TempDir(),
+		"--allow", "^"+regexp.QuoteMeta(origin)+"/", "--allow-address", "127.0.0.0/8")
+	return listen
 }
