@@ -22,11 +22,21 @@ import (
 //
 // An error is an [*URLError].
 func ParseTarget(rest string) (o Object, query string, err error) {
+	return parseTarget(rest, ParseObject)
+}
+
+// ParseLegacyTarget is [ParseTarget] by [ParseLegacyObject], with the same limits
+// to its use: to look for an old copy, or to remove it.
+func ParseLegacyTarget(rest string) (o Object, query string, err error) {
+	return parseTarget(rest, ParseLegacyObject)
+}
+
+func parseTarget(rest string, parse func(string) (Object, error)) (o Object, query string, err error) {
 	if _, after, found := cutScheme(rest); found && !isEncodedSlashes(after) {
 		if strings.HasPrefix(after, "/") && !strings.HasPrefix(after, "//") {
 			rest = strings.TrimSuffix(rest, after) + "/" + after
 		}
-		o, err = ParseObject(rest)
+		o, err = parse(rest)
 		return o, "", err
 	}
 	encoded, query, _ := strings.Cut(rest, "?")
@@ -39,7 +49,7 @@ func ParseTarget(rest string) (o Object, query string, err error) {
 			return Object{}, "", err
 		}
 	}
-	o, err = ParseObject(decoded)
+	o, err = parse(decoded)
 	return o, query, err
 }
 

@@ -54,7 +54,7 @@ func (f *Frontend) recall(r *http.Request) (*known, bool) {
 // allowed is remembered.
 func (f *Frontend) learn(r *http.Request) (k *known, refusal *answer) {
 	k = new(known)
-	if k.target, refusal = f.findAllowed(r, redirectPrefix); refusal != nil {
+	if k.target, refusal = f.findAllowed(r, redirectPrefix, cloudmirror.ParseTarget); refusal != nil {
 		return k, refusal
 	}
 	k.want = mirror.Want{Object: k.object, Backend: k.backend.id}.Keyed()

@@ -42,9 +42,15 @@ type statusError struct {
 	Cause     string           `json:"cause,omitempty"` // for operators
 }
 
-// status answers GET of /v1/status/:service/:region/:url. It causes no copy.
+// status answers GET of /v1/status/:service/:region/:url. It causes no copy. With
+// a valid token it also knows copies of URLs with dot segments, and private causes.
 func (f *Frontend) status(r *http.Request) answer {
-	t, refusal := f.findAllowed(r, statusPrefix)
+	parse := cloudmirror.ParseTarget
+	_, isOperator := f.bearer(r)
+	if isOperator {
+		parse = cloudmirror.ParseLegacyTarget
+	}
+	t, refusal := f.findAllowed(r, statusPrefix, parse)
 	if refusal != nil {
 		return *refusal
 	}
@@ -62,10 +68,8 @@ func (f *Frontend) status(r *http.Request) answer {
 			body.Location = link.URL // without it the rest is still true
 		}
 	}
-	if body.Error != nil {
-		if _, valid := f.bearer(r); valid {
-			body.Error.Cause = view.Entry.Failure.Cause
-		}
+	if body.Error != nil && isOperator {
+		body.Error.Cause = view.Entry.Failure.Cause
 	}
 	return okJSON(body)
 }

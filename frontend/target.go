@@ -37,9 +37,13 @@ func requestTarget(r *http.Request) string {
 	return ""
 }
 
+// A targetParser reads the `:url` of a request: [cloudmirror.ParseTarget] or, for
+// operators, [cloudmirror.ParseLegacyTarget].
+type targetParser func(rest string) (o cloudmirror.Object, query string, err error)
+
 // find reads the target `<prefix>:service/:region/:url`. The names are looked up
 // as they are, undecoded. If it names nothing, the answer says why.
-func (f *Frontend) find(r *http.Request, prefix string) (t target, refusal *answer) {
+func (f *Frontend) find(r *http.Request, prefix string, parse targetParser) (t target, refusal *answer) {
 	rest, found := strings.CutPrefix(requestTarget(r), prefix)
 	if !found {
 		return t, refuse(unknownRoute())
@@ -56,15 +60,15 @@ func (f *Frontend) find(r *http.Request, prefix string) (t target, refusal *answ
 		return t, refuse(unknownBackend())
 	}
 	var err error
-	if t.object, t.query, err = cloudmirror.ParseTarget(rest); err != nil {
+	if t.object, t.query, err = parse(rest); err != nil {
 		return t, refuse(invalidURL(err))
 	}
 	return t, nil
 }
 
 // findAllowed is find for one backend, and an object that its service allows.
-func (f *Frontend) findAllowed(r *http.Request, prefix string) (t target, refusal *answer) {
-	t, refusal = f.find(r, prefix)
+func (f *Frontend) findAllowed(r *http.Request, prefix string, parse targetParser) (t target, refusal *answer) {
+	t, refusal = f.find(r, prefix, parse)
 	switch {
 	case refusal != nil:
 		return t, refusal
