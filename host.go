@@ -99,6 +99,9 @@ func canonicalHost(host string) (string, error) {
 // shortens it: that composes characters and drops ignored ones. Such a spelling is
 // refused; its shorter one, and the ASCII form, are not.
 func checkLength(host string) error {
+	if len(host) <= maxLabelBytes {
+		return nil
+	}
 	inHost, inLabel := 0, 0
 	for _, r := range host {
 		inHost++

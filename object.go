@@ -163,8 +163,11 @@ func (o Object) Host() string {
 
 // path returns the path of the URL, without its query.
 func (o Object) path() string {
-	authority := strings.Index(o.url, "://") + len("://")
-	path, _, _ := strings.Cut(o.url[authority+strings.IndexByte(o.url[authority:], '/'):], "?")
+	const shortest = len("http://a") // what stands before the path
+	path := o.url[shortest+strings.IndexByte(o.url[shortest:], '/'):]
+	if i := strings.IndexByte(path, '?'); i >= 0 {
+		path = path[:i]
+	}
 	return path
 }
 
