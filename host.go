@@ -4,11 +4,13 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
 
-// Limits of RFC 1035, section 2.3.4, in the text form without the last dot.
+// Limits of RFC 1035, section 2.3.4, in the text form without the last dot. They
+// are limits of the ASCII form (RFC 5890, section 2.3.2.1).
 const (
 	maxHostBytes  = 253
 	maxLabelBytes = 63
@@ -53,13 +55,17 @@ func canonicalPort(port string, isHTTPS bool) (string, error) {
 // canonicalHost returns the one spelling of a host: an IPv6 literal as RFC 5952
 // writes it, a dotted quad, or a lower-case ASCII name.
 func canonicalHost(host string) (string, error) {
+	if strings.IndexByte(host, '%') >= 0 { // no zone gets to netip, which would keep it for a while
+		return "", urlErrorf("has a %% in its host, which may have neither percent-encoding nor a zone")
+	}
 	if strings.HasPrefix(host, "[") {
 		return canonicalIPv6(host)
 	}
-	if strings.IndexByte(host, '%') >= 0 {
-		return "", urlErrorf("has percent-encoding in its host")
+	host = withoutDot(host)
+	if err := checkLength(host); err != nil {
+		return "", err
 	}
-	name, err := toASCII(withoutDot(host))
+	name, err := toASCII(host)
 	if err != nil {
 		return "", err
 	}
@@ -86,13 +92,42 @@ func canonicalHost(host string) (string, error) {
 	return name, nil
 }
 
+// checkLength bounds a host and each of its labels before IDNA works on them, which
+// takes time of the square of a label's length. Punycode has a character of its
+// own for each code point (RFC 3492, section 6.3), so that a name of more code
+// points than its ASCII form may have bytes is none, unless the mapping of UTS #46
+// shortens it: that composes characters and drops ignored ones. Such a spelling is
+// refused; its shorter one, and the ASCII form, are not.
+func checkLength(host string) error {
+	if len(host) <= maxLabelBytes {
+		return nil
+	}
+	inHost, inLabel := 0, 0
+	for _, r := range host {
+		inHost++
+		inLabel++
+		if isDot(r) {
+			inLabel = 0
+		}
+		switch {
+		case inHost > maxHostBytes:
+			return urlErrorf("has a host of more than %d characters", maxHostBytes)
+		case inLabel > maxLabelBytes:
+			return urlErrorf("has a label of more than %d characters in its host", maxLabelBytes)
+		}
+	}
+	return nil
+}
+
+// isDot reports whether r separates labels: a full stop, or one that UTS #46 maps
+// to it.
+func isDot(r rune) bool { return r == '.' || r == '\u3002' || r == '\uff0e' || r == '\uff61' }
+
 // withoutDot drops one trailing dot, in any of the spellings that IDNA knows. It
 // must go before IDNA does its work, which may leave a last label empty.
 func withoutDot(host string) string {
-	for _, dot := range []string{".", "\u3002", "\uff0e", "\uff61"} {
-		if name, found := strings.CutSuffix(host, dot); found {
-			return name
-		}
+	if r, size := utf8.DecodeLastRuneInString(host); isDot(r) {
+		return host[:len(host)-size]
 	}
 	return host
 }
@@ -108,17 +143,26 @@ func toASCII(name string) (string, error) {
 		return strings.ToLower(name), nil
 	}
 	ascii, err := idna.Lookup.ToASCII(name)
-	again, againErr := idna.Lookup.ToASCII(ascii)
-	if err != nil || againErr != nil || again != ascii || strings.ContainsRune(name, '\u1e9e') {
-		return "", urlErrorf("has a host that is no internationalized domain name")
+	if err != nil || strings.ContainsRune(name, '\u1e9e') {
+		return "", errNoIDN()
+	}
+	if err := checkLength(ascii); err != nil { // converting it again is as much work
+		return "", err
+	}
+	if again, err := idna.Lookup.ToASCII(ascii); err != nil || again != ascii {
+		return "", errNoIDN()
 	}
 	return ascii, nil
+}
+
+func errNoIDN() *URLError {
+	return urlErrorf("has a host that is no internationalized domain name")
 }
 
 func canonicalIPv6(host string) (string, error) {
 	inner, ok := strings.CutSuffix(host[1:], "]")
 	address, err := netip.ParseAddr(inner)
-	if !ok || err != nil || !address.Is6() || address.Zone() != "" {
+	if !ok || err != nil || !address.Is6() {
 		return "", urlErrorf("has a bracketed host that is no IPv6 address")
 	}
 	return "[" + address.String() + "]", nil

@@ -128,6 +128,49 @@ func TestHostLengthLimits(t *testing.T) {
 	}
 }
 
+// What is too long never gets to IDNA, which takes time of the square of a label's
+// length: the reason is another than that of a name which IDNA refuses.
+func TestLongHostsAreRefusedBeforeIDNA(t *testing.T) {
+	letters := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteRune(rune(0x4e00 + i))
+		}
+		return b.String()
+	}
+	const inLabel, inHost = "a label of more than 63 characters", "a host of more than 253 characters"
+	for name, test := range map[string]struct{ host, reason string }{
+		"a label of 64 letters":                 {letters(64), inLabel},
+		"a label of 2,700 letters":              {letters(2700), inLabel},
+		"… behind another label":                {"a\u3002" + letters(2700), inLabel},
+		"… in front of another label":           {letters(2700) + ".a", inLabel},
+		"a label of 64 that IDNA would shorten": {strings.Repeat("\u00ad", 63) + "a", inLabel},
+		"a label of combining characters":       {strings.Repeat("u\u0308", 32), inLabel},
+		"a label of 64 bytes that are no text":  {strings.Repeat("\xff", 64), inLabel},
+		"Punycode of 64 letters":                {"xn--" + strings.Repeat("b", 60), inLabel},
+		"a host of 254 letters":                 {strings.Repeat(letters(50)+"\uff0e", 4) + letters(50), inHost},
+		"a host of nothing but dots":            {strings.Repeat("\uff61", 300), inHost},
+	} {
+		_, err := cloudmirror.ParseObject("http://" + test.host + "/")
+		if err == nil || !strings.Contains(err.Error(), test.reason) {
+			t.Errorf("%s: %v, want that it has %s", name, err, test.reason)
+		}
+	}
+	// At the limits IDNA decides. Labels end at each kind of dot.
+	label := strings.Repeat("ü", 50)
+	for _, dot := range []string{".", "\u3002", "\uff0e", "\uff61"} {
+		if _, err := cloudmirror.ParseObject("http://" + label + dot + label + dot + "com" + dot); err != nil {
+			t.Errorf("labels between %q: %v", dot, err)
+		}
+	}
+	if _, err := cloudmirror.ParseObject("http://" + letters(63) + "/"); err == nil || !strings.Contains(err.Error(), inLabel) {
+		t.Errorf("a label of 63 letters, whose ASCII form is longer: %v", err)
+	}
+	if _, err := cloudmirror.ParseObject("http://" + strings.Repeat("u\u0308", 31) + ".com/"); err != nil {
+		t.Errorf("a label of 62 characters: %v", err)
+	}
+}
+
 // From the Unicode tables of this Go to those of the next, these are the names
 // that could change; see toASCII.
 func TestInternationalizedNamesStand(t *testing.T) {

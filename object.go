@@ -31,11 +31,27 @@ type Object struct {
 //
 // The canonical form has a lower-case scheme (http or https); a lower-case ASCII
 // host (IDNA, UTS #46) without its one optional trailing dot; no default port;
-// a path of at least "/"; no fragment; and is otherwise raw byte for byte: dot
-// segments and percent-encodings stay as they are. An error is an [*URLError]:
-// the URL is refused rather than mended wherever parsers are known to disagree
-// about it (RFC 3986, the WHATWG URL standard).
+// a path of at least "/", without dot segments; no fragment; and is otherwise raw
+// byte for byte: percent-encodings and empty segments stay as they are. An error is
+// an [*URLError]: the URL is refused rather than mended wherever parsers are known
+// to disagree about it (RFC 3986, the WHATWG URL standard).
 func ParseObject(raw string) (Object, error) {
+	o, err := ParseLegacyObject(raw)
+	if err != nil {
+		return Object{}, err
+	}
+	if err := checkSegments(o.path()); err != nil {
+		return Object{}, err
+	}
+	return o, nil
+}
+
+// ParseLegacyObject is [ParseObject] without the refusal of dot segments: it reads
+// all URLs that releases before that refusal made copies of. It is for operators
+// who look for such a copy or remove it. Whatever copies, or redirects a client to
+// the URL, must use ParseObject: allow patterns say nothing about where a URL with
+// dot segments leads.
+func ParseLegacyObject(raw string) (Object, error) {
 	if len(raw) > MaxURLBytes {
 		return Object{}, urlErrorf("is %d bytes long, at most %d are allowed", len(raw), MaxURLBytes)
 	}
@@ -143,6 +159,16 @@ func (o Object) Host() string {
 	_, rest, _ := strings.Cut(o.url, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	return host
+}
+
+// path returns the path of the URL, without its query.
+func (o Object) path() string {
+	const shortest = len("http://a") // what stands before the path
+	path := o.url[shortest+strings.IndexByte(o.url[shortest:], '/'):]
+	if i := strings.IndexByte(path, '?'); i >= 0 {
+		path = path[:i]
+	}
+	return path
 }
 
 // Origin returns the scheme, host and port of the URL, such as

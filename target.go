@@ -42,6 +42,10 @@ type Target struct {
 // An error is an [*URLError] or an [*OptionError].
 func ParseTarget(rest string) (Target, error) { return parseTarget(rest, ParseObject) }
 
+// ParseLegacyTarget is [ParseTarget] by [ParseLegacyObject], with the same limits
+// to its use: to look for an old copy, or to remove it.
+func ParseLegacyTarget(rest string) (Target, error) { return parseTarget(rest, ParseLegacyObject) }
+
 // parseTarget is ParseTarget with another rule for what a URL is.
 func parseTarget(rest string, parse func(url string) (Object, error)) (Target, error) {
 	if literal, ok := literalURL(rest); ok {

@@ -283,7 +283,6 @@ func TestNamedTarget(t *testing.T) {
 		"https://h/a:b%25;c":                         "a_b__c",
 		"https://h/b%C3%BCcher.pdf":                  "b%C3%BCcher.pdf",
 		"https://h/" + long + ".txt":                 strings.Repeat("%C3%BC", 41) + ".txt",
-		"https://h/%2e%2e":                           "_",
 		"https://h/":                                 "object",
 		"http://a/aa/YWFh":                           "YWFh",
 		"http://a/aaa/YWFh":                          "", // the whole would be http://a/aaa/YWFh?aaa

@@ -16,6 +16,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/frontend"
 	"cloudmirror/mirror"
+	"cloudmirror/storage"
 )
 
 // operate sends a request with an Authorization header, if it is not empty.
@@ -128,6 +129,51 @@ func TestPurge(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Copies of URLs with dot segments, which old releases made, are found and removed
+// by operators, and by nobody else.
+func TestOldCopiesOfDotSegments(t *testing.T) {
+	w := newWorld(t)
+	old, err := cloudmirror.ParseLegacyObject("https://origin.test/public/../private/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.storages[east].Put(t.Context(), old.StorageKey(cloudmirror.FirstGeneration), strings.NewReader(content), storage.PutOptions{SizeBytes: int64(len(content)), Source: old.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{old.Target(), old.URL()} {
+		path := east.String() + "/" + form
+		for _, authorization := range []string{"", "Bearer wrong"} {
+			if resp := w.operate(http.MethodGet, "/v1/status/"+path, authorization, ""); resp.StatusCode != http.StatusBadRequest {
+				t.Errorf("status as %q: %s", authorization, resp.Status)
+			}
+			if resp := w.operate(http.MethodDelete, "/v1/purge/"+path, authorization, ""); resp.StatusCode != http.StatusUnauthorized {
+				t.Errorf("purge as %q: %s", authorization, resp.Status)
+			}
+		}
+		if resp := w.operate(http.MethodGet, "/v1/redirect/"+path, "Bearer "+token, ""); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("an operator is redirected: %s", resp.Status)
+		}
+	}
+	state := func() any {
+		resp := w.operate(http.MethodGet, "/v1/status/"+east.String()+"/"+old.Target(), "Bearer "+token, "")
+		return decode[map[string]any](t, resp)["state"]
+	}
+	if got := state(); got != "present" {
+		t.Errorf("the old copy is %v", got)
+	}
+	if resp := w.operate(http.MethodDelete, "/v1/purge/s3/*/"+old.Target(), "Bearer "+token, ""); resp.StatusCode != http.StatusNoContent {
+		t.Errorf("purge: %s", resp.Status)
+	}
+	if got := state(); got != "absent" {
+		t.Errorf("the purged copy is %v", got)
+	}
+	payload := strings.Replace(warmPayload, originURL, old.URL(), 1)
+	if resp := w.operate(http.MethodPost, "/v1/warm", "Bearer "+token, payload); resp.StatusCode != http.StatusBadRequest || w.jobs(east) != 0 {
+		t.Errorf("warm: %s, %d jobs", resp.Status, w.jobs(east))
 	}
 }
 

@@ -88,7 +88,7 @@ func (f *Frontend) recall(r *http.Request) (*known, bool) {
 // allowed is remembered.
 func (f *Frontend) learn(r *http.Request) (k *known, refusal *answer) {
 	k = new(known)
-	if k.target, refusal = f.findAllowed(r, redirectPrefix, optionWait, optionFallback); refusal != nil {
+	if k.target, refusal = f.findAllowed(r, redirectPrefix, cloudmirror.ParseTarget, optionWait, optionFallback); refusal != nil {
 		return k, refusal
 	}
 	var err error

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"cloudmirror"
 	"cloudmirror/mirror"
 )
 
@@ -17,13 +18,14 @@ const maxPurges = 16
 
 // purge answers DELETE of /v1/purge/:service/:region/:url; the region may be *.
 // What the allow patterns say does not count: they may have changed since the
-// copy was made.
+// copy was made. Nor does the refusal of dot segments, which is younger than some
+// copies.
 func (f *Frontend) purge(r *http.Request) answer {
 	who, refusal := f.authorize(r)
 	if refusal != nil {
 		return *refusal
 	}
-	t, refusal := f.find(r, purgePrefix)
+	t, refusal := f.find(r, purgePrefix, cloudmirror.ParseLegacyTarget)
 	if refusal != nil {
 		return *refusal
 	}

@@ -85,6 +85,9 @@ func TestRawTargets(t *testing.T) {
 		{"a backslash", "GET " + base + `https://origin.test\@evil.test/ HTTP/1.1`, 400, "InvalidURL"},
 		{"raw UTF-8", "GET " + base + "https://origin.test/ä HTTP/1.1", 400, "InvalidURL"},
 		{"userinfo", "GET " + base + "https://origin.test@evil.test/ HTTP/1.1", 400, "InvalidURL"},
+		{"dot segments", "GET " + base + "https://origin.test/a/../b HTTP/1.1", 400, "InvalidURL"},
+		{"dot segments, encoded", "GET " + base + "https://origin.test/a/%2e%2e%2fb HTTP/1.1", 400, "InvalidURL"},
+		{"dot segments in an encoded URL", "GET " + base + "https%3A%2F%2Forigin.test%2Fa%2F..%2Fb HTTP/1.1", 400, "InvalidURL"},
 		{"another host", "GET " + base + "https://evil.test/ HTTP/1.1", 403, "URLNotAllowed"},
 		{"70 KB", "GET " + base + "https://origin.test/" + strings.Repeat("a", 70<<10) + " HTTP/1.1", 400, "InvalidURL"},
 		{"70 KB of base64", "GET " + base + strings.Repeat("aHR0", 70<<8) + " HTTP/1.1", 400, "InvalidURL"},
@@ -117,7 +120,7 @@ func TestRawTargets(t *testing.T) {
 func FuzzTarget(f *testing.F) {
 	for _, seed := range []string{
 		"", "?", "!!", originURL, "https:/origin.test/a", mustObject(originURL).Target(), mustObject(originURL).Target() + "?wait=1s&fallback=none",
-		"https%3A%2F%2Forigin.test%2F%00", "https://origin.test@evil.test/", "https://evil.test#https://origin.test/", "https:///x", "//", "%zz", "aHR0cHM6Ly8",
+		"https://origin.test/a/%2e%2e/b", "https%3A%2F%2Forigin.test%2Fa%2F..%2Fb", "https%3A%2F%2Forigin.test%2F%00", "https://origin.test@evil.test/", "https://evil.test#https://origin.test/", "https:///x", "//", "%zz", "aHR0cHM6Ly8",
 		mustObject(originURL).Target() + "/tool-1.0.tar.gz?wait=0", mustObject("https://origin.test/abc").Target() + "/YWFh", mustObject("https://origin.test/abc").Target() + "/",
 		mustObject("https://origin.test/abc").Target() + "?rev=1", "https%3A//origin.test/f.whl?rev=1", "https%3A//origin.test/f#x?rev=1", "https%3A//origin.test?@evil.test/",
 	} {

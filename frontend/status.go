@@ -42,9 +42,18 @@ type statusError struct {
 	Cause     string           `json:"cause,omitempty"` // for operators
 }
 
-// status answers GET of /v1/status/:service/:region/:url. It causes no copy.
+// status answers GET of /v1/status/:service/:region/:url. It causes no copy. With
+// a valid token it also knows copies of URLs with dot segments, and private causes.
 func (f *Frontend) status(r *http.Request) answer {
-	t, refusal := f.findAllowed(r, statusPrefix)
+	parse, isOperator := cloudmirror.ParseTarget, false
+	if r.Header["Authorization"] != nil {
+		if _, isOperator = f.bearer(r); isOperator {
+			parse = cloudmirror.ParseLegacyTarget
+		} else {
+			f.noteUnauthorized(r) // the answer tells which tokens are right
+		}
+	}
+	t, refusal := f.findAllowed(r, statusPrefix, parse)
 	if refusal != nil {
 		return *refusal
 	}
@@ -62,12 +71,8 @@ func (f *Frontend) status(r *http.Request) answer {
 			body.Location = link.URL // without it the rest is still true
 		}
 	}
-	if body.Error != nil && r.Header["Authorization"] != nil {
-		if _, valid := f.bearer(r); valid {
-			body.Error.Cause = view.Entry.Failure.Cause
-		} else {
-			f.noteUnauthorized(r) // whether there is a cause tells which tokens are right
-		}
+	if body.Error != nil && isOperator {
+		body.Error.Cause = view.Entry.Failure.Cause
 	}
 	return okJSON(body)
 }

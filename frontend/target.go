@@ -38,10 +38,14 @@ func requestTarget(r *http.Request) string {
 	return ""
 }
 
+// A targetParser reads the `:url` of a request: [cloudmirror.ParseTarget] or, for
+// operators, [cloudmirror.ParseLegacyTarget].
+type targetParser func(rest string) (cloudmirror.Target, error)
+
 // find reads the target `<prefix>:service/:region/:url`. The names are looked up
 // as they are, undecoded. If it names nothing, or has other options than those,
 // the answer says why.
-func (f *Frontend) find(r *http.Request, prefix string, options ...string) (t target, refusal *answer) {
+func (f *Frontend) find(r *http.Request, prefix string, parse targetParser, options ...string) (t target, refusal *answer) {
 	rest, found := strings.CutPrefix(requestTarget(r), prefix)
 	if !found {
 		return t, refuse(unknownRoute())
@@ -57,7 +61,7 @@ func (f *Frontend) find(r *http.Request, prefix string, options ...string) (t ta
 	if t.backend = t.service.backends[region]; t.backend == nil && region != anyRegion {
 		return t, refuse(unknownBackend())
 	}
-	parsed, err := cloudmirror.ParseTarget(rest)
+	parsed, err := parse(rest)
 	if err != nil {
 		return t, refuse(invalidTarget(err))
 	}
@@ -69,8 +73,8 @@ func (f *Frontend) find(r *http.Request, prefix string, options ...string) (t ta
 }
 
 // findAllowed is find for one backend, and an object that its service allows.
-func (f *Frontend) findAllowed(r *http.Request, prefix string, options ...string) (t target, refusal *answer) {
-	t, refusal = f.find(r, prefix, options...)
+func (f *Frontend) findAllowed(r *http.Request, prefix string, parse targetParser, options ...string) (t target, refusal *answer) {
+	t, refusal = f.find(r, prefix, parse, options...)
 	switch {
 	case refusal != nil:
 		return t, refusal

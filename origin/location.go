@@ -9,8 +9,10 @@ import (
 )
 
 // redirectTarget returns the object that the Location headers of an answer of
-// base name. Origins write bytes there that belong percent-encoded; beyond that
-// the canonical form decides, and what it refuses is a permanent failure.
+// base name. Origins write bytes there that belong percent-encoded, and dot
+// segments, which are resolved as every client does; beyond that the canonical form
+// decides, and what it refuses is a permanent failure. Dot segments in other
+// forms, which only some clients resolve, are one of CodeRedirectNotAllowed.
 func redirectTarget(base cloudmirror.Object, locations []string) (cloudmirror.Object, error) {
 	if len(slices.Compact(slices.Clone(locations))) > 1 {
 		return cloudmirror.Object{}, badRedirect("the origin redirects to several places at once", nil)
@@ -18,6 +20,12 @@ func redirectTarget(base cloudmirror.Object, locations []string) (cloudmirror.Ob
 	resolved := escape(resolve(base.URL(), locations[0]))
 	target, err := cloudmirror.ParseObject(resolved)
 	if err != nil {
+		if _, other := cloudmirror.ParseLegacyObject(resolved); other == nil {
+			return cloudmirror.Object{}, &cloudmirror.Failure{
+				Code: cloudmirror.CodeRedirectNotAllowed, Permanent: true, Err: err,
+				Message: "the origin redirects to a URL with an encoded dot segment, which may lead out of what is allowed",
+			}
+		}
 		return cloudmirror.Object{}, badRedirect("the origin redirects to something that is no http or https URL", err)
 	}
 	return target, nil
@@ -28,16 +36,15 @@ func badRedirect(message string, err error) *cloudmirror.Failure {
 }
 
 // resolve joins a reference to a canonical base URL (RFC 3986, section 5.2.2).
-// An absolute reference is taken byte for byte, dot segments included.
 func resolve(base, reference string) string {
 	scheme, rest, _ := strings.Cut(base, ":")
 	path, _, _ := strings.Cut(rest, "?")
 	authority := rest[:2+strings.IndexByte(rest[2:], '/')]
 	switch {
 	case hasScheme(reference):
-		return reference
+		return resolveAbsolute(reference)
 	case strings.HasPrefix(reference, "//"):
-		return scheme + ":" + reference
+		return resolveAbsolute(scheme + ":" + reference)
 	case strings.HasPrefix(reference, "/"):
 		return scheme + ":" + authority + removeDotSegments(reference)
 	case reference == "", reference[0] == '#':
@@ -47,6 +54,18 @@ func resolve(base, reference string) string {
 	}
 	directory := path[len(authority) : strings.LastIndexByte(path, '/')+1]
 	return scheme + ":" + authority + removeDotSegments(directory+reference)
+}
+
+// resolveAbsolute removes the dot segments from the path of a reference with a
+// scheme, if it has an authority and a path.
+func resolveAbsolute(reference string) string {
+	_, rest, _ := strings.Cut(reference, "://")
+	i := strings.IndexAny(rest, "/?#")
+	if i < 0 || rest[i] != '/' {
+		return reference
+	}
+	i += len(reference) - len(rest)
+	return reference[:i] + removeDotSegments(reference[i:])
 }
 
 // hasScheme reports whether a reference begins with a scheme (RFC 3986, section

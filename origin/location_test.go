@@ -21,6 +21,8 @@ func TestResolveFollowsRFC3986(t *testing.T) {
 		"./../g": "http://a/b/g", "./g/.": "http://a/b/c/g/", "g/./h": "http://a/b/c/g/h", "g/../h": "http://a/b/c/h",
 		"g;x=1/./y": "http://a/b/c/g;x=1/y", "g;x=1/../y": "http://a/b/c/y", "g?y/./x": "http://a/b/c/g?y/./x",
 		"g?y/../x": "http://a/b/c/g?y/../x", "g#s/../x": "http://a/b/c/g#s/../x",
+		"//g/../h": "http://g/h", "//g/h/..?i/../j": "http://g/?i/../j", "http://g/./h/../../i/.": "http://g/i/", "http://g?h/../i": "http://g?h/../i",
+		"http://g#h/../i": "http://g#h/../i", "HTTP://g:80/h/../i": "HTTP://g:80/i", "http://../g/../h": "http://../h", "http:///../g": "http:///g",
 		"http:g": "http:g", "g:h": "g:h", "1g:h": "http://a/b/c/1g:h", "./g:h": "http://a/b/c/g:h",
 	} {
 		if got := resolve(base, reference); got != want {
@@ -44,7 +46,7 @@ func TestRedirectTargetWithSeveralLocations(t *testing.T) {
 }
 
 func FuzzRedirectTarget(f *testing.F) {
-	for _, seed := range []string{"/x", "//h/x", "../y?z", "https://h/ü", `\\h`, "?", "#", "https://h\\@g/", "http://ü.test/ä b"} {
+	for _, seed := range []string{"http://h/a/../b", "/a/%2e%2e/b", "//h/..", "/x", "//h/x", "../y?z", "https://h/ü", `\\h`, "?", "#", "https://h\\@g/", "http://ü.test/ä b"} {
 		f.Add(seed)
 	}
 	base, err := cloudmirror.ParseObject("https://base.test/a/b?c")

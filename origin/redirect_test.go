@@ -1,6 +1,7 @@
 package origin_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -20,20 +21,24 @@ func TestRedirectsAreFollowed(t *testing.T) {
 	server := origintest.Start(t)
 	c := newClient(t, origin.Options{})
 	tests := map[string]struct{ from, location, want string }{
-		"absolute":                     {"/a", server.URL + "/x/../y%2f?q=%20", "/x/../y%2f?q=%20"},
-		"absolute, scheme in capitals": {"/a", "HTTP" + strings.TrimPrefix(server.URL, "http") + "/x", "/x"},
-		"without scheme":               {"/a", strings.TrimPrefix(server.URL, "http:") + "/x", "/x"},
-		"absolute path":                {"/a/b", "/x?y", "/x?y"},
-		"absolute path with dots":      {"/a/b", "/x/./y/../z?a/../b", "/x/z?a/../b"},
-		"relative path":                {"/a/b?q", "c", "/a/c"},
-		"relative path upwards":        {"/a/b/c", "../d", "/a/d"},
-		"upwards beyond the root":      {"/a", "../../../d", "/d"},
-		"upwards to a directory":       {"/a/b/c", "..", "/a/"},
-		"with a fragment":              {"/a", "/x?y#z", "/x?y"},
-		"raw bytes beyond ASCII":       {"/a", "/bücher?ä", "/b%C3%BCcher?%C3%A4"},
-		"raw spaces and braces":        {"/a", "/a b{c}", "/a%20b%7Bc%7D"},
-		"a colon behind a slash":       {"/a", "/x:y", "/x:y"},
-		"only percent-encoded dots":    {"/a/b", "%2e%2e/c", "/a/%2e%2e/c"},
+		"absolute":                      {"/a", server.URL + "/x/y%2f?q=%20", "/x/y%2f?q=%20"},
+		"absolute with dots":            {"/a", server.URL + "/x/../y//z/./?a/../b", "/y//z/?a/../b"},
+		"absolute with dots at the end": {"/a", server.URL + "/x/y/..#z/../", "/x/"},
+		"absolute with dots, no path":   {"/a", server.URL + "?x/../y", "/?x/../y"},
+		"without scheme, with dots":     {"/a", strings.TrimPrefix(server.URL, "http:") + "/x/../y", "/y"},
+		"absolute, scheme in capitals":  {"/a", "HTTP" + strings.TrimPrefix(server.URL, "http") + "/x", "/x"},
+		"without scheme":                {"/a", strings.TrimPrefix(server.URL, "http:") + "/x", "/x"},
+		"absolute path":                 {"/a/b", "/x?y", "/x?y"},
+		"absolute path with dots":       {"/a/b", "/x/./y/../z?a/../b", "/x/z?a/../b"},
+		"relative path":                 {"/a/b?q", "c", "/a/c"},
+		"relative path upwards":         {"/a/b/c", "../d", "/a/d"},
+		"upwards beyond the root":       {"/a", "../../../d", "/d"},
+		"upwards to a directory":        {"/a/b/c", "..", "/a/"},
+		"with a fragment":               {"/a", "/x?y#z", "/x?y"},
+		"raw bytes beyond ASCII":        {"/a", "/bücher?ä", "/b%C3%BCcher?%C3%A4"},
+		"raw spaces and braces":         {"/a", "/a b{c}", "/a%20b%7Bc%7D"},
+		"a colon behind a slash":        {"/a", "/x:y", "/x:y"},
+		"dots that are encoded twice":   {"/a/b", "%252e%252e/c", "/a/%252e%252e/c"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -105,6 +110,37 @@ func TestRedirectsThatLeadNowhere(t *testing.T) {
 	}
 	if n := len(elsewhere.Requests()); n != 0 {
 		t.Errorf("%d requests reached a server outside of the patterns", n)
+	}
+}
+
+// A redirect may not use dot segments to get from a path that is allowed to one
+// that is not. The literal ones are resolved first, so that patterns see where they
+// lead; any others are refused.
+func TestRedirectsStayWithinTheAllowedPath(t *testing.T) {
+	server := origintest.Start(t)
+	rules := origin.Rules{
+		Allow:          patterns(t, "^"+strings.ReplaceAll(server.URL, ".", `\.`)+"/public/"),
+		AllowAddresses: origintest.Loopback(),
+	}
+	for _, location := range []string{
+		"../private/x", "/public/../private/x", server.URL + "/public/../private/x", server.URL + "/public/a/../../private/x?/public/",
+		strings.TrimPrefix(server.URL, "http:") + "/public/../private/x", "HTTP" + strings.TrimPrefix(server.URL, "http") + "/public/./../private/x",
+		"/public/..%2fprivate/x", "%2e%2e/private/x", ".%2E/private/x", "/public/%2e./private/x", "..;/private/x", "..%3ba/private/x", "/public/%5c..%5cprivate/x",
+		server.URL + "/public/..%2Fprivate/x", server.URL + "/public/../public/%2e%2e/private/x", "/public/..%5c../private/x?secret",
+	} {
+		server.Set("/public/redirect", origintest.Behaviour{Redirect: location})
+		_, _, err := fetch(t, newClient(t, origin.Options{}), rules, server.Object(t, "/public/redirect"))
+		f, ok := errors.AsType[*cloudmirror.Failure](err)
+		isEncoded := strings.ContainsAny(location, "%;")
+		if !ok || !f.Permanent || isEncoded && f.Code != cloudmirror.CodeRedirectNotAllowed || !strings.Contains(f.Message, "redirects") {
+			t.Errorf("a redirect to %s: %v", location, err)
+		}
+		wantNoSecret(t, err, "secret")
+	}
+	for _, r := range server.Requests() {
+		if r.Target != "/public/redirect" {
+			t.Errorf("the origin was asked for %s", r.Target)
+		}
 	}
 }
 

@@ -64,6 +64,7 @@ func TestDecodeJob(t *testing.T) {
 		"no url":                                   {map[string]any{"url": nil}, "url"},
 		"a url that is none":                       {map[string]any{"url": "secret.test/key"}, "url"},
 		"a url in another than its canonical form": {map[string]any{"url": "HTTPS://secret.test/key"}, "canonical"},
+		"a url with a dot segment, of old":         {map[string]any{"url": "https://origin.test/public/..%2fsecret"}, `".." in its path`},
 		"a url with a user name":                   {map[string]any{"url": "https://user:secret@origin.test/"}, "user name"},
 		"a url that is no string":                  {map[string]any{"url": []string{"https://secret.test/"}}, "no job"},
 		"a backend without a region":               {map[string]any{"backend": "s3"}, "backend"},

@@ -57,7 +57,7 @@ the one in the file admin-token in the data directory of the configuration, wher
 }
 
 func (c *cli) purge(ctx context.Context, client *client, t *target, raw string) error {
-	object, err := cloudmirror.ParseObject(raw)
+	object, err := cloudmirror.ParseLegacyObject(raw)
 	if err != nil {
 		return err
 	}

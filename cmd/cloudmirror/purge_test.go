@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"cloudmirror"
 )
 
 func TestPurgeRemovesTheCopyOfOneRegionOrOfAll(t *testing.T) {
@@ -38,6 +42,30 @@ func TestPurgeRemovesTheCopyOfOneRegionOrOfAll(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, server.log()); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+// The URLs of old copies have dot segments, which clients may not ask for.
+func TestCommandsKnowOldURLs(t *testing.T) {
+	w, server := newWorld(t), newFakeServer(t)
+	w.environ = []string{"CLOUDMIRROR_TOKEN=" + fakeToken}
+	const old = "https://example.com/public/../private/x"
+	target := base64.RawURLEncoding.EncodeToString([]byte(old))
+	for _, command := range []string{"purge", "status"} {
+		if got := w.run(t.Context(), command, "--server", server.URL, old); got.status != exitOK || !strings.Contains(got.stdout, old) {
+			t.Errorf("%s: %+v", command, got)
+		}
+	}
+	want := []string{"DELETE /v1/purge/s3/us-east-1/" + target + " Bearer " + fakeToken, "GET /v1/status/s3/us-east-1/" + target + " Bearer " + fakeToken}
+	if diff := cmp.Diff(want, server.log()); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	storeCopy(t, "us-east-1", old, cloudmirror.FirstGeneration, time.Time{})
+	if got := w.run(t.Context(), "verify", old); got.status != exitOK || !strings.HasPrefix(got.stdout, "good ") {
+		t.Errorf("verify: %+v", got)
+	}
+	if got := w.run(t.Context(), "rewrite", "--server", server.URL, old); got.status != exitFailed {
+		t.Errorf("rewrite: %+v", got)
 	}
 }
 

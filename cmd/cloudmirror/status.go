@@ -56,7 +56,7 @@ The exit status says whether the server answered, not what the state is.`,
 }
 
 func (c *cli) status(ctx context.Context, client *client, t *target, raw string) error {
-	object, err := cloudmirror.ParseObject(raw)
+	object, err := cloudmirror.ParseLegacyObject(raw)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (c *cli) verifyAll(ctx context.Context, t *target, args []string, purge boo
 		return usagef("--service: the configuration does not know service %s", t.backend.Service)
 	}
 	return c.eachURL(ctx, args, t.json, func(raw string) error {
-		object, err := cloudmirror.ParseObject(raw)
+		object, err := cloudmirror.ParseLegacyObject(raw)
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func storeCopy(t *testing.T, region, url string, generation cloudmirror.Generati
 		t.Fatal(err)
 	}
 	defer files.Close()
-	object, err := cloudmirror.ParseObject(url)
+	object, err := cloudmirror.ParseLegacyObject(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,7 +167,7 @@ func TestBalancersHaveMorePatienceThanClients(t *testing.T) {
 // TestEveryFormIsTheSameObject asks the real program, through each balancer, for
 // an object with an awkward URL in every form.
 func TestEveryFormIsTheSameObject(t *testing.T) {
-	const path, query = "/a%2Fb//c/../d%252Fe;f", "?size=1024&x=%20y"
+	const path, query = "/a%2Fb//c/.d/%252Fe;f", "?size=1024&x=%20y"
 	for name, start := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
