@@ -15,17 +15,17 @@ import (
 // clients resolve, is a permanent failure of CodeRedirectNotAllowed.
 func redirectTarget(base cloudmirror.Object, locations []string) (cloudmirror.Object, error) {
 	if len(slices.Compact(slices.Clone(locations))) > 1 {
-		return cloudmirror.Object{}, badRedirect("the origin redirects to several places at once", nil)
+		return cloudmirror.Object{}, badRedirect("the origin redirects to several places at once")
 	}
 	target, err := cloudmirror.ParseObject(escape(resolve(base.URL(), locations[0])))
 	if err != nil { // whose text does not repeat the URL
-		return cloudmirror.Object{}, badRedirect(badTarget+err.Error(), err)
+		return cloudmirror.Object{}, badRedirect(badTarget + err.Error())
 	}
 	return target, nil
 }
 
-func badRedirect(message string, err error) *cloudmirror.Failure {
-	return &cloudmirror.Failure{Code: cloudmirror.CodeRedirectNotAllowed, Message: message, Permanent: true, Err: err}
+func badRedirect(message string) *cloudmirror.Failure {
+	return &cloudmirror.Failure{Code: cloudmirror.CodeRedirectNotAllowed, Message: message, Permanent: true}
 }
 
 // resolve joins a reference to a canonical base URL (RFC 3986, section 5.2.2).
