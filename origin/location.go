@@ -11,28 +11,21 @@ import (
 // redirectTarget returns the object that the Location headers of an answer of
 // base name. Origins write bytes there that belong percent-encoded, and dot
 // segments, which are resolved as every client does; beyond that the canonical form
-// decides, and what it refuses is a permanent failure. Dot segments in other
-// forms, which only some clients resolve, are one of CodeRedirectNotAllowed.
+// decides. What it refuses, dot segments in other forms among it, which only some
+// clients resolve, is a permanent failure of CodeRedirectNotAllowed.
 func redirectTarget(base cloudmirror.Object, locations []string) (cloudmirror.Object, error) {
 	if len(slices.Compact(slices.Clone(locations))) > 1 {
-		return cloudmirror.Object{}, badRedirect("the origin redirects to several places at once", nil)
+		return cloudmirror.Object{}, badRedirect("the origin redirects to several places at once")
 	}
-	resolved := escape(resolve(base.URL(), locations[0]))
-	target, err := cloudmirror.ParseObject(resolved)
-	if err != nil {
-		if _, other := cloudmirror.ParseLegacyObject(resolved); other == nil {
-			return cloudmirror.Object{}, &cloudmirror.Failure{
-				Code: cloudmirror.CodeRedirectNotAllowed, Permanent: true, Err: err,
-				Message: "the origin redirects to a URL with an encoded dot segment, which may lead out of what is allowed",
-			}
-		}
-		return cloudmirror.Object{}, badRedirect("the origin redirects to something that is no http or https URL", err)
+	target, err := cloudmirror.ParseObject(escape(resolve(base.URL(), locations[0])))
+	if err != nil { // whose text does not repeat the URL
+		return cloudmirror.Object{}, badRedirect(badTarget + err.Error())
 	}
 	return target, nil
 }
 
-func badRedirect(message string, err error) *cloudmirror.Failure {
-	return &cloudmirror.Failure{Code: cloudmirror.CodeRedirectNotAllowed, Message: message, Permanent: true, Err: err}
+func badRedirect(message string) *cloudmirror.Failure {
+	return &cloudmirror.Failure{Code: cloudmirror.CodeRedirectNotAllowed, Message: message, Permanent: true}
 }
 
 // resolve joins a reference to a canonical base URL (RFC 3986, section 5.2.2).
