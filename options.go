@@ -14,16 +14,27 @@ type Option struct {
 	Value string // percent-decoded once; may be empty
 }
 
-// isOptionName reports whether a name in a query, percent-decoded once, is
-// reserved for options. It is in every region and at every path that takes a
-// target, whether the option means something there or not: what a request says
-// must not depend on where it is sent.
-func isOptionName(name string) bool {
-	switch name {
-	case "wait", "fallback", "country", "avoid", "explain", "ip", "ipv":
-		return true
+// optionName returns the reserved name that a raw one of a query percent-decodes to,
+// and "" if it is none. Names are reserved in every region and at every path that
+// takes a target, whether the option means something there or not: what a request
+// says must not depend on where it is sent. It allocates only for an error.
+func optionName(raw string) (string, error) {
+	var decoded [len("fallback") + 1]byte // the longest one, and a byte too many
+	n := 0
+	for raw != "" {
+		if raw[0] == '%' && (len(raw) < 3 || !isHex(raw[1]) || !isHex(raw[2])) {
+			return "", optionErrorf("has a name with a %% that two hexadecimal digits do not follow")
+		}
+		c, width := decodeByte(raw)
+		n += copy(decoded[n:], []byte{c})
+		raw = raw[width:]
 	}
-	return false
+	for _, name := range [...]string{"wait", "fallback", "country", "avoid", "explain", "ip", "ipv"} {
+		if string(decoded[:n]) == name {
+			return name, nil
+		}
+	}
+	return "", nil
 }
 
 // splitQuery reads the raw query behind an encoded URL. It is all options, in
@@ -43,10 +54,10 @@ func splitQuery(query string) (options []Option, own string, err error) {
 	isFirst, isOwn := true, false
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		if name, err = url.QueryUnescape(name); err != nil {
-			return nil, "", optionErrorf("has a name with a %% that two hexadecimal digits do not follow")
+		if name, err = optionName(name); err != nil {
+			return nil, "", err
 		}
-		isOption := isOptionName(name)
+		isOption := name != ""
 		switch {
 		case isFirst:
 			isFirst, isOwn = false, !isOption

@@ -165,6 +165,16 @@ func TestOptionErrors(t *testing.T) {
 	}
 }
 
+// A client must not buy much work with a long query.
+func TestTheOriginsQueryCostsNoAllocations(t *testing.T) {
+	allocations := func(query string) float64 {
+		return testing.AllocsPerRun(100, func() { _, _ = cloudmirror.ParseTarget(b64("http://a/") + "?" + query) })
+	}
+	if short, long := allocations("%61=b"), allocations(strings.Repeat("%61=b&", 1000)+"%77ai=+&w+it"); long > short+1 {
+		t.Errorf("%v allocations for 1,000 parameters, %v for one", long, short)
+	}
+}
+
 func TestNamesBehindTargets(t *testing.T) {
 	const url = "http://a/?~?~?~"
 	target := b64(url)

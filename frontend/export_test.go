@@ -11,3 +11,6 @@ func (f *Frontend) Routes() map[string][]string {
 
 // KnownTargets returns how many targets are remembered.
 func (f *Frontend) KnownTargets() int { return f.known.Len() }
+
+// ForgetTargets forgets all targets.
+func (f *Frontend) ForgetTargets() { f.known.Purge() }

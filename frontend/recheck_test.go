@@ -15,11 +15,14 @@ import (
 // whatever form and through whichever cache it asks, and waits for nothing. If the copy
 // is gone, the next client has it made again.
 func TestHitsHaveTheirCopyLookedAtBehindThem(t *testing.T) {
-	for name, isNear := range map[string]bool{"cache": false, "near cache": true} {
+	for name, tt := range map[string]struct{ isNear, signs bool }{
+		"cache": {}, "near cache": {isNear: true}, "near cache, signed links": {true, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.near.isOn.Store(isNear)
+				w.near.isOn.Store(tt.isNear)
+				w.storages[east].signs.Store(tt.signs)
 				w.present()
 				files := w.storages[east]
 				time.Sleep(recheck - time.Second)

@@ -153,7 +153,10 @@ func (m *Mirror) beginLook(key cache.Key) moment {
 }
 
 // lookAt reads the marker and looks for the copy of the expected generation at the
-// same time, and then for that of the current one if it is another.
+// same time, and then for that of the current one if it is another. The current one
+// is the expected one, too, if there is a copy of it and no marker: purges write
+// markers and never remove them, but a marker expires, perhaps before the last copy
+// that was made behind its purge.
 func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object, expected cloudmirror.Generation) (sight, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	var seen sight
@@ -169,6 +172,9 @@ func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object, expected clou
 	})
 	if err := group.Wait(); err != nil {
 		return sight{}, err
+	}
+	if seen.generation == cloudmirror.FirstGeneration && statErr == nil {
+		seen.generation = expected
 	}
 	if seen.generation != expected {
 		info, statErr = b.Storage.Stat(ctx, o.StorageKey(seen.generation))

@@ -146,3 +146,30 @@ func TestARecheckReadsTheCacheItself(t *testing.T) {
 		}
 	})
 }
+
+// A marker that expired says nothing of a copy that was made behind its purge, and long
+// after it.
+func TestACopyOutlivesTheMarkerOfItsPurge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRechecker(t)
+		if err := r.mirror.Purge(t.Context(), r.want); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(58 * time.Hour) // of 59, for which the marker is kept
+		r.makePresent()
+		before := r.stored()
+		time.Sleep(time.Hour)
+		if r.exists(r.want.Object.MarkerKey()) {
+			t.Fatal("the marker is still there")
+		}
+		r.hit()
+		if e := r.stored(); e != before {
+			t.Errorf("the entry is %+v, want %+v", e, before)
+		}
+		r.checkCounts(1, 0, 0, 0)
+		r.lose()
+		time.Sleep(recheck)
+		r.hit()
+		r.checkCounts(1, 1, 0, 0)
+	})
+}

@@ -98,7 +98,7 @@ func (e exchange) open(ctx context.Context, r *byteRange) (*stream, error) {
 // origin as well, and an operator sees which of them max_redirects would help.
 func (e exchange) follow(visited []cloudmirror.Object, locations []string) (cloudmirror.Object, error) {
 	if !slices.ContainsFunc(locations, func(l string) bool { return l != "" }) {
-		return cloudmirror.Object{}, badRedirect("the origin redirects to an empty URL", nil)
+		return cloudmirror.Object{}, badRedirect("the origin redirects to an empty URL")
 	}
 	hop, err := redirectTarget(visited[len(visited)-1], locations)
 	if err != nil {

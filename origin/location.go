@@ -11,61 +11,54 @@ import (
 // redirectTarget returns the object that the Location headers of an answer of
 // base name. Origins write bytes there that belong percent-encoded, and dot
 // segments, which are resolved as every client does; beyond that the canonical form
-// decides, and what it refuses is a permanent failure. Dot segments in other
-// forms, which only some clients resolve, are one of CodeRedirectNotAllowed.
+// decides, and what it refuses is a permanent failure of CodeRedirectNotAllowed.
+//
+// A segment that a literal ".." takes away must be canonical, too: of `/a/\b/..`
+// and `/a/%2e%2e/..` clients take away one segment or two.
 func redirectTarget(base cloudmirror.Object, locations []string) (cloudmirror.Object, error) {
 	if len(slices.Compact(slices.Clone(locations))) > 1 {
-		return cloudmirror.Object{}, badRedirect("the origin redirects to several places at once", nil)
+		return cloudmirror.Object{}, badRedirect("the origin redirects to several places at once")
 	}
-	resolved := escape(resolve(base.URL(), locations[0]))
-	target, err := cloudmirror.ParseObject(resolved)
-	if err != nil {
-		if _, other := cloudmirror.ParseLegacyObject(resolved); other == nil {
-			return cloudmirror.Object{}, &cloudmirror.Failure{
-				Code: cloudmirror.CodeRedirectNotAllowed, Permanent: true, Err: err,
-				Message: "the origin redirects to a URL with an encoded dot segment, which may lead out of what is allowed",
-			}
-		}
-		return cloudmirror.Object{}, badRedirect("the origin redirects to something that is no http or https URL", err)
+	joined := escape(join(base.URL(), locations[0]))
+	if _, err := parseHop(removeDotSegments(joined, false)); err != nil {
+		return cloudmirror.Object{}, err
+	}
+	return parseHop(removeDotSegments(joined, true))
+}
+
+// parseHop returns the object of a URL without literal dot segments.
+func parseHop(url string) (cloudmirror.Object, error) {
+	target, err := cloudmirror.ParseObject(url)
+	if err != nil { // its text does not repeat the URL
+		return target, badRedirect(badTarget + err.Error())
 	}
 	return target, nil
 }
 
-func badRedirect(message string, err error) *cloudmirror.Failure {
-	return &cloudmirror.Failure{Code: cloudmirror.CodeRedirectNotAllowed, Message: message, Permanent: true, Err: err}
+func badRedirect(message string) *cloudmirror.Failure {
+	return &cloudmirror.Failure{Code: cloudmirror.CodeRedirectNotAllowed, Message: message, Permanent: true}
 }
 
-// resolve joins a reference to a canonical base URL (RFC 3986, section 5.2.2).
-func resolve(base, reference string) string {
+// join joins a reference to a canonical base URL (RFC 3986, section 5.2.2), and
+// leaves dot segments in the path.
+func join(base, reference string) string {
 	scheme, rest, _ := strings.Cut(base, ":")
 	path, _, _ := strings.Cut(rest, "?")
 	authority := rest[:2+strings.IndexByte(rest[2:], '/')]
 	switch {
 	case hasScheme(reference):
-		return resolveAbsolute(reference)
+		return reference
 	case strings.HasPrefix(reference, "//"):
-		return resolveAbsolute(scheme + ":" + reference)
+		return scheme + ":" + reference
 	case strings.HasPrefix(reference, "/"):
-		return scheme + ":" + authority + removeDotSegments(reference)
+		return scheme + ":" + authority + reference
 	case reference == "", reference[0] == '#':
 		return base
 	case reference[0] == '?':
 		return scheme + ":" + path + reference
 	}
-	directory := path[len(authority) : strings.LastIndexByte(path, '/')+1]
-	return scheme + ":" + authority + removeDotSegments(directory+reference)
-}
-
-// resolveAbsolute removes the dot segments from the path of a reference with a
-// scheme, if it has an authority and a path.
-func resolveAbsolute(reference string) string {
-	_, rest, _ := strings.Cut(reference, "://")
-	i := strings.IndexAny(rest, "/?#")
-	if i < 0 || rest[i] != '/' {
-		return reference
-	}
-	i += len(reference) - len(rest)
-	return reference[:i] + removeDotSegments(reference[i:])
+	directory := path[:strings.LastIndexByte(path, '/')+1]
+	return scheme + ":" + directory + reference
 }
 
 // hasScheme reports whether a reference begins with a scheme (RFC 3986, section
@@ -85,12 +78,19 @@ func hasScheme(reference string) bool {
 	return true
 }
 
-// removeDotSegments does what RFC 3986, section 5.2.4, says to the path of an
-// absolute-path reference and leaves query and fragment alone.
-func removeDotSegments(reference string) string {
-	path, rest := reference, ""
-	if i := strings.IndexAny(reference, "?#"); i >= 0 {
-		path, rest = reference[:i], reference[i:]
+// removeDotSegments removes the literal dot segments from the path of a URL, if it
+// has an authority and a path, and leaves the rest alone. Each ".." takes the
+// segment before it away (RFC 3986, section 5.2.4), or only itself.
+func removeDotSegments(url string, takesAway bool) string {
+	_, path, _ := strings.Cut(url, "://")
+	i := strings.IndexAny(path, "/?#")
+	if i < 0 || path[i] != '/' {
+		return url
+	}
+	path = path[i:]
+	before, rest := url[:len(url)-len(path)], ""
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path, rest = path[:i], path[i:]
 	}
 	segments := strings.Split(path[1:], "/")
 	kept := segments[:0]
@@ -99,7 +99,9 @@ func removeDotSegments(reference string) string {
 		switch segment {
 		case ".":
 		case "..":
-			kept = kept[:max(len(kept)-1, 0)]
+			if takesAway {
+				kept = kept[:max(len(kept)-1, 0)]
+			}
 		default:
 			kept = append(kept, segment)
 			continue
@@ -108,7 +110,7 @@ func removeDotSegments(reference string) string {
 			kept = append(kept, "")
 		}
 	}
-	return "/" + strings.Join(kept, "/") + rest
+	return before + "/" + strings.Join(kept, "/") + rest
 }
 
 // escape percent-encodes the bytes behind the authority that origins send raw:

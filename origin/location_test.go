@@ -25,8 +25,32 @@ func TestResolveFollowsRFC3986(t *testing.T) {
 		"http://g#h/../i": "http://g#h/../i", "HTTP://g:80/h/../i": "HTTP://g:80/i", "http://../g/../h": "http://../h", "http:///../g": "http:///g",
 		"http:g": "http:g", "g:h": "g:h", "1g:h": "http://a/b/c/1g:h", "./g:h": "http://a/b/c/g:h",
 	} {
-		if got := resolve(base, reference); got != want {
+		if got := removeDotSegments(join(base, reference), true); got != want {
 			t.Errorf("resolve %q: got %q, want %q", reference, got, want)
+		}
+	}
+}
+
+// Clients disagree about how much ".." takes away where they read the segment
+// before it in two ways, so that a copy might be of another object than a client
+// gets that follows the redirect itself.
+func TestNoDotSegmentHidesWhatClientsReadDifferently(t *testing.T) {
+	base, err := cloudmirror.ParseObject("https://a.test/b/c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, location := range []string{
+		`\\evil.test/..`, `/\evil.test/../x`, `x\y/../z`, "%2e/../x", "/x/%2E%2e/../y", "x/..%2f../../y", "x;/.%2e;a/../y",
+		"a\tb/../x", "%/../x", "x/%zz/./../y",
+	} {
+		got, err := redirectTarget(base, []string{location})
+		if f, ok := errors.AsType[*cloudmirror.Failure](err); !ok || f.Code != cloudmirror.CodeRedirectNotAllowed || !f.Permanent {
+			t.Errorf("%q leads to %q, %v", location, got.URL(), err)
+		}
+	}
+	for location, want := range map[string]string{"ü/../x": "https://a.test/b/x", "a b/..": "https://a.test/b/", "%2f/../x": "https://a.test/b/x", "/x/%5c/../y": "https://a.test/x/y", "...;/../x": "https://a.test/b/x"} {
+		if got, err := redirectTarget(base, []string{location}); err != nil || got.URL() != want {
+			t.Errorf("%q leads to %q, %v, want %s", location, got.URL(), err, want)
 		}
 	}
 }

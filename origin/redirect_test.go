@@ -113,6 +113,24 @@ func TestRedirectsThatLeadNowhere(t *testing.T) {
 	}
 }
 
+func TestRedirectsSayWhyTheyAreNotFollowed(t *testing.T) {
+	server := origintest.Start(t)
+	for location, want := range map[string]string{
+		"/" + strings.Repeat("a", 8<<10): "8192 are allowed", // it is http, and long
+		"http://127.0.0.1:99999/":        "port",
+		"https://a@b.test/":              "user name",
+		"file:///etc/passwd":             "http:// or https://",
+		"/%2e%2e/a":                      `segment ".."`,
+	} {
+		server.Set("/a", origintest.Behaviour{Redirect: location})
+		_, _, err := fetch(t, newClient(t, origin.Options{}), anywhere(t), server.Object(t, "/a"))
+		f := wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeRedirectNotAllowed, Permanent: true})
+		if !strings.Contains(f.Message, want) {
+			t.Errorf("%.40s: message %q, want one with %q", location, f.Message, want)
+		}
+	}
+}
+
 // A redirect may not use dot segments to get from a path that is allowed to one
 // that is not. The literal ones are resolved first, so that patterns see where they
 // lead; any others are refused.

@@ -88,7 +88,7 @@ func (s *Sections) request(ctx context.Context, r *byteRange) (*stream, error) {
 	e.ownConnections = true
 	e.object = s.body.stream.object
 	rest, err := e.open(ctx, r)
-	if f := cloudmirror.AsFailure(err); f != nil && f.Code == cloudmirror.CodeOriginStatus && f.Permanent && e.object != s.body.exchange.object {
+	if f := cloudmirror.AsFailure(err); f != nil && f.Permanent && e.object != s.body.exchange.object {
 		e.object = s.body.exchange.object
 		return e.open(ctx, r)
 	}

@@ -176,20 +176,27 @@ func TestSectionsStayAtTheServerOfTheFirst(t *testing.T) {
 
 // Redirects may lead elsewhere each time, and to addresses that cease to be valid.
 func TestSectionsGoOnWhereTheFirstRedirectLed(t *testing.T) {
-	server := origintest.Start(t)
-	server.Set("/a", origintest.Behaviour{Redirect: "/b"})
-	server.Set("/b", sectioned(nil))
-	response, _ := begin(t, server, origin.Options{})
-	sections := response.Sections(sectionBytes)
-	if sections == nil {
-		t.Fatal("there are no sections")
-	}
-	server.Set("/b", origintest.Behaviour{Status: http.StatusForbidden})
-	server.Set("/a", sectioned(nil))
-	_, err := readSections(t.Context(), sections, 4)
-	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeObjectChanged}) // by the ETag of another path
-	if n := server.Count(http.MethodGet, "/a"); n == 0 {
-		t.Error("the object's own URL was not asked where its redirect leads now")
+	for name, invalid := range map[string]origintest.Behaviour{
+		"refused":    {Status: http.StatusForbidden},
+		"redirected": {Redirect: "app:login"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := origintest.Start(t)
+			server.Set("/a", origintest.Behaviour{Redirect: "/b"})
+			server.Set("/b", sectioned(nil))
+			response, _ := begin(t, server, origin.Options{})
+			sections := response.Sections(sectionBytes)
+			if sections == nil {
+				t.Fatal("there are no sections")
+			}
+			server.Set("/b", invalid)
+			server.Set("/a", sectioned(nil))
+			_, err := readSections(t.Context(), sections, 4)
+			wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeObjectChanged}) // by the ETag of another path
+			if n := server.Count(http.MethodGet, "/a"); n == 0 {
+				t.Error("the object's own URL was not asked where its redirect leads now")
+			}
+		})
 	}
 }
 

@@ -60,8 +60,8 @@ func newDeployment(t *testing.T, p parts, cacheType, queueType, storageType, ser
 		queue = fmt.Sprintf("queue: {type: sqs, sqs: {endpoint: '%s', prefix: '%s-', visibility: 10s}}", p.moto.Endpoint, id[:10])
 	}
 	storage := "{type: file}"
-	if storageType == "s3" {
-		storage = fmt.Sprintf("{type: s3, bucket: '%s', region: %s, endpoint: '%s', path_style: true}", p.s3.CreateBucket(t, ""), p.s3.Region, p.s3.Endpoint)
+	if storageType != "file" { // s3, and more keys behind it
+		storage = fmt.Sprintf("{type: %s, bucket: '%s', region: %s, endpoint: '%s', path_style: true}", storageType, p.s3.CreateBucket(t, ""), p.s3.Region, p.s3.Endpoint)
 	}
 	text := strings.Join([]string{
 		"data_dir: '" + filepath.Join(dir, "data") + "'",

@@ -68,10 +68,10 @@ const rechecks = `cloudmirror_rechecks_total{region="` + region + `",result=`
 // A copy that storage lost is redirected to until a front end looks again behind a hit.
 // Then it is made again.
 func TestStorageLosesACopy(t *testing.T) {
-	for name, storage := range map[string]string{"files": "file", "S3": "s3"} {
+	for name, storage := range map[string]string{"files": "file", "S3": "s3", "S3 with signed links": "s3, presign: true"} {
 		t.Run(name, func(t *testing.T) {
 			p := parts{}
-			if storage == "s3" {
+			if storage != "file" {
 				p.s3 = servers.StartVersityGW(t, region)
 			}
 			d := newDeployment(t, p, "memory", "memory", storage, "    wait: 10s\n    recheck: 1s")
