@@ -36,12 +36,16 @@ func (a *App) listen(ctx context.Context, address string, handler http.Handler) 
 }
 
 func newHTTPServer(handler http.Handler, logger *zap.Logger) *http.Server {
+	errorLog, err := zap.NewStdLogAt(logger.Named("http"), zap.WarnLevel)
+	if err != nil { // the level is one that there is
+		panic(err)
+	}
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          zap.NewStdLog(logger.Named("http").WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		ErrorLog:          errorLog,
 	}
 }
 

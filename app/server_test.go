@@ -2,14 +2,18 @@ package app_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"cloudmirror/app"
 	"cloudmirror/cache/memcache"
@@ -64,6 +68,32 @@ func TestServersDoNotWaitForEver(t *testing.T) {
 			})
 		})
 	}
+}
+
+// exhausted is a listener that has no file descriptor left, and then ends.
+type exhausted struct {
+	pipe
+	tries *int
+}
+
+func (e exhausted) Accept() (net.Conn, error) {
+	if *e.tries++; *e.tries == 1 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
+	}
+	return nil, net.ErrClosed
+}
+
+func TestAServerThatCannotAcceptSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.WarnLevel)
+		server := app.NewHTTPServer(http.NotFoundHandler(), zap.New(core))
+		if err := server.Serve(exhausted{tries: new(int)}); !errors.Is(err, net.ErrClosed) {
+			t.Fatal(err)
+		}
+		if lines := logs.All(); len(lines) != 1 || !strings.Contains(lines[0].Message, "too many open files") {
+			t.Errorf("the log has %v, want why nothing is accepted", lines)
+		}
+	})
 }
 
 // serveConn returns a connection to a front end without services, behind the

@@ -1,9 +1,7 @@
 package origin
 
 import (
-	"bytes"
 	"errors"
-	"index/suffixarray"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,11 +12,10 @@ import (
 
 // Bounds of what is looked for in the text of an error, and of the text.
 const (
-	minSecretBytes = 6       // shorter values are parts of too many words
+	minSecretBytes = 6       // of a secret in a row; fewer are parts of too many words
 	maxErrorBytes  = 4 << 10 // of a private cause; cache.MaxCauseBytes is as much
 	maxTrail       = 32      // hops whose queries are known: those of the last requests, and the URL that was asked for
-	secretDepth    = 3       // times that a text, or a secret, may be encoded, and none
-	maxEncoding    = 10      // bytes that encode one byte, at most
+	secretDepth    = 3       // encodings over one another that are undone, in the text and in secrets
 )
 
 // A trail is the URLs of one exchange. It is safe for concurrent use.
@@ -53,7 +50,7 @@ func (e exchange) hide(err error) error {
 		return err
 	}
 	text := f.Err.Error()
-	shown := e.secrets().hide(text)
+	shown := hide(text, e.secrets())
 	if shown == text {
 		return err
 	}
@@ -71,118 +68,69 @@ type redactedError struct {
 func (e *redactedError) Error() string { return e.text }
 func (e *redactedError) Unwrap() error { return e.cause }
 
-// secrets returns what the exchange knows to be secret: the values of the queries
-// of all its URLs, the values of the service's headers with their parts (the value of
-// a cookie is one), and the proxy's password.
-func (e exchange) secrets() secrets {
+// secrets returns what the exchange knows to be secret: the queries of all its
+// URLs, the values of the service's headers, and the proxy's password.
+func (e exchange) secrets() []string {
 	e.trail.mu.Lock()
 	defer e.trail.mu.Unlock()
-	s := make(secrets)
+	var secrets []string
 	for _, hop := range e.trail.hops {
 		_, query, _ := strings.Cut(hop.URL(), "?")
-		s.addQuery(query)
+		secrets = append(secrets, query)
 	}
 	for _, value := range e.rules.Headers {
-		s.add(value)
-		for _, part := range strings.FieldsFunc(value, isDelimiter) {
-			s.add(part)
-		}
+		secrets = append(secrets, value)
 	}
 	if proxy := e.client.options.Proxy; proxy != nil {
 		password, _ := proxy.User.Password()
-		s.add(password)
+		secrets = append(secrets, password)
 	}
-	return s
+	return secrets
 }
 
-// secrets are what no text may show, decoded up to secretDepth times and folded.
-type secrets map[string]bool
-
-// addQuery adds a query, and the value of each of its pairs; the whole pair if it
-// has no value.
-func (s secrets) addQuery(query string) {
-	s.add(query)
-	for pair := range strings.SplitSeq(query, "&") {
-		s.addPair(pair)
-		if strings.Contains(pair, ";") { // separates pairs for some
-			for part := range strings.SplitSeq(pair, ";") {
-				s.addPair(part)
-			}
+// hide returns a text, cut to maxErrorBytes, with an ellipsis in the place of all
+// that repeats minSecretBytes or more of a secret: as they are, percent-encoded or
+// quoted, in any case of letters. Its time grows with the lengths of the text and
+// the secrets, and not with their product: it compares grams.
+func hide(text string, secrets []string) string {
+	shown := newLayer(text[:min(len(text), maxErrorBytes)])
+	type place struct{ begin, end int } // of a gram in the text
+	places := make(map[gram][]place)
+	shown.walk(secretDepth, func(l layer) {
+		for i := range l.grams() {
+			g := l.gram(i)
+			places[g] = append(places[g], place{l.at[i], l.at[i+minSecretBytes]})
 		}
-	}
-}
-
-func (s secrets) addPair(pair string) {
-	name, value, _ := strings.Cut(pair, "=")
-	if value == "" {
-		value = name
-	}
-	s.add(value)
-}
-
-// add adds one secret and, if it has blanks or plus signs, each of its words:
-// net/http quotes words of a status line, and of a header such as "Bearer …" the
-// second is secret.
-func (s secrets) add(secret string) {
-	text := newLayer(secret)
-	for range secretDepth {
-		s.addText(text)
-		if words := bytes.FieldsFunc(text.text, isBlank); len(words) > 1 {
-			for _, word := range words {
-				s.addText(layer{text: word})
+	})
+	hidden := make([]bool, len(shown.text))
+	for _, secret := range secrets {
+		newLayer(secret).walk(secretDepth, func(l layer) {
+			for i := range l.grams() {
+				g := l.gram(i)
+				for _, p := range places[g] {
+					for j := p.begin; j < p.end; j++ {
+						hidden[j] = true
+					}
+				}
+				delete(places, g) // is hidden now
 			}
-		}
-		text = text.decode()
-	}
-}
-
-func isDelimiter(r rune) bool { return r == ',' || r == ';' || r == '=' }
-
-func isBlank(r rune) bool { return r == ' ' || r == '+' || r == '\t' }
-
-func (s secrets) addText(text layer) {
-	if len(text.text) >= minSecretBytes {
-		s[string(text.fold())] = true
-	}
-}
-
-// hide returns a text, cut to maxErrorBytes, in which every run of secrets is an
-// ellipsis: as they are, percent-encoded or quoted, in any case of letters. Its
-// time grows with the lengths of the text and the secrets, and not with their
-// product: the text is indexed.
-func (s secrets) hide(text string) string {
-	longest := 0
-	for secret := range s {
-		longest = max(longest, len(secret))
-	}
-	shown := min(len(text), maxErrorBytes)
-	// A secret at the end of what is shown is looked for as a whole.
-	seen := text[:min(len(text), shown+maxEncoding*longest)]
-	edges := make([]int, len(seen)+1) // +1 where a secret begins, -1 behind its end
-	layer := newLayer(seen)
-	for depth := 0; depth < secretDepth && len(s) > 0; depth++ {
-		index := suffixarray.New(layer.fold())
-		for secret := range s {
-			for _, i := range index.Lookup([]byte(secret), -1) {
-				edges[layer.at[i]]++
-				edges[layer.at[i+len(secret)]]--
-			}
-		}
-		layer = layer.decode()
+		})
 	}
 	var b strings.Builder
-	for i, depth := 0, 0; i < shown; i++ {
-		isHidden := depth > 0
-		if depth += edges[i]; depth > 0 {
-			if !isHidden {
-				b.WriteString("…")
-			}
-			continue
+	for i, isHidden := range hidden {
+		switch {
+		case !isHidden:
+			b.WriteByte(text[i])
+		case i == 0 || !hidden[i-1]:
+			b.WriteString("…")
 		}
-		b.WriteByte(text[i])
 	}
 	return b.String()
 }
+
+// A gram is minSecretBytes of a layer, in lower case, since hosts and names of
+// headers are, and with blanks for plus signs, as queries have them.
+type gram [minSecretBytes]byte
 
 // A layer is a text that was decoded some times. Its byte i stands for what begins
 // at at[i] of the text; at has one element more, for the end.
@@ -199,23 +147,39 @@ func newLayer(text string) layer {
 	return l
 }
 
-// fold returns the text in lower case, since hosts and names of headers are, and
-// with blanks for plus signs, as queries have them.
-func (l layer) fold() []byte {
-	folded := bytes.Clone(l.text)
-	for i, c := range folded {
+// grams returns how many grams the layer has.
+func (l layer) grams() int { return max(len(l.text)-minSecretBytes+1, 0) }
+
+func (l layer) gram(i int) (g gram) {
+	for j, c := range l.text[i : i+minSecretBytes] {
 		switch {
 		case 'A' <= c && c <= 'Z':
-			folded[i] = c + 'a' - 'A'
+			c += 'a' - 'A'
 		case c == '+':
-			folded[i] = ' '
+			c = ' '
 		}
+		g[j] = c
 	}
-	return folded
+	return g
 }
 
-// decode takes one layer of percent-encoding, and of Go's quoting, from the text.
-func (l layer) decode() layer {
+// walk visits the layer, and what is left of it when up to depth encodings are
+// undone, in every order.
+func (l layer) walk(depth int, visit func(layer)) {
+	visit(l)
+	if depth == 0 {
+		return
+	}
+	for _, decodeFirst := range []func([]byte) ([]byte, int){unescapeFirst, unquoteFirst} {
+		if next := l.decode(decodeFirst); len(next.text) < len(l.text) { // there was an escape
+			next.walk(depth-1, visit)
+		}
+	}
+}
+
+// decode undoes an encoding. decodeFirst decodes the first byte of a text, or the
+// escape of n bytes that begins there.
+func (l layer) decode(decodeFirst func([]byte) (decoded []byte, n int)) layer {
 	next := layer{text: make([]byte, 0, len(l.text)), at: make([]int, 0, len(l.at))}
 	for i := 0; i < len(l.text); {
 		decoded, n := decodeFirst(l.text[i:])
@@ -229,27 +193,30 @@ func (l layer) decode() layer {
 	return next
 }
 
-// decodeFirst decodes the first byte of a text, or the escape of n bytes that
-// begins there.
-func decodeFirst(text []byte) (decoded []byte, n int) {
-	switch {
-	case text[0] == '%' && len(text) > 2 && isHex(text[1]) && isHex(text[2]):
-		c, _ := strconv.ParseUint(string(text[1:3]), 16, 8)
-		return []byte{byte(c)}, 3
-	case text[0] == '\\':
-		longest := text[:min(len(text), len(`\U0010ffff`))]
-		r, isRune, rest, err := strconv.UnquoteChar(string(longest), '"')
-		switch {
-		case err != nil:
-		case isRune:
-			return utf8.AppendRune(nil, r), len(longest) - len(rest)
-		default:
-			return []byte{byte(r)}, len(longest) - len(rest)
-		}
+// unescapeFirst undoes percent-encoding.
+func unescapeFirst(text []byte) (decoded []byte, n int) {
+	if text[0] != '%' || len(text) < 3 {
+		return text[:1], 1
 	}
-	return text[:1], 1
+	c, err := strconv.ParseUint(string(text[1:3]), 16, 8)
+	if err != nil {
+		return text[:1], 1
+	}
+	return []byte{byte(c)}, 3
 }
 
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+// unquoteFirst undoes Go's quoting.
+func unquoteFirst(text []byte) (decoded []byte, n int) {
+	if text[0] != '\\' {
+		return text[:1], 1
+	}
+	longest := string(text[:min(len(text), len(`\U0010ffff`))])
+	r, isRune, rest, err := strconv.UnquoteChar(longest, '"')
+	switch {
+	case err != nil:
+		return text[:1], 1
+	case isRune:
+		return utf8.AppendRune(nil, r), len(longest) - len(rest)
+	}
+	return []byte{byte(r)}, len(longest) - len(rest)
 }

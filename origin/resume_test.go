@@ -230,7 +230,8 @@ func TestContinuationWaitsLongerEachTime(t *testing.T) {
 
 func TestIgnoredRangeIsSaidToBe(t *testing.T) {
 	server := origintest.Start(t)
-	_, _, err := fetch(t, newClient(t, origin.Options{}), anywhere(t), server.Object(t, "/a?size=10000&cut-after=500&times=1&ranges=ignored"))
+	server.Set("/a", origintest.Behaviour{SizeBytes: 10_000, CutAfter: 500, Times: 1, Ranges: origintest.RangesIgnored})
+	_, _, err := fetch(t, newClient(t, origin.Options{}), anywhere(t), server.Object(t, "/a"))
 	wantFailure(t, err, cloudmirror.Failure{Code: cloudmirror.CodeOriginTruncated})
 	if !strings.Contains(err.Error(), "ignores ranges") {
 		t.Errorf("the error does not say so: %v", err)

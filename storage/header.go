@@ -83,18 +83,22 @@ func KeptHeader(origin http.Header) http.Header {
 	return kept
 }
 
-// LeftOut returns the names of the headers that KeptHeader is about and leaves out.
+// LeftOut returns the names of the standard headers that KeptHeader leaves out, and
+// X-Amz-Meta- if it leaves out metadata, whose names are the origin's own.
 func LeftOut(origin http.Header) []string {
 	kept := KeptHeader(origin)
-	var names []string
+	left := make(map[string]bool)
 	for name := range origin {
 		canonical := http.CanonicalHeaderKey(name)
-		if _, ok := kept[canonical]; !ok && (isMetadata(canonical) || slices.Contains(standardHeaders(), canonical)) {
-			names = append(names, canonical)
+		switch _, isKept := kept[canonical]; {
+		case isKept:
+		case isMetadata(canonical):
+			left[userMetadataPrefix] = true
+		case slices.Contains(standardHeaders(), canonical):
+			left[canonical] = true
 		}
 	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(left))
 }
 
 func isSound(name, value string) bool {
