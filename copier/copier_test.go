@@ -219,6 +219,7 @@ func TestACopyIsTheOriginsObject(t *testing.T) {
 }
 
 func TestFaultyOrigins(t *testing.T) {
+	t.Parallel() // it waits in real time
 	type is = origintest.Behaviour
 	tests := []struct {
 		name      string
@@ -276,6 +277,7 @@ func TestFaultyOrigins(t *testing.T) {
 // A copy that takes longer than both the visibility of its message and the lease
 // of its entry must not be begun twice.
 func TestALongCopyRunsOnce(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newWorld(t)
 	w.origin.Set("/long", origintest.Behaviour{SizeBytes: 25_000, BytesPerSecond: 10_000})
 	w.start(time.Second)
@@ -396,6 +398,7 @@ func TestTheGenerationIsProvenWhileTheCopyRuns(t *testing.T) {
 }
 
 func TestWhileStorageIsDown(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
 	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {

@@ -85,6 +85,7 @@ func TestAnExhaustedMessageOfAPresentCopyIsDone(t *testing.T) {
 
 // An operator redrives a job whose origin works again, while its error stands.
 func TestARedrivenLetterIsCopied(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{Status: 500})
 	w.start(time.Second)

@@ -19,6 +19,7 @@ import (
 // front ends ask for an object that fails, it costs so many requests, and as many
 // again once its failure is forgotten.
 func TestAFailingObjectCostsABoundedNumberOfRequests(t *testing.T) {
+	t.Parallel() // it waits in real time
 	type is = origintest.Behaviour
 	const kilobytes = 50_000
 	for name, tt := range map[string]struct {
