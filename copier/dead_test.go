@@ -85,11 +85,10 @@ func TestAnExhaustedMessageOfAPresentCopyIsDone(t *testing.T) {
 
 // An operator redrives a job whose origin works again, while its error stands.
 func TestARedrivenLetterIsCopied(t *testing.T) {
-	t.Parallel() // it waits in real time
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{Status: 500})
 	w.start(time.Second)
-	if e := w.wait("/x"); e.State != cache.Failed {
+	if e := w.outcome("/x"); e.State != cache.Failed {
 		t.Fatalf("the entry is %+v", e)
 	}
 	l := w.letter()
