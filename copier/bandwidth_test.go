@@ -100,6 +100,7 @@ func TestAThrottledCopyEndsInTime(t *testing.T) {
 
 // Our waiting is not the origin's: its idle time limit stays out of it.
 func TestThrottlingIsNotTakenForAnIdleOrigin(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newWorld(t)
 	w.client = origin.New(origin.Options{IdleTimeout: 300 * time.Millisecond})
 	t.Cleanup(w.client.Close)

@@ -123,6 +123,15 @@ func (w *world) startWith(change func(*copier.Options)) (stop func()) {
 	return stop
 }
 
+// set has the origin behave, and the client wait for one that hangs for 0.1 s.
+func (w *world) set(path string, b origintest.Behaviour) {
+	w.origin.Set(path, b)
+	if b.Hang {
+		w.client = origin.New(origin.Options{FirstByteTimeout: 100 * time.Millisecond})
+		w.t.Cleanup(w.client.Close)
+	}
+}
+
 func (w *world) want(path string) mirror.Want {
 	return mirror.Want{Object: w.origin.Object(w.t, path), Backend: backendID}
 }
@@ -130,9 +139,14 @@ func (w *world) want(path string) mirror.Want {
 // wait waits for the outcome of an object.
 func (w *world) wait(path string) cache.Entry {
 	w.t.Helper()
+	return w.waitAt(w.mirror, path)
+}
+
+func (w *world) waitAt(front *mirror.Mirror, path string) cache.Entry {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
 	defer cancel()
-	view, err := w.mirror.Wait(ctx, w.want(path), mirror.Patience{Until: time.Now().Add(waitLimit)})
+	view, err := front.Wait(ctx, w.want(path), mirror.Patience{Until: time.Now().Add(waitLimit)})
 	if err != nil {
 		w.t.Fatalf("wait for %s: %v; the entry is %+v", path, err, view.Entry)
 	}
@@ -219,6 +233,7 @@ func TestACopyIsTheOriginsObject(t *testing.T) {
 }
 
 func TestFaultyOrigins(t *testing.T) {
+	t.Parallel() // it waits in real time
 	type is = origintest.Behaviour
 	tests := []struct {
 		name      string
@@ -248,9 +263,9 @@ func TestFaultyOrigins(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.origin.Set("/x", tt.behaviour)
+			w.set("/x", tt.behaviour)
 			w.start(time.Second)
-			e := w.wait("/x")
+			e := w.outcome("/x")
 			switch {
 			case tt.want == "" && e.State != cache.Present:
 				t.Errorf("the entry is %+v: %+v, want present", e, e.Failure)
@@ -276,6 +291,7 @@ func TestFaultyOrigins(t *testing.T) {
 // A copy that takes longer than both the visibility of its message and the lease
 // of its entry must not be begun twice.
 func TestALongCopyRunsOnce(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newWorld(t)
 	w.origin.Set("/long", origintest.Behaviour{SizeBytes: 25_000, BytesPerSecond: 10_000})
 	w.start(time.Second)
@@ -396,6 +412,7 @@ func TestTheGenerationIsProvenWhileTheCopyRuns(t *testing.T) {
 }
 
 func TestWhileStorageIsDown(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
 	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
@@ -427,6 +444,7 @@ func TestAJobForAnotherBackendIsBuried(t *testing.T) {
 func TestManyJobs(t *testing.T) {
 	const objects = 1000
 	w := newWorld(t)
+	w.mirror = w.newMirror(mirror.Timing{}) // with the usual lease: an attempt that is taken over asks once more
 	for i := range objects {
 		if _, err := w.mirror.Ensure(t.Context(), w.want(fmt.Sprintf("/many/%d?size=100", i))); err != nil {
 			t.Fatal(err)

@@ -1,12 +1,10 @@
 package copier
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
 	"cloudmirror"
 	"cloudmirror/mirror"
@@ -67,12 +65,9 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
 	t.logLeftOut(response.Header)
-	body, err := t.beginBody(ctx, response)
-	if err != nil {
-		return storage.Info{}, err
-	}
-	body.asked = t.place.awaitStorage()
-	defer body.asked()
+	body := &storedBody{rest: t.stream(ctx, response.Body), place: t.place}
+	t.place.awaitMemory()
+	defer t.place.gotMemory(noMemory)
 	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.sectioned(body, response, server), storage.PutOptions{
 		SizeBytes: response.SizeBytes,
 		Header:    response.Header,
@@ -82,51 +77,41 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	})
 }
 
-// beginBody reads the beginning of a body. Only then is storage asked to take it,
-// so that no copy whose origin drips holds memory there.
-func (t *task) beginBody(ctx context.Context, response *origin.Response) (*begunBody, error) {
-	rest := t.stream(ctx, response.Body)
-	size := int64(slowBytes)
-	if response.SizeBytes >= 0 {
-		size = min(size, response.SizeBytes)
-	}
-	beginning := make([]byte, size)
-	n, err := io.ReadFull(rest, beginning)
-	switch err { // ReadFull returns these two themselves; what wraps them is a failure of the body
-	case nil:
-	case io.EOF, io.ErrUnexpectedEOF:
-		rest = http.NoBody
-	default:
-		return nil, err
-	}
-	return &begunBody{beginning: bytes.NewReader(beginning[:n]), rest: rest}, nil
-}
-
 // sectioned returns the reader that storage gets: one that it may read in sections,
 // if the copy may have several connections.
-func (t *task) sectioned(body *begunBody, response *origin.Response, server *host) io.Reader {
+func (t *task) sectioned(body *storedBody, response *origin.Response, server *host) io.Reader {
 	if t.connections <= 1 || t.delivery.Job.Tries > 0 || t.delivery.Job.Slow > 0 {
 		// What failed or was slow is tried over one connection: several may be the
 		// reason.
 		return body
 	}
-	return &sectionedBody{begunBody: body, task: t, response: response, server: server}
+	return &sectionedBody{storedBody: body, task: t, response: response, server: server}
 }
 
-// A begunBody is a body whose beginning is in memory.
-type begunBody struct {
-	asked     func() // is called by each read of storage
-	beginning *bytes.Reader
-	rest      io.Reader
+// A storedBody tells the place of a copy what memory storage has for it, by how
+// storage reads: once it has got memory for the beginning, and beyond slowBytes once
+// it has got all that it needs to go on (s3store.Buffers).
+type storedBody struct {
+	rest  io.Reader
+	place *place
+	read  int
 }
 
 // Read implements io.Reader.
-func (b *begunBody) Read(p []byte) (int, error) {
-	b.asked()
-	if b.beginning.Len() > 0 {
-		return b.beginning.Read(p)
+func (b *storedBody) Read(p []byte) (int, error) {
+	if b.read > slowBytes+1 { // storage may read a byte ahead before it waits
+		return b.rest.Read(p)
 	}
-	return b.rest.Read(p)
+	if b.read < slowBytes {
+		b.place.gotMemory(beginning)
+	} else {
+		b.place.gotMemory(whole)
+	}
+	n, err := b.rest.Read(p)
+	if b.read += n; err == nil && (b.read == slowBytes || b.read == slowBytes+1) {
+		b.place.awaitMemory()
+	}
+	return n, err
 }
 
 // stream returns a reader of what an origin sends. It keeps to the service's

@@ -88,7 +88,7 @@ func TestARedrivenLetterIsCopied(t *testing.T) {
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{Status: 500})
 	w.start(time.Second)
-	if e := w.wait("/x"); e.State != cache.Failed {
+	if e := w.outcome("/x"); e.State != cache.Failed {
 		t.Fatalf("the entry is %+v", e)
 	}
 	l := w.letter()

@@ -19,6 +19,7 @@ import (
 // front ends ask for an object that fails, it costs so many requests, and as many
 // again once its failure is forgotten.
 func TestAFailingObjectCostsABoundedNumberOfRequests(t *testing.T) {
+	t.Parallel() // it waits in real time
 	type is = origintest.Behaviour
 	const kilobytes = 50_000
 	for name, tt := range map[string]struct {
@@ -43,7 +44,7 @@ func TestAFailingObjectCostsABoundedNumberOfRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.origin.Set("/failing", tt.behaviour)
+			w.set("/failing", tt.behaviour)
 			w.mirror = w.newMirror(frontTiming()) // with the usual lease: an attempt that is taken over asks once more
 			w.start(time.Second)
 			fronts := []*mirror.Mirror{w.newMirror(frontTiming()), w.newMirror(frontTiming())}
@@ -87,15 +88,26 @@ func (w *world) crowd(fronts []*mirror.Mirror) []cache.Entry {
 		})
 	}
 	over := make(chan struct{})
-	clock.Go(func() { w.skipRetries(over) })
+	clock.Go(func() { w.skipRetries("/failing", over) })
 	clients.Wait()
 	close(over)
 	clock.Wait()
 	return answers
 }
 
-// skipRetries puts the cache's clock forward whenever it is only waited.
-func (w *world) skipRetries(over <-chan struct{}) {
+// outcome is wait without the waits between tries.
+func (w *world) outcome(path string) cache.Entry {
+	w.t.Helper()
+	var clock sync.WaitGroup
+	over := make(chan struct{})
+	clock.Go(func() { w.skipRetries(path, over) })
+	defer func() { close(over); clock.Wait() }()
+	return w.waitAt(w.newMirror(frontTiming()), path)
+}
+
+// skipRetries puts the cache's clock forward whenever it is only waited for the next
+// try of an object.
+func (w *world) skipRetries(path string, over <-chan struct{}) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -104,7 +116,7 @@ func (w *world) skipRetries(over <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		view, err := w.mirror.Peek(w.t.Context(), w.want("/failing"))
+		view, err := w.mirror.Peek(w.t.Context(), w.want(path))
 		if err == nil && view.Entry.State == cache.Failed && !view.Entry.Failure.Permanent {
 			w.ahead.Add(int64(max(0, view.Entry.Failure.RetryAt.Sub(view.Now))))
 		}

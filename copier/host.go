@@ -44,6 +44,7 @@ type host struct {
 	waiting int
 	ended   int           // turns, as far as they count
 	pace    time.Duration // how long a turn takes; 0: none has ended
+	freed   time.Time     // when a turn ended last, or a copy was refused one first
 	promise time.Time     // when the job that was deferred last gets its turn, as it seems
 }
 
@@ -135,7 +136,8 @@ func (h *host) endTurn(began time.Time) {
 		return
 	}
 	h.mu.Lock()
-	took := time.Since(began)
+	h.freed = time.Now()
+	took := h.freed.Sub(began)
 	if h.pace == 0 {
 		h.pace = took
 	}
@@ -147,9 +149,13 @@ func (h *host) endTurn(began time.Time) {
 
 // giveBackTurn ends a turn that says nothing of how long copies take.
 func (h *host) giveBackTurn() {
-	if h.turns != nil {
-		h.turns.Release(1)
+	if h.turns == nil {
+		return
 	}
+	h.mu.Lock()
+	h.freed = time.Now()
+	h.mu.Unlock()
+	h.turns.Release(1)
 }
 
 // nextDelivery returns when a job that may not wait is to be delivered again. A
@@ -168,11 +174,12 @@ func (h *host) nextDelivery() time.Duration {
 func (h *host) nextTurn() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.nextAt(cmp.Or(h.pace, assumedPace))
+	return h.nextAt(max(cmp.Or(h.pace, assumedPace), h.stuck()))
 }
 
 // nextAt returns when to come back, behind those that wait and those that were
-// told so before, as fast as the host's turns end. The caller holds the lock.
+// told so before, as fast as the host's turns end, and ever later while none ends.
+// The caller holds the lock.
 func (h *host) nextAt(pace time.Duration) time.Duration {
 	now, step := time.Now(), pace/time.Duration(h.limit)
 	if soonest := now.Add(time.Duration(h.waiting) * step); h.promise.Before(soonest) {
@@ -181,7 +188,16 @@ func (h *host) nextAt(pace time.Duration) time.Duration {
 	if h.promise = h.promise.Add(step); h.promise.After(now.Add(maxDeferral)) {
 		h.promise = now.Add(maxDeferral)
 	}
-	return later(max(h.promise.Sub(now), minDeferral))
+	return later(max(h.promise.Sub(now), min(h.stuck()/2, maxDeferral), minDeferral))
+}
+
+// stuck returns for how long no turn has ended while copies were refused one.
+// Strangers choose how long the copies of their host take. The caller holds the lock.
+func (h *host) stuck() time.Duration {
+	if h.freed.IsZero() {
+		h.freed = time.Now()
+	}
+	return time.Since(h.freed)
 }
 
 // later returns a delay, up to an eighth longer at random.

@@ -123,6 +123,14 @@ func (p *pace) isLate() bool {
 	return false
 }
 
+// setAside says that the copy gave up its slot for another reason than its origin: it
+// gets one back like a slow copy, and is taken to have been just not slow.
+func (p *pace) setAside() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.isSlow, p.waited, p.bytes, p.recent = true, 0, 0, float64(recentlyEnough)
+}
+
 // recently returns about how many bytes came in the last minute of waiting, and
 // whether the copy waits for its origin now.
 func (p *pace) recently() (bytes float64, waits bool) {

@@ -15,7 +15,7 @@ import (
 // the copies that the copier makes at a time; it does not wait for either, for jobs
 // go first that do.
 type sectionedBody struct {
-	*begunBody
+	*storedBody
 	task     *task
 	response *origin.Response
 	server   *host
@@ -24,7 +24,7 @@ type sectionedBody struct {
 // Sections implements storage.SectionedBody. Where no second connection may be
 // had now, there are none.
 func (b *sectionedBody) Sections(sectionBytes int64) storage.Sections {
-	if b.beginning.Len() > 0 || !b.task.tryConnection(b.server) {
+	if !b.task.tryConnection(b.server) {
 		return nil
 	}
 	b.task.place.pace.wait()

@@ -125,6 +125,7 @@ func TestARetryReadsInOrder(t *testing.T) {
 }
 
 func TestSectionsKeepToTheBandwidth(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newSectionedWorld(t)
 	w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes})
 	w.startWith(func(o *copier.Options) { o.Connections, o.Backends[0].BandwidthBytes = 4, 1<<20 })

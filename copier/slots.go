@@ -12,8 +12,8 @@ import (
 const slowPerSlot = 4
 
 // slots bound the copies that run at a time: those that have a slot, for which
-// jobs wait, and the slow ones (pace.go) beside them. They are safe for concurrent
-// use.
+// jobs wait, and beside them the slow ones (pace.go) and those that wait for the
+// memory of slow ones. They are safe for concurrent use.
 type slots struct {
 	taken       chan struct{} // one element for each copy that has a slot
 	freed       chan struct{} // has an element if a slot was freed since gather looked last
@@ -22,6 +22,8 @@ type slots struct {
 	mu    sync.Mutex
 	extra int                 // connections beside the first ones of the copies that have slots
 	slow  map[*place]struct{} // the slow pool
+
+	relieved time.Time // when a copy was handed back last for its memory
 }
 
 func newSlots(n, connections int) *slots {
@@ -90,22 +92,6 @@ func (s *slots) slowCopies() int {
 	return len(s.slow)
 }
 
-// relieve hands back the slowest copy that holds memory of storage and was slow in
-// the last minute, if there is one: another copy waits for such memory.
-func (s *slots) relieve() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	slowest, least := (*place)(nil), float64(recentlyEnough)
-	for p := range s.slow {
-		if recent, waits := p.pace.recently(); waits && p.isStored && recent < least {
-			slowest, least = p, recent
-		}
-	}
-	if slowest != nil {
-		slowest.evict()
-	}
-}
-
 // A place is a slot or a seat in the slow pool, for one copy.
 type place struct {
 	slots    *slots
@@ -113,9 +99,11 @@ type place struct {
 	handBack func() // has the copy end and its job given back; it does not block
 
 	// These are guarded by slots.mu.
-	isSlow   bool // left its slot
-	isStored bool // storage has begun to read, and may hold memory for it
-	extra    int  // connections beside the first one
+	isSlow bool // left its slot
+	extra  int  // connections beside the first one
+	holds  memory
+	awaits bool        // more memory than it holds
+	late   *time.Timer // of relieve; nil until memory was awaited
 }
 
 // occupy returns the place of a copy for which a slot was taken. The caller calls
@@ -147,18 +135,26 @@ func (p *place) slowDown() {
 	if p.isSlow {
 		return
 	}
-	if len(s.slow) >= slowPerSlot*cap(s.taken) {
+	if s.isFull() {
 		slowest := p.slowest()
 		slowest.evict()
 		if slowest == p {
 			return // its slot is free when it has ended
 		}
 	}
-	p.isSlow = true
-	s.slow[p] = struct{}{}
-	s.extra -= p.extra
-	s.free()
+	p.moveToPool()
 }
+
+// moveToPool gives the slot of a copy to the next job. The caller holds the lock.
+func (p *place) moveToPool() {
+	p.isSlow = true
+	p.slots.slow[p] = struct{}{}
+	p.slots.extra -= p.extra
+	p.slots.free()
+}
+
+// isFull reports whether the slow pool is. The caller holds the lock.
+func (s *slots) isFull() bool { return len(s.slow) >= slowPerSlot*cap(s.taken) }
 
 // slowest returns the copy that brought least in the last minute, of p and the
 // slow ones that wait for their origins at this moment. The caller holds the lock.
@@ -223,26 +219,59 @@ func (p *place) endConnection() {
 	}
 }
 
-// awaitStorage has slow copies handed back while storage does not begin to read
-// the copy: it waits for memory that they hold. The caller calls begun when storage
-// reads, and when it is done.
-func (p *place) awaitStorage() (begun func()) {
-	done := make(chan struct{})
-	late := time.AfterFunc(slowAfter, func() {
-		for {
-			p.slots.relieve()
-			select {
-			case <-done:
-				return
-			case <-time.After(slowAfter):
-			}
+// memory is what storage holds of its own for a copy, as far as its reads show.
+type memory int
+
+const (
+	noMemory  memory = iota
+	beginning        // for up to slowBytes, or already for all
+	whole            // for as much as it takes to go on to the end
+)
+
+// awaitMemory says that storage may wait for memory before it reads on. From slowAfter
+// on it has slow copies handed back that hold such memory, until gotMemory is called.
+func (p *place) awaitMemory() {
+	p.slots.mu.Lock()
+	defer p.slots.mu.Unlock()
+	p.awaits = true
+	if p.late == nil {
+		p.late = time.AfterFunc(slowAfter, p.relieve)
+		return
+	}
+	p.late.Reset(slowAfter)
+}
+
+// gotMemory says what storage holds for the copy, now that it reads or has ended.
+func (p *place) gotMemory(holds memory) {
+	p.slots.mu.Lock()
+	defer p.slots.mu.Unlock()
+	p.holds, p.awaits = holds, false
+	p.late.Stop()
+}
+
+// relieve hands back the slowest copy that holds memory for which this one waits and
+// was slow in the last minute, if there is one. While that goes on, this one gives
+// its slot to the next job, which may need less memory.
+func (p *place) relieve() {
+	s := p.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !p.awaits {
+		return
+	}
+	slowest, least := (*place)(nil), float64(recentlyEnough)
+	for other := range s.slow {
+		if recent, waits := other.pace.recently(); waits && other.holds > p.holds && recent < least {
+			slowest, least = other, recent
 		}
-	})
-	return sync.OnceFunc(func() {
-		late.Stop()
-		close(done)
-		p.slots.mu.Lock()
-		defer p.slots.mu.Unlock()
-		p.isStored = true
-	})
+	}
+	if slowest != nil {
+		slowest.evict()
+		s.relieved = time.Now()
+	}
+	if !p.isSlow && time.Since(s.relieved) < slowAfter && !s.isFull() {
+		p.pace.setAside()
+		p.moveToPool()
+	}
+	p.late.Reset(slowAfter)
 }

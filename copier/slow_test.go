@@ -140,6 +140,7 @@ func TestDrippingOriginsKeepNobodyWaiting(t *testing.T) {
 						}()
 					}
 				}
+				time.Sleep(time.Millisecond) // the queue orders jobs by time
 				b.wantWithin(test.queued, "https://healthy.test/behind", backendID)
 				time.Sleep(time.Until(begun.Add(test.queued))) // the others may not have begun yet
 				for i := range 120 {

@@ -73,6 +73,41 @@ func TestAFloodThatIsRedirected(t *testing.T) {
 	})
 }
 
+// Objects that drip hold all turns of their host for hours. Jobs that it, or another
+// host, sends there rest ever longer: they are no flood of messages, nor one of
+// requests at a host whose redirects strangers choose.
+func TestAFloodBehindTurnsThatDoNotEnd(t *testing.T) {
+	const objects = 1000
+	for _, host := range []string{"drip.test", "open-redirect.test"} {
+		t.Run(host, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBubble(t, nil)
+				b.origin.redirect = func(o cloudmirror.Object) (to string) {
+					if path, found := strings.CutPrefix(o.URL(), "https://open-redirect.test/"); found {
+						to = "https://drip.test/redirected/" + path
+					}
+					return to
+				}
+				b.origin.script(drips(drip{bytes: 4 << 10, every: 2 * time.Second}))
+				for i := range 8 {
+					b.ask(fmt.Sprintf("https://drip.test/first/%d", i))
+				}
+				b.settle()
+				for i := range objects {
+					b.ask(fmt.Sprintf("https://%s/%d", host, i))
+				}
+				time.Sleep(10 * time.Minute)
+				if sent := b.queue.sends(); sent > 20*objects {
+					t.Errorf("%d messages were sent for %d jobs", sent, objects)
+				}
+				if asked := len(b.origin.timesOf("https://open-redirect.test")); asked > 6*objects {
+					t.Errorf("the host that redirects was asked %d times for %d objects", asked, objects)
+				}
+			})
+		})
+	}
+}
+
 func TestHostsThatRedirectToEachOther(t *testing.T) {
 	const objects = 20
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,104 @@
+package copier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+
+	"cloudmirror"
+	"cloudmirror/queue"
+)
+
+// Whatever comes of copies and of their hops, at the end all turns, slots, and places
+// in the slow pool are free, and no host is held.
+func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hs, s := newHosts(Manners{CopiesPerHost: 2, Failures: 1}, zap.NewNop()), newSlots(3, 2)
+		var copies sync.WaitGroup
+		for i := range 500 {
+			copies.Go(func() { randomCopy(t, hs, s, rand.New(rand.NewPCG(1, uint64(i)))) }) //nolint:gosec // a test repeats itself
+		}
+		copies.Wait()
+		for _, h := range hs.idle.Values() {
+			if !h.turns.TryAcquire(2) || h.waiting != 0 || h.users != 0 {
+				t.Errorf("%s: a turn is held, or %d jobs wait, or %d use it", h.origin, h.waiting, h.users)
+			}
+		}
+		if len(hs.used) != 0 || hs.queue.count() != 0 || len(s.taken) != 0 || s.extra != 0 || s.slowCopies() != 0 {
+			t.Errorf("%d hosts are held, %d jobs wait, %d slots, %d connections and %d slow places are taken",
+				len(hs.used), hs.queue.count(), len(s.taken), s.extra, s.slowCopies())
+		}
+	})
+}
+
+// randomCopy does what a task does with its host, its place and its visits.
+func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
+	pause(t.Context(), time.Duration(random.IntN(1000))*time.Second)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(random.IntN(300))*time.Second, errStopping)
+	defer cancel()
+	object := func() cloudmirror.Object {
+		o, err := cloudmirror.ParseObject(fmt.Sprintf("https://host%d.test/%d", random.IntN(4), random.IntN(20)))
+		if err != nil {
+			t.Error(err)
+		}
+		return o
+	}
+	own := object()
+	host := hs.visit(own.Origin())
+	defer hs.leave(host)
+	if host.takeTurn(ctx) != nil {
+		return
+	}
+	began := time.Now()
+	if !s.take(ctx) {
+		host.endTurn(began)
+		return
+	}
+	ctx, evict := context.WithCancelCause(ctx)
+	defer evict(nil)
+	place := s.occupy(func() { evict(errSlowest) })
+	defer func() { place.leave(); host.endTurn(began) }()
+	try, _ := host.admit(own, random.IntN(2))
+	if try == nil {
+		return
+	}
+	v := newVisits(hs, queue.Job{Object: own}, try)
+	unreachable := &cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable, Origin: object().Origin()}
+	err := []error{nil, errStopping, unreachable, unreachable, unreachable}[random.IntN(5)]
+	for range random.IntN(4) {
+		leave, refused := v.enter(ctx, object())
+		if refused != nil {
+			err = refused
+			break
+		}
+		randomReads(ctx, place, random)
+		leave()
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		err = context.Cause(ctx)
+	}
+	v.end(err)
+}
+
+// randomReads waits for the origin, for memory, and for another connection.
+func randomReads(ctx context.Context, place *place, random *rand.Rand) {
+	place.awaitMemory()
+	defer place.gotMemory(noMemory)
+	pause(ctx, time.Duration(random.IntN(5))*time.Second)
+	place.gotMemory(memory(random.IntN(3)))
+	if place.tryConnection() {
+		defer place.endConnection()
+	}
+	for range random.IntN(5) {
+		place.pace.wait()
+		pause(ctx, time.Duration(random.IntN(4000))*time.Millisecond)
+		place.pace.got(random.IntN(2 * slowBytes))
+	}
+}
