@@ -198,6 +198,10 @@ func TestBadServices(t *testing.T) {
 			`5: services.s3.ports[0]: "0" must be a whole number from 1 to 65535` + "\n" +
 				`5: services.s3.ports[1]: "65536" must be a whole number from 1 to 65535`,
 		},
+		"a direct pattern that fixes no host": {
+			service(`direct: ['^https://a\.example\.com']`),
+			`5: services.s3.direct[0]: "^https://a\\.example\\.com" must fix the host up to the "/" behind it, as in ^https://good\.example\.com/ (write \. for a dot and [^/]+ for any name)`,
+		},
 		"a wait without unit": {
 			service(`wait: 28`),
 			`5: services.s3.wait: "28" must be a duration such as 28s or 1m30s, from 0s to 15m`,

@@ -128,6 +128,7 @@ type Health struct {
 type Service struct {
 	Name               string
 	Allow              []cloudmirror.AllowPattern // never empty
+	Direct             []cloudmirror.AllowPattern // of URLs that are never copied
 	AllowAddresses     []netip.Prefix             // let through the private-address guard
 	Ports              []uint16                   // of origins; empty: any
 	Wait               time.Duration              // 0: clients do not wait

@@ -102,6 +102,7 @@ func (h *Health) keys() section {
 func (s *Service) keys() section {
 	return section{
 		{name: "allow", value: many(&s.Allow, allowPattern())},
+		{name: "direct", value: many(&s.Direct, allowPattern())},
 		{name: "allow_addresses", value: many(&s.AllowAddresses, prefix())},
 		{name: "ports", value: many(&s.Ports, port())},
 		{name: "wait", value: one(&s.Wait, duration(0, 15*time.Minute))},

@@ -144,6 +144,7 @@ health:
 services:
   s3:
     allow: ['^https://']
+    direct: []
     allow_addresses: []
     ports: [80, 443]
     wait: 28s
