@@ -108,6 +108,7 @@ func (s *Service) keys() section {
 		{name: "wait", value: one(&s.Wait, duration(0, 15*time.Minute))},
 		{name: "fallback", value: one(&s.Fallback, choice(FallbackOrigin, FallbackNone))},
 		{name: "mode", value: one(&s.Mode, choice(ModeWait, ModeRedirectNow))},
+		{name: "cors", value: origins{many(&s.CORS, pageOrigin())}},
 		{name: "ttl", value: one(&s.TTL, duration(time.Minute, 10*365*24*time.Hour))},
 		{name: "recheck", value: one(&s.Recheck, duration(0, 10*365*24*time.Hour))},
 		{name: "negative_ttl", value: one(&s.NegativeTTL, duration(0, 24*time.Hour))},

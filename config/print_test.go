@@ -150,6 +150,7 @@ services:
     wait: 28s
     fallback: origin
     mode: wait
+    cors: []
     ttl: 24h
     recheck: 10m
     negative_ttl: 30s

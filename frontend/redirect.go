@@ -32,9 +32,16 @@ func (f *Frontend) redirectKnown(w http.ResponseWriter, r *http.Request, began t
 
 // finish sends the answer to a redirect request, counts it and logs it.
 func (f *Frontend) finish(w http.ResponseWriter, r *http.Request, began time.Time, k *known, a answer) {
+	t := k.target
+	switch {
+	case t.service == nil:
+	case a.redirect != nil:
+		t.service.cors.admit(w.Header(), r)
+	default:
+		t.service.cors.expose(w.Header(), r)
+	}
 	f.write(w, r, a)
 	took := time.Since(began)
-	t := k.target
 	f.metrics.observe(t.backend, a.outcome, took)
 	if entry := f.logger.Check(zap.DebugLevel, "redirect"); entry != nil {
 		fields := []zap.Field{
