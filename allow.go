@@ -8,7 +8,8 @@ import (
 )
 
 // An AllowPattern is one entry of a service's allow list: a regular expression
-// (RE2) that a canonical origin URL must match, on every hop. It is immutable.
+// (RE2) that a canonical origin URL must match, on every hop. Entries of its list
+// of direct URLs have the same form. It is immutable.
 type AllowPattern struct {
 	text       string
 	expression *regexp.Regexp

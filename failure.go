@@ -14,6 +14,7 @@ const (
 	CodeOriginStatus       Code = "OriginStatus"       // the origin answered with an error status
 	CodeURLNotAllowed      Code = "URLNotAllowed"      // the URL is outside the allow patterns or ports, or a hop leads to a forbidden address
 	CodeRedirectNotAllowed Code = "RedirectNotAllowed" // the origin redirects to a URL outside the allow patterns or ports, or to what is no origin URL
+	CodeURLDirect          Code = "URLDirect"          // the URL matches a direct pattern: it is never copied
 	CodeInvalidURL         Code = "InvalidURL"         // not an origin URL
 	CodeObjectTooLarge     Code = "ObjectTooLarge"     // larger than the service's max_object_size
 	CodeTooManyRedirects   Code = "TooManyRedirects"   // more hops than allowed

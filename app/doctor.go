@@ -59,7 +59,7 @@ func diagnosed(ctx context.Context, c *config.Config) (backends []doctor.Backend
 	}
 	for _, service := range c.Services {
 		for _, b := range service.Backends {
-			examined := doctor.Backend{ID: b.ID, Name: b.Storage.Bucket, Prefix: b.Storage.Prefix, Private: b.Storage.Presign}
+			examined := doctor.Backend{ID: b.ID, Name: b.Storage.Bucket, Prefix: b.Storage.Prefix, Private: b.Storage.Presign, CORS: len(service.CORS) > 0}
 			if o.sqs != nil {
 				settings := o.sqsOptions(b.ID)
 				settings.Create = false

@@ -476,7 +476,7 @@ func TestDoctorWithACopiersCredentials(t *testing.T) {
 	w.queues.Inject("ListQueueTags", 1, sqstest.Fault{Code: "AccessDeniedException"})
 	w.refuse(func(r *http.Request) bool {
 		query := r.URL.Query()
-		return query.Has("policy") || query.Has("publicAccessBlock") || query.Has("lifecycle")
+		return query.Has("policy") || query.Has("publicAccessBlock") || query.Has("lifecycle") || query.Has("cors")
 	})
 	got := make(map[string]string)
 	err := app.Diagnose(t.Context(), w.config(), w.now, func(f doctor.Finding) { got[f.Subject] = string(f.ID) })
@@ -487,6 +487,7 @@ func TestDoctorWithACopiersCredentials(t *testing.T) {
 		"configuration": "looked", "service s3": "looked", "cache " + w.redis.Addr(): "looked", "cache cloudmirror:": "looked",
 		"dead-letters cloudmirror-s3-eu-west-1-dead": "looked", "queue cloudmirror-s3-eu-west-1": "queue-denied", "queue of s3/eu-west-1": "looked",
 		"bucket " + w.bucket: "looked", "client-access " + w.bucket: "client-access-denied", "lifecycle " + w.bucket: "lifecycle-denied",
+		"cors " + w.bucket:       "looked", // nothing is needed of it
 		"copies of s3/eu-west-1": "looked",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

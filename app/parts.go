@@ -205,6 +205,6 @@ func (a *App) copiesTo(id cloudmirror.BackendID) bool {
 // rules returns what origins of a service are allowed.
 func rules(s config.Service) origin.Rules {
 	return origin.Rules{
-		Allow: s.Allow, AllowAddresses: s.AllowAddresses, Ports: s.Ports, MaxObjectBytes: s.MaxObjectSizeBytes, Headers: s.Headers,
+		Allow: s.Allow, Direct: s.Direct, AllowAddresses: s.AllowAddresses, Ports: s.Ports, MaxObjectBytes: s.MaxObjectSizeBytes, Headers: s.Headers,
 	}
 }

@@ -93,7 +93,7 @@ func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
 				buckets = append(buckets, s3store.BucketOptions{Client: client, Bucket: b.Storage.Bucket})
 			}
 			buckets[i].Spaces = append(buckets[i].Spaces, s3store.Space{
-				Prefix: b.Storage.Prefix, Keep: keepFor(service.TTL), Public: b.Storage.IsPublic(),
+				Prefix: b.Storage.Prefix, Keep: keepFor(service.TTL), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
 			})
 		}
 	}

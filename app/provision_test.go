@@ -45,7 +45,7 @@ func TestBackendsInOneBucketAreProvisionedTogether(t *testing.T) {
 	}
 	want := []provision.Kind{
 		provision.Cache, provision.DeadLetters, provision.Queue, provision.DeadLetters, provision.Queue,
-		provision.Bucket, provision.Access, provision.Lifecycle,
+		provision.Bucket, provision.Access, provision.Lifecycle, provision.CORS,
 	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("resources (-want +got):\n%s", diff)

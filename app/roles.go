@@ -50,7 +50,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 	for _, s := range a.config.Services {
 		service := frontend.Service{
 			Rules: rules(s), Wait: s.Wait,
-			Fallback: frontend.Fallback(s.Fallback), Mode: frontend.Mode(s.Mode),
+			Fallback: frontend.Fallback(s.Fallback), Mode: frontend.Mode(s.Mode), CORS: s.CORS,
 		}
 		for _, b := range s.Backends {
 			region := frontend.Region{Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID], Letters: a.parts.letters[b.ID]}

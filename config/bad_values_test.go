@@ -198,6 +198,30 @@ func TestBadServices(t *testing.T) {
 			`5: services.s3.ports[0]: "0" must be a whole number from 1 to 65535` + "\n" +
 				`5: services.s3.ports[1]: "65536" must be a whole number from 1 to 65535`,
 		},
+		"a direct pattern that fixes no host": {
+			service(`direct: ['^https://a\.example\.com']`),
+			`5: services.s3.direct[0]: "^https://a\\.example\\.com" must fix the host up to the "/" behind it, as in ^https://good\.example\.com/ (write \. for a dot and [^/]+ for any name)`,
+		},
+		"pages of no site": {
+			service(`cors: ["null"]`),
+			`5: services.s3.cors[0]: "null" must be "*" or the origin of pages: http or https, a host and perhaps a port, such as https://app.example.com`,
+		},
+		"pages below a path": {
+			service(`cors: ["https://App.example.com:443/admin"]`),
+			`5: services.s3.cors[0]: "https://App.example.com:443/admin" must be written https://app.example.com, as browsers do`,
+		},
+		"pages of many sites": {
+			service(`cors: ["https://*.example.com"]`),
+			`5: services.s3.cors[0]: "https://*.example.com" must be "*" or the origin of pages: http or https, a host and perhaps a port, such as https://app.example.com`,
+		},
+		"pages of all sites and one": {
+			service(`cors: ["*", "https://app.example.com"]`),
+			`5: services.s3.cors: "*" must be alone: it stands for every origin`,
+		},
+		"pages of one site without brackets": {
+			service(`cors: https://app.example.com`),
+			`5: services.s3.cors: must be a list; [] is the empty one`,
+		},
 		"a wait without unit": {
 			service(`wait: 28`),
 			`5: services.s3.wait: "28" must be a duration such as 28s or 1m30s, from 0s to 15m`,

@@ -128,11 +128,13 @@ type Health struct {
 type Service struct {
 	Name               string
 	Allow              []cloudmirror.AllowPattern // never empty
+	Direct             []cloudmirror.AllowPattern // of URLs that are never copied
 	AllowAddresses     []netip.Prefix             // let through the private-address guard
 	Ports              []uint16                   // of origins; empty: any
 	Wait               time.Duration              // 0: clients do not wait
 	Fallback           Fallback
 	Mode               Mode
+	CORS               []string      // origins of pages whose scripts may read what the service answers; * is all
 	TTL                time.Duration // how long a copy is kept
 	Recheck            time.Duration // how long ago a front end may have seen a copy, else it looks again behind a hit; 0: it never does
 	NegativeTTL        time.Duration // how long an origin's refusal is remembered

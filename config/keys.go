@@ -102,11 +102,13 @@ func (h *Health) keys() section {
 func (s *Service) keys() section {
 	return section{
 		{name: "allow", value: many(&s.Allow, allowPattern())},
+		{name: "direct", value: many(&s.Direct, allowPattern())},
 		{name: "allow_addresses", value: many(&s.AllowAddresses, prefix())},
 		{name: "ports", value: many(&s.Ports, port())},
 		{name: "wait", value: one(&s.Wait, duration(0, 15*time.Minute))},
 		{name: "fallback", value: one(&s.Fallback, choice(FallbackOrigin, FallbackNone))},
 		{name: "mode", value: one(&s.Mode, choice(ModeWait, ModeRedirectNow))},
+		{name: "cors", value: origins{many(&s.CORS, pageOrigin())}},
 		{name: "ttl", value: one(&s.TTL, duration(time.Minute, 10*365*24*time.Hour))},
 		{name: "recheck", value: one(&s.Recheck, duration(0, 10*365*24*time.Hour))},
 		{name: "negative_ttl", value: one(&s.NegativeTTL, duration(0, 24*time.Hour))},

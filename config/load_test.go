@@ -35,11 +35,13 @@ health: {interval: 0s, timeout: 20ms, failures: 5}
 services:
   media:
     allow: ['^https://a\.example\.com/', "^http://"]
+    direct: ['^https://a\.example\.com/dists/']
     allow_addresses: [10.1.0.0/16, "fd00::/8"]
     ports: []
     wait: 0
     fallback: none
     mode: redirect-now
+    cors: ["https://app.example.com", "http://localhost:3000"]
     ttl: 1m30s
     recheck: 45s
     negative_ttl: 0s
@@ -55,9 +57,9 @@ services:
 	got := map[string]any{
 		"listen": c.Listen, "admin_listen": c.AdminListen, "public_url": c.PublicURL, "data_dir": c.DataDir,
 		"tokens": c.Tokens(), "shutdown_delay": c.ShutdownDelay, "log": c.Log, "cache": c.Cache, "queue": c.Queue,
-		"copier": c.Copier, "limits": c.Limits, "health": c.Health, "trusted_proxies": c.TrustedProxies[0].String(), "name": s.Name, "allow": []string{s.Allow[0].String(), s.Allow[1].String()},
+		"copier": c.Copier, "limits": c.Limits, "health": c.Health, "trusted_proxies": c.TrustedProxies[0].String(), "name": s.Name, "direct": s.Direct[0].String(), "allow": []string{s.Allow[0].String(), s.Allow[1].String()},
 		"allow_addresses": []string{s.AllowAddresses[0].String(), s.AllowAddresses[1].String()}, "ports": len(s.Ports),
-		"wait": s.Wait, "fallback": s.Fallback, "mode": s.Mode, "ttl": s.TTL, "recheck": s.Recheck, "negative_ttl": s.NegativeTTL,
+		"wait": s.Wait, "fallback": s.Fallback, "mode": s.Mode, "cors": s.CORS, "ttl": s.TTL, "recheck": s.Recheck, "negative_ttl": s.NegativeTTL,
 		"max_object_size": s.MaxObjectSizeBytes, "bandwidth": s.BandwidthBytes, "backends": s.Backends,
 	}
 	want := map[string]any{
@@ -74,9 +76,9 @@ services:
 		},
 		"health": config.Health{Timeout: 20 * time.Millisecond, Failures: 5},
 		"limits": config.Limits{Waiters: 12, WaitersPerClient: 3}, "trusted_proxies": "10.0.0.0/8",
-		"name": "media", "allow": []string{`^https://a\.example\.com/`, "^http://"},
+		"name": "media", "direct": `^https://a\.example\.com/dists/`, "allow": []string{`^https://a\.example\.com/`, "^http://"},
 		"allow_addresses": []string{"10.1.0.0/16", "fd00::/8"}, "ports": 0,
-		"wait": time.Duration(0), "fallback": config.FallbackNone, "mode": config.ModeRedirectNow,
+		"wait": time.Duration(0), "fallback": config.FallbackNone, "mode": config.ModeRedirectNow, "cors": []string{"https://app.example.com", "http://localhost:3000"},
 		"ttl": 90 * time.Second, "recheck": 45 * time.Second, "negative_ttl": time.Duration(0), "max_object_size": int64(1 << 30), "bandwidth": int64(100 << 20),
 		"backends": []config.Backend{
 			{ID: cloudmirror.BackendID{Service: "media", Region: "eu-west-1"}, Storage: config.Storage{

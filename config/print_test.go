@@ -144,11 +144,13 @@ health:
 services:
   s3:
     allow: ['^https://']
+    direct: []
     allow_addresses: []
     ports: [80, 443]
     wait: 28s
     fallback: origin
     mode: wait
+    cors: []
     ttl: 24h
     recheck: 10m
     negative_ttl: 30s

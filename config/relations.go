@@ -80,6 +80,9 @@ func (c *Config) serviceRelations(s *Service) []error {
 	if len(s.Allow) == 0 {
 		problems = append(problems, c.problem(join(path, "allow"), `must list at least one pattern, such as "^https://"`))
 	}
+	if len(s.CORS) > 1 && slices.Contains(s.CORS, everyOrigin) {
+		problems = append(problems, c.problem(join(path, "cors"), `%q must be alone: it stands for every origin`, everyOrigin))
+	}
 	if len(s.Backends) == 0 {
 		problems = append(problems, c.problem(join(path, "backends"), "must name at least one region"))
 	}

@@ -74,6 +74,9 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 	if t.delivery.Job.Backend != t.backend.ID {
 		return t.bury(ctx, deadMisrouted, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
 	}
+	if t.backend.Rules.IsDirect(t.delivery.Job.Object) {
+		return t.begin(ctx, nil)
+	}
 	host := t.hosts.visit(t.delivery.Job.Object.Origin())
 	defer t.hosts.leave(host)
 	// First the host's turn, then a slot: who waits for a busy host must not keep
@@ -95,7 +98,8 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 	return t.begin(ctx, host)
 }
 
-// begin begins an attempt and carries it out.
+// begin begins an attempt and carries it out. The host is nil if the object is
+// never copied: then the attempt fails before any host is asked or waited for.
 func (t *task) begin(ctx context.Context, host *host) (result, error) {
 	attempt, outcome, err := t.mirror.Begin(ctx, t.delivery.Job)
 	if err != nil {
@@ -116,6 +120,9 @@ func (t *task) begin(ctx context.Context, host *host) (result, error) {
 	case mirror.Begun, mirror.Exhausted, mirror.None:
 	}
 	t.attempt.Store(attempt)
+	if host == nil {
+		return t.refuseDirect(ctx, attempt)
+	}
 	if outcome == mirror.Exhausted || t.delivery.Unfit != nil {
 		return t.giveUp(ctx, attempt)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -53,6 +54,9 @@ func (e *examination) copies(ctx context.Context, b Backend) {
 	if t.written = t.write(ctx, object); t.written {
 		t.read(ctx)
 		t.readSecrets(ctx)
+		if b.CORS {
+			t.readAsAPage(ctx)
+		}
 	}
 }
 
@@ -153,21 +157,28 @@ func (t *trial) list(ctx context.Context, sidecar string) {
 	}
 }
 
-// fetch sends a request as a client does. The error is without the URL, which may
-// be signed.
+// fetch sends a request as a client does.
 func (t *trial) fetch(ctx context.Context, method, url string) (status int, body []byte, err error) {
+	status, _, body, err = t.ask(ctx, method, url, nil)
+	return status, body, err
+}
+
+// ask sends a request with a header. The error is without the URL, which may be
+// signed.
+func (t *trial) ask(ctx context.Context, method, url string, header http.Header) (status int, answered http.Header, body []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
 	if err != nil {
-		return 0, nil, errors.New("the address is no URL")
+		return 0, nil, nil, errors.New("the address is no URL")
 	}
+	maps.Copy(request.Header, header)
 	response, err := t.Client.Do(request)
 	if err != nil {
 		if cause := errors.Unwrap(err); cause != nil {
 			err = cause
 		}
-		return 0, nil, fmt.Errorf("%s: %w", request.URL.Host, err)
+		return 0, nil, nil, fmt.Errorf("%s: %w", request.URL.Host, err)
 	}
 	defer response.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	return response.StatusCode, body, err
+	return response.StatusCode, response.Header, body, err
 }

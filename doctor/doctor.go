@@ -34,6 +34,7 @@ type Backend struct {
 	Name    string   // of the bucket
 	Prefix  string   // of its keys
 	Private bool     // clients need signed addresses
+	CORS    bool     // scripts of pages must be able to read copies
 }
 
 // A JobQueue is what is asked of a queue.

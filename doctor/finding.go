@@ -45,6 +45,7 @@ const (
 	CopyHead        ID = "copy-head"
 	CopyWrong       ID = "copy-wrong"
 	CopyUnremoved   ID = "copy-unremoved"
+	CopyCORS        ID = "copy-cors"
 	CopiesPublic    ID = "copies-public"
 	CopiesListable  ID = "copies-listable"
 	PrivateReadable ID = "private-readable"

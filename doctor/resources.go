@@ -24,7 +24,7 @@ func (e *examination) resources(ctx context.Context) {
 		if errors.Is(err, provision.ErrDenied) {
 			continue // nothing is known of it, good or bad
 		}
-		if err != nil || step.Action == provision.Create && r.Kind != provision.Access && r.Kind != provision.Lifecycle {
+		if err != nil || step.Action == provision.Create && r.Kind != provision.Access && r.Kind != provision.Lifecycle && r.Kind != provision.CORS {
 			e.unusable[subject] = true
 		}
 		e.done(subject)
@@ -69,7 +69,7 @@ func (e *examination) severityOfMissing(kind provision.Kind) Severity {
 		}
 	case provision.Cache:
 		return Info // a flush removes the mark
-	case provision.Access, provision.Lifecycle:
+	case provision.Access, provision.Lifecycle, provision.CORS:
 	}
 	return Warning
 }

@@ -47,7 +47,7 @@ func TestDescriptionIsComplete(t *testing.T) {
 		slices.Sort(described[path])
 	}
 	routes := w.frontend.Routes()
-	routes["/objects/{service}/{region}/{key}"] = []string{http.MethodGet, http.MethodHead} // goes around the router
+	routes["/objects/{service}/{region}/{key}"] = []string{http.MethodGet, http.MethodHead, http.MethodOptions} // goes around the router
 	for path := range routes {
 		slices.Sort(routes[path])
 	}
@@ -171,7 +171,7 @@ func TestBackends(t *testing.T) {
 		w.queues[west].down.Store(true)
 		<-w.ask(http.MethodGet, "?wait=0")
 		requests := func(fallback float64) map[string]any {
-			return map[string]any{"hit": 0.0, "backfill": 0.0, "miss": 0.0, "fallback": fallback, "denied": 0.0, "error": 0.0, "gone": 0.0}
+			return map[string]any{"hit": 0.0, "backfill": 0.0, "miss": 0.0, "fallback": fallback, "denied": 0.0, "error": 0.0, "gone": 0.0, "direct": 0.0}
 		}
 		want := map[string]any{"backends": []any{
 			map[string]any{"service": "s3", "region": "eu-west-1", "provider": "files", "health": "queue-unreachable", "queue": nil, "requests": requests(0)},

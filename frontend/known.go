@@ -24,6 +24,7 @@ const (
 type known struct {
 	target
 	terms   terms
+	direct  *redirect // to the origin, if the object is never copied; else nil
 	want    mirror.Want
 	address atomic.Pointer[address]
 }
@@ -94,6 +95,9 @@ func (f *Frontend) learn(r *http.Request) (k *known, refusal *answer) {
 	var err error
 	if k.terms, err = termsOf(k.service, k.options); err != nil {
 		return k, refuse(invalidOption(err))
+	}
+	if k.service.Rules.IsDirect(k.object) {
+		k.direct = newRedirect("origin", k.object.URL())
 	}
 	k.want = mirror.Want{Object: k.object, Backend: k.backend.id}.Keyed()
 	key, hasName := knownKeyOf(r.RequestURI)

@@ -21,12 +21,13 @@ const (
 	outcomeDenied                  // refused: not a URL, not allowed, a loop
 	outcomeError                   // an error
 	outcomeGone                    // the client left before it was answered
+	outcomeDirect                  // to the origin of an object that is never copied
 	outcomes
 )
 
 // String returns the outcome as in the label of metrics.
 func (o outcome) String() string {
-	return [outcomes]string{"hit", "backfill", "miss", "fallback", "denied", "error", "gone"}[o]
+	return [outcomes]string{"hit", "backfill", "miss", "fallback", "denied", "error", "gone", "direct"}[o]
 }
 
 // A tally counts the redirect requests of one backend.

@@ -27,14 +27,21 @@ func (f *Frontend) redirect(w http.ResponseWriter, r *http.Request) {
 
 // redirectKnown is redirect for a target that has been read.
 func (f *Frontend) redirectKnown(w http.ResponseWriter, r *http.Request, began time.Time, k *known) {
-	f.finish(w, r, began, k, f.direct(r, k, began))
+	f.finish(w, r, began, k, f.decide(r, k, began))
 }
 
 // finish sends the answer to a redirect request, counts it and logs it.
 func (f *Frontend) finish(w http.ResponseWriter, r *http.Request, began time.Time, k *known, a answer) {
+	t := k.target
+	switch {
+	case t.service == nil:
+	case a.redirect != nil:
+		t.service.cors.admit(w.Header(), r)
+	default:
+		t.service.cors.expose(w.Header(), r)
+	}
 	f.write(w, r, a)
 	took := time.Since(began)
-	t := k.target
 	f.metrics.observe(t.backend, a.outcome, took)
 	if entry := f.logger.Check(zap.DebugLevel, "redirect"); entry != nil {
 		fields := []zap.Field{
@@ -48,11 +55,14 @@ func (f *Frontend) finish(w http.ResponseWriter, r *http.Request, began time.Tim
 	}
 }
 
-// direct decides where a client is sent whose target is allowed. What can be
+// decide returns the answer to a client whose target is allowed. What can be
 // checked without a look-up is checked first.
-func (f *Frontend) direct(r *http.Request, k *known, began time.Time) answer {
+func (f *Frontend) decide(r *http.Request, k *known, began time.Time) answer {
 	if f.loops(r.Header) {
 		return loopDetected()
+	}
+	if k.direct != nil {
+		return toOriginDirectly(k.direct)
 	}
 	if !k.backend.isReachable() {
 		return unreachable(k.terms, k.object)

@@ -82,6 +82,12 @@ func toCopy(to *redirect, v mirror.View) answer {
 	return a
 }
 
+// toOriginDirectly redirects to the origin of an object that is never copied. The
+// client's fallback does not matter: no copy is missing.
+func toOriginDirectly(to *redirect) answer {
+	return answer{status: http.StatusFound, redirect: to, outcome: outcomeDirect, cache: cacheStatus{bypass: true, detail: "direct"}}
+}
+
 // instead answers a client that cannot have the copy now: with a redirect to
 // the origin or, if it wants none, with an error.
 func instead(t terms, o cloudmirror.Object, status int, code cloudmirror.Code, message string, retry time.Duration) answer {
@@ -178,6 +184,12 @@ func invalidURL(err error) answer {
 
 func notAllowed() answer {
 	return problem(http.StatusForbidden, outcomeDenied, cloudmirror.CodeURLNotAllowed, "The URL is not allowed for this service.")
+}
+
+// neverCopied refuses to make a copy of a direct URL, which an element of the
+// request names.
+func neverCopied(element string) answer {
+	return problem(http.StatusBadRequest, outcomeDenied, cloudmirror.CodeURLDirect, "The URL of "+element+" is direct: this service answers it with its origin, and never copies it.")
 }
 
 // invalidTarget refuses what ParseTarget does.

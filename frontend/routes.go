@@ -35,6 +35,7 @@ func (f *Frontend) table(o Options) []route {
 	read := []string{http.MethodGet, http.MethodHead}
 	routes := []route{
 		{read, "/v1/redirect/*", "/v1/redirect/{service}/{region}/{url}", f.redirect},
+		{[]string{http.MethodOptions}, "/v1/redirect/*", "/v1/redirect/{service}/{region}/{url}", f.preflight},
 		{[]string{http.MethodDelete}, "/v1/purge/*", "/v1/purge/{service}/{region}/{url}", f.answering(f.purge)},
 		{read, "/v1/status/*", "/v1/status/{service}/{region}/{url}", f.answering(f.status)},
 		{[]string{http.MethodPost}, "/v1/warm", "/v1/warm", f.answering(f.warm)},
@@ -129,10 +130,14 @@ func (f *Frontend) serveObject(w http.ResponseWriter, r *http.Request) {
 	case !found || handler == nil:
 		f.write(w, r, unknownRoute())
 		return
+	case r.Method == http.MethodOptions:
+		f.answerPreflight(w, r, f.services[service])
+		return
 	case f.loops(r.Header):
 		f.write(w, r, loopDetected())
 		return
 	}
+	f.services[service].cors.expose(w.Header(), r)
 	inner := *r
 	inner.URL = new(url.URL)
 	*inner.URL = *r.URL

@@ -36,6 +36,7 @@ type Service struct {
 	Wait     time.Duration // how long a client waits for a copy, at most; 0: it does not
 	Fallback Fallback      // "": FallbackOrigin
 	Mode     Mode          // "": ModeWait
+	CORS     []string      // origins of pages whose scripts may read redirects and copies; * is all
 	Regions  []Region
 }
 
@@ -58,6 +59,7 @@ type reach interface {
 type service struct {
 	Service
 	name     string
+	cors     *cors
 	backends map[string]*backend // by region
 }
 
@@ -79,7 +81,7 @@ func newServices(given map[string]Service) (map[string]*service, []*backend, err
 	services := make(map[string]*service, len(given))
 	var all []*backend
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		s := &service{Service: given[name], name: name, backends: make(map[string]*backend)}
+		s := &service{Service: given[name], name: name, cors: newCORS(given[name].CORS), backends: make(map[string]*backend)}
 		if err := s.complete(); err != nil {
 			return nil, nil, fmt.Errorf("service %s: %w", name, err)
 		}

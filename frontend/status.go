@@ -20,6 +20,7 @@ type statusBody struct {
 	Service  string `json:"service"`
 	Region   string `json:"region"`
 	Location string `json:"location,omitempty"` // of the copy
+	Direct   bool   `json:"direct,omitempty"`   // clients are sent to the origin, whatever the state is
 
 	SizeBytes *int64     `json:"size,omitempty"`
 	SHA256    string     `json:"sha256,omitempty"`
@@ -66,6 +67,7 @@ func (f *Frontend) status(r *http.Request) answer {
 		return unavailable("What is known of the object cannot be told now; try again later.")
 	}
 	body := describe(want, view.Entry)
+	body.Direct = t.service.Rules.IsDirect(t.object)
 	if view.Entry.State == cache.Present {
 		if link, err := f.engine.Link(r.Context(), want, view.Entry.Generation, http.MethodGet); err == nil {
 			body.Location = link.URL // without it the rest is still true

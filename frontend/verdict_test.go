@@ -25,6 +25,7 @@ func TestAnswersToPermanentFailures(t *testing.T) {
 	}{
 		cloudmirror.CodeURLNotAllowed:      {403, 403, outcomeDenied}, // a forbidden address, on any hop
 		cloudmirror.CodeRedirectNotAllowed: {isFallback, 403, outcomeDenied},
+		cloudmirror.CodeURLDirect:          {isFallback, 502, outcomeError}, // of copiers whose configuration is newer
 		cloudmirror.CodeInvalidURL:         {isFallback, 502, outcomeError}, // of older copiers: a redirect to no URL
 		cloudmirror.CodeObjectTooLarge:     {isFallback, 502, outcomeError},
 		cloudmirror.CodeTooManyRedirects:   {isFallback, 502, outcomeError},

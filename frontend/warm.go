@@ -121,7 +121,8 @@ func (s *service) some(regions []string) (backends []*backend, known bool) {
 	return backends, true
 }
 
-// objects returns the objects that the URLs name, each once, if all are allowed.
+// objects returns the objects that the URLs name, each once, if all are allowed and
+// may be copied.
 func (s *service) objects(urls []string) ([]cloudmirror.Object, *answer) {
 	if len(urls) == 0 || len(urls) > maxWarmURLs {
 		return nil, refuse(invalidRequest(fmt.Errorf("urls has %d elements, 1 to %d are allowed", len(urls), maxWarmURLs)))
@@ -136,6 +137,9 @@ func (s *service) objects(urls []string) ([]cloudmirror.Object, *answer) {
 			a := notAllowed()
 			a.message = fmt.Sprintf("The URL of urls[%d] is not allowed for this service.", i)
 			return nil, &a
+		}
+		if s.Rules.IsDirect(o) {
+			return nil, refuse(neverCopied(fmt.Sprintf("urls[%d]", i)))
 		}
 		if !seen[o] {
 			seen[o] = true

@@ -140,6 +140,7 @@ func appendString(to []byte, s string) []byte {
 type cacheStatus struct {
 	hit       bool
 	miss      bool // fwd=miss: the cache had nothing, a copier was asked
+	bypass    bool // fwd=bypass: the object is never copied
 	stored    bool
 	ttl       time.Duration // with hit
 	fwdStatus int           // of the origin; 0: not said
@@ -157,6 +158,9 @@ func (c cacheStatus) append(to []byte) []byte {
 	}
 	if c.miss {
 		to = append(to, "; fwd=miss"...)
+	}
+	if c.bypass {
+		to = append(to, "; fwd=bypass"...)
 	}
 	if c.fwdStatus != 0 {
 		to = append(to, "; fwd-status="...)

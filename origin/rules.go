@@ -13,11 +13,15 @@ import (
 )
 
 // Rules say what one service may get, from where, and with which headers. All
-// but the headers hold on every hop.
+// but Direct and the headers hold on every hop.
 type Rules struct {
 	// Allow lists the patterns of which a URL must match one. Empty: nothing is
 	// allowed.
 	Allow []cloudmirror.AllowPattern
+	// Direct lists the patterns of URLs that are never copied: clients who ask for
+	// one are sent to the origin. Redirects of origins may lead to them, so that
+	// Check and Client.Get do not look at it; see IsDirect.
+	Direct []cloudmirror.AllowPattern
 	// AllowAddresses are let through the guard that otherwise refuses every
 	// address that is not public.
 	AllowAddresses []netip.Prefix
@@ -53,6 +57,13 @@ func (r *Rules) enter(ctx context.Context, hop cloudmirror.Object) (leave func()
 	return sync.OnceFunc(leave), nil
 }
 
+// IsDirect reports whether obj, which a client asked for, is never copied.
+func (r *Rules) IsDirect(obj cloudmirror.Object) bool { return matchesAny(r.Direct, obj) }
+
+func matchesAny(patterns []cloudmirror.AllowPattern, obj cloudmirror.Object) bool {
+	return slices.ContainsFunc(patterns, func(p cloudmirror.AllowPattern) bool { return p.Match(obj) })
+}
+
 // Check reports whether obj may be asked for under the rules: by its URL, its
 // port and, if its host is an address, by that. It does not go to the network,
 // so that a name may still turn out to resolve to a forbidden address. The error
@@ -70,7 +81,7 @@ func Check(rules Rules, obj cloudmirror.Object) error {
 // checkURL is the part of Check about patterns and ports. It comes first: what it
 // refuses is not looked at any further, nor resolved.
 func checkURL(rules Rules, obj cloudmirror.Object) *cloudmirror.Failure {
-	if !slices.ContainsFunc(rules.Allow, func(p cloudmirror.AllowPattern) bool { return p.Match(obj) }) {
+	if !matchesAny(rules.Allow, obj) {
 		return notAllowed("the URL is not allowed for this service", fmt.Errorf("%s matches no allow pattern", redacted(obj.URL())))
 	}
 	if _, port := hostPort(obj); len(rules.Ports) > 0 && !slices.Contains(rules.Ports, port) {

@@ -27,6 +27,7 @@ const (
 	Bucket      Kind = "bucket"
 	Access      Kind = "client-access" // who may read what is in a bucket
 	Lifecycle   Kind = "lifecycle"
+	CORS        Kind = "cors" // whether scripts of pages may read it
 )
 
 // ErrForeign says that a resource is marked as another deployment's. Two

@@ -37,14 +37,14 @@ services:
 func TestProvision(t *testing.T) {
 	w, queues, bucket := newProvisioning(t)
 	dry := w.run(t.Context(), "provision", "--config", "mirror.yaml", "--dry-run")
-	if dry.status != exitOK || !strings.Contains(dry.stdout, "+ bucket        "+bucket) || !strings.HasSuffix(dry.stdout, "8 to create, 0 to change, 0 ok; nothing was changed\n") {
+	if dry.status != exitOK || !strings.Contains(dry.stdout, "+ bucket        "+bucket) || !strings.HasSuffix(dry.stdout, "8 to create, 0 to change, 1 ok; nothing was changed\n") {
 		t.Errorf("dry run: %+v", dry)
 	}
 	if n := queues.Requests("CreateQueue"); n != 0 {
 		t.Errorf("the dry run made %d queues", n)
 	}
 	made := w.run(t.Context(), "provision", "--config", "mirror.yaml")
-	if made.status != exitOK || !strings.HasSuffix(made.stdout, "created 7, changed 0, ok 0\n") || !strings.Contains(made.stderr, "1 to do by hand") {
+	if made.status != exitOK || !strings.HasSuffix(made.stdout, "created 7, changed 0, ok 1\n") || !strings.Contains(made.stderr, "1 to do by hand") {
 		t.Errorf("made: %+v", made)
 	}
 	again := w.run(t.Context(), "provision", "--config", "mirror.yaml", "--json")
@@ -66,7 +66,7 @@ func TestProvisionTellsWhatFails(t *testing.T) {
 	w, queues, _ := newProvisioning(t)
 	queues.Inject("CreateQueue", 1, sqstest.Fault{Code: "AccessDeniedException"})
 	got := w.run(t.Context(), "provision", "--config", "mirror.yaml", "--json")
-	if got.status != exitFailed || strings.Count(got.stdout, `"error":`) != 1 || strings.Count(got.stdout, "\n") != 8 {
+	if got.status != exitFailed || strings.Count(got.stdout, `"error":`) != 1 || strings.Count(got.stdout, "\n") != 9 {
 		t.Errorf("%+v", got)
 	}
 }

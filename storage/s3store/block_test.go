@@ -73,18 +73,18 @@ func TestAPublicAccessBlockIsOpenedForPublicBucketsAlone(t *testing.T) {
 	p.goThrough(b)
 
 	p.options.Spaces[0].Public = false
-	p.want(false, provision.Create, provision.OK, provision.Manual)
+	p.want(false, provision.Create, provision.OK, provision.Manual, provision.OK)
 	if !b.block.BlockPublicPolicy || !b.block.RestrictPublicBuckets {
 		t.Error("the block of a private bucket was opened")
 	}
 	p.options.Spaces[0].Public = true
 	clear(p.calls)
-	p.want(false, provision.OK, provision.Change, provision.Manual)
+	p.want(false, provision.OK, provision.Change, provision.Manual, provision.OK)
 	p.wantCalls(map[string]int{"PutPublicAccessBlock": 1, "PutBucketPolicy": 1})
 	if b.block.BlockPublicPolicy || b.block.RestrictPublicBuckets || !b.block.BlockPublicAcls || !b.block.IgnorePublicAcls {
 		t.Errorf("the block is %+v", b.block)
 	}
 	p.wantAccess("")
-	p.want(false, provision.OK, provision.OK, provision.Manual)
+	p.want(false, provision.OK, provision.OK, provision.Manual, provision.OK)
 	p.wantCalls(map[string]int{})
 }

@@ -21,6 +21,8 @@ type Space struct {
 	Keep time.Duration
 	// Public says that everybody may read copies.
 	Public bool
+	// CORS says that scripts of pages may read what their browser may.
+	CORS bool
 }
 
 // BucketOptions say what a bucket is to be like.
@@ -35,7 +37,8 @@ type BucketOptions struct {
 	Spaces []Space
 }
 
-// Provision returns a bucket, who may read it, and what is removed from it when.
+// Provision returns a bucket, who may read it, what is removed from it when, and
+// whether scripts of pages may read it.
 // Rules and statements of others stay as they are; where another deployment's
 // are about our keys, the error of the plan is provision.ErrForeign; where the
 // credentials do not allow to look at them, provision.ErrDenied. A server that
@@ -46,6 +49,7 @@ func Provision(o BucketOptions) []provision.Resource {
 		{Kind: provision.Bucket, Name: o.Bucket, Plan: b.bounded(b.planBucket)},
 		{Kind: provision.Access, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planAccess))},
 		{Kind: provision.Lifecycle, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planLifecycle))},
+		{Kind: provision.CORS, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planCORS))},
 	}
 }
 

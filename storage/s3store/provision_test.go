@@ -47,8 +47,8 @@ func newProvisioned(t *testing.T, server *servers.S3, spaces ...s3store.Space) *
 	return p
 }
 
-// run provisions, and returns the action for bucket, access and lifecycle, with
-// all errors.
+// run provisions, and returns the action for bucket, access, lifecycle and CORS,
+// with all errors.
 func (p *provisioned) run(dryRun bool) (actions []provision.Action, err error) {
 	p.t.Helper()
 	_ = provision.Run(p.t.Context(), s3store.Provision(p.options), dryRun, func(o provision.Outcome) error {
@@ -103,22 +103,22 @@ var day = s3store.Space{Keep: 36 * time.Hour, Public: true}
 func TestProvisionedBucketOnVersityGW(t *testing.T) {
 	p := newProvisioned(t, servers.StartVersityGW(t, region), day)
 	// Without a bucket the server does not tell what it lacks.
-	p.want(true, provision.Create, provision.Create, provision.Create)
+	p.want(true, provision.Create, provision.Create, provision.Create, provision.OK)
 	p.wantCalls(map[string]int{})
-	p.want(false, provision.Create, provision.Create, provision.Manual)
+	p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)
 	p.wantCalls(map[string]int{"CreateBucket": 1, "PutBucketPolicy": 1})
-	p.want(false, provision.OK, provision.OK, provision.Manual)
+	p.want(false, provision.OK, provision.OK, provision.Manual, provision.OK)
 	p.wantCalls(map[string]int{})
 	p.wantAccess("")
 }
 
 func TestProvisionedBucketOnMinIO(t *testing.T) {
 	p := newProvisioned(t, startMinIO(t), day)
-	p.want(true, provision.Create, provision.Create, provision.Create)
+	p.want(true, provision.Create, provision.Create, provision.Create, provision.OK)
 	p.wantCalls(map[string]int{})
-	p.want(false, provision.Create, provision.Create, provision.Create)
+	p.want(false, provision.Create, provision.Create, provision.Create, provision.OK)
 	p.wantCalls(map[string]int{"CreateBucket": 1, "PutBucketPolicy": 1, "PutBucketLifecycleConfiguration": 1})
-	p.want(false, provision.OK, provision.OK, provision.OK)
+	p.want(false, provision.OK, provision.OK, provision.OK, provision.OK)
 	p.wantCalls(map[string]int{})
 	p.wantAccess("")
 	p.wantRules(map[string]int32{"cloudmirror:me:": 2})
@@ -126,15 +126,15 @@ func TestProvisionedBucketOnMinIO(t *testing.T) {
 
 func TestProvisionedBucketWithVersionsOnMinIO(t *testing.T) {
 	p := newProvisioned(t, startMinIO(t), day)
-	p.want(false, provision.Create, provision.Create, provision.Create)
+	p.want(false, provision.Create, provision.Create, provision.Create, provision.OK)
 	_, err := p.Client().PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
 		Bucket: &p.options.Bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.want(false, provision.OK, provision.OK, provision.Change)
-	p.want(false, provision.OK, provision.OK, provision.OK)
+	p.want(false, provision.OK, provision.OK, provision.Change, provision.OK)
+	p.want(false, provision.OK, provision.OK, provision.OK, provision.OK)
 }
 
 func (p *provisioned) wantAccess(prefix string) {
@@ -166,14 +166,14 @@ func (p *provisioned) wantRules(want map[string]int32) {
 
 func TestRulesOfOthersStay(t *testing.T) {
 	p := newProvisioned(t, startMinIO(t), s3store.Space{Prefix: "a/", Keep: 36 * time.Hour})
-	p.want(false, provision.Create, provision.OK, provision.Create)
+	p.want(false, provision.Create, provision.OK, provision.Create, provision.OK)
 	p.options.Spaces[0].Keep = 50 * time.Hour // the ttl was made longer
 	p.options.Spaces = append(p.options.Spaces, s3store.Space{Prefix: "b/", Keep: time.Minute})
 	p.addRule("theirs", "other/", 1)
-	p.want(false, provision.OK, provision.OK, provision.Change)
+	p.want(false, provision.OK, provision.OK, provision.Change, provision.OK)
 	p.wantRules(map[string]int32{"theirs": 1, "cloudmirror:me:a/": 3, "cloudmirror:me:b/": 1})
 	p.addRule("hasty", "a", 2)
-	p.want(false, provision.OK, provision.OK, provision.Manual)
+	p.want(false, provision.OK, provision.OK, provision.Manual, provision.OK)
 	p.wantRules(map[string]int32{"theirs": 1, "cloudmirror:me:a/": 3, "cloudmirror:me:b/": 1, "hasty": 2})
 
 	p.addRule("cloudmirror:other:", "", 9)
@@ -204,16 +204,16 @@ func (p *provisioned) addRule(id, prefix string, days int32) {
 func TestStatementsOfOthersStay(t *testing.T) {
 	p := newProvisioned(t, servers.StartVersityGW(t, region),
 		s3store.Space{Prefix: "a/", Public: true}, s3store.Space{Prefix: "b/"}, s3store.Space{Prefix: "c/", Public: true})
-	p.want(false, provision.Create, provision.Create, provision.Manual)
+	p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)
 	p.addStatement("Theirs", "other/*")
-	p.want(false, provision.OK, provision.OK, provision.Manual)
+	p.want(false, provision.OK, provision.OK, provision.Manual, provision.OK)
 	p.wantAccess("a/")
 	p.wantAccess("c/")
 	if got := p.status("b/0a"); got != http.StatusForbidden {
 		t.Errorf("a stranger gets %d for what is not public", got)
 	}
 	p.options.Spaces[0].Public = false // clients come another way from now on
-	p.want(false, provision.OK, provision.Change, provision.Manual)
+	p.want(false, provision.OK, provision.Change, provision.Manual, provision.OK)
 	if got := p.status("a/1"); got != http.StatusForbidden {
 		t.Errorf("a stranger gets %d for what is not public any more", got)
 	}
@@ -222,8 +222,8 @@ func TestStatementsOfOthersStay(t *testing.T) {
 		t.Errorf("a stranger gets %d for what somebody else's statement allows", got)
 	}
 	p.options.Spaces[2].Public = false
-	p.want(false, provision.OK, provision.Change, provision.Manual)
-	p.want(false, provision.OK, provision.OK, provision.Manual)
+	p.want(false, provision.OK, provision.Change, provision.Manual, provision.OK)
+	p.want(false, provision.OK, provision.OK, provision.Manual, provision.OK)
 	if sids := p.sids(); len(sids) != 1 || sids[0] != "Theirs" {
 		t.Errorf("the statements are %v", sids)
 	}
@@ -231,18 +231,18 @@ func TestStatementsOfOthersStay(t *testing.T) {
 
 func TestAStatementThatWasChangedIsMadeAgain(t *testing.T) {
 	p := newProvisioned(t, servers.StartVersityGW(t, region), day)
-	p.want(false, provision.Create, provision.Create, provision.Manual)
+	p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)
 	p.editPolicy(func(policy string) string { return strings.ReplaceAll(policy, "/0*", "/*") })
 	if got := p.status("private/x"); got != http.StatusOK {
 		t.Fatalf("the policy was not changed: a stranger gets %d", got)
 	}
-	p.want(false, provision.OK, provision.Change, provision.Manual)
+	p.want(false, provision.OK, provision.Change, provision.Manual, provision.OK)
 	p.wantAccess("")
 }
 
 func TestABucketOfAnotherDeploymentIsLeftAlone(t *testing.T) {
 	p := newProvisioned(t, servers.StartVersityGW(t, region), day)
-	p.want(false, provision.Create, provision.Create, provision.Manual)
+	p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)
 	p.options.Owner = "you"
 	clear(p.calls)
 	if _, err := p.run(false); !errors.Is(err, provision.ErrForeign) {
@@ -250,9 +250,9 @@ func TestABucketOfAnotherDeploymentIsLeftAlone(t *testing.T) {
 	}
 	p.wantCalls(map[string]int{})
 	p.options.Adopt = true
-	p.want(false, provision.OK, provision.Change, provision.Manual)
+	p.want(false, provision.OK, provision.Change, provision.Manual, provision.OK)
 	p.options.Adopt = false
-	p.want(false, provision.OK, provision.OK, provision.Manual)
+	p.want(false, provision.OK, provision.OK, provision.Manual, provision.OK)
 	if sids := p.sids(); len(sids) != 1 || !strings.Contains(sids[0], "you") {
 		t.Errorf("the statements are %v", sids)
 	}
@@ -260,7 +260,7 @@ func TestABucketOfAnotherDeploymentIsLeftAlone(t *testing.T) {
 
 func TestABucketThatCannotBeLookedAtIsNotMade(t *testing.T) {
 	p := newProvisioned(t, servers.StartVersityGW(t, region), day)
-	p.want(false, provision.Create, provision.Create, provision.Manual)
+	p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)
 	p.options.Client = p.AnonymousClient()
 	if actions, err := p.run(true); err == nil || actions[0] != "" {
 		t.Errorf("actions %v, error %v", actions, err)
@@ -269,7 +269,7 @@ func TestABucketThatCannotBeLookedAtIsNotMade(t *testing.T) {
 
 func TestAWrongRegionIsNamed(t *testing.T) {
 	p := newProvisioned(t, servers.StartVersityGW(t, region), day)
-	p.want(false, provision.Create, provision.Create, provision.Manual)
+	p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)
 	elsewhere := p.options.Client.Options()
 	elsewhere.Region = "eu-north-1"
 	p.options.Client = s3.New(elsewhere)

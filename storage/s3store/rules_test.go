@@ -67,34 +67,34 @@ func TestWhatArchivesCopiesIsTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, f := newRuled(t, space)
-			p.want(false, provision.Create, provision.OK, provision.Create)
+			p.want(false, provision.Create, provision.OK, provision.Create, provision.OK)
 			f.rules = strings.Replace(f.rules, "<Rule>", "<Rule><ID>theirs</ID><Status>Enabled</Status><Filter><Prefix>"+test.prefix+
 				"</Prefix></Filter><Transition><Days>"+test.days+"</Days><StorageClass>"+test.class+"</StorageClass></Transition></Rule><Rule>", 1)
-			p.want(false, provision.OK, provision.OK, test.want)
+			p.want(false, provision.OK, provision.OK, test.want, provision.OK)
 		})
 	}
 }
 
 func TestOldVersionsOfCopiesAreRemoved(t *testing.T) {
 	p, f := newRuled(t, day)
-	p.want(false, provision.Create, provision.Create, provision.Create)
+	p.want(false, provision.Create, provision.Create, provision.Create, provision.OK)
 	if strings.Contains(f.rules, "Noncurrent") {
 		t.Errorf("a bucket without versions has the rules %s", f.rules)
 	}
 	f.versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
-	p.want(false, provision.OK, provision.OK, provision.Change)
+	p.want(false, provision.OK, provision.OK, provision.Change, provision.OK)
 	if !strings.Contains(f.rules, "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>") {
 		t.Errorf("the rules are %s", f.rules)
 	}
-	p.want(false, provision.OK, provision.OK, provision.OK)
+	p.want(false, provision.OK, provision.OK, provision.OK, provision.OK)
 }
 
 func TestRulesThatAreTakenOverAreThereOnce(t *testing.T) {
 	p, f := newRuled(t, s3store.Space{Prefix: "a/", Keep: 36 * time.Hour})
-	p.want(false, provision.Create, provision.OK, provision.Create)
+	p.want(false, provision.Create, provision.OK, provision.Create, provision.OK)
 	f.rules = strings.Replace(f.rules, "<Rule>", "<Rule><ID>cloudmirror:you:</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>9</Days></Expiration></Rule><Rule>", 1)
 	p.options.Adopt = true
-	p.want(false, provision.OK, provision.OK, provision.Change)
+	p.want(false, provision.OK, provision.OK, provision.Change, provision.OK)
 	if n := strings.Count(f.rules, "<Rule>"); n != 1 || !strings.Contains(f.rules, "cloudmirror:me:a/") {
 		t.Errorf("the rules are %s", f.rules)
 	}
@@ -110,7 +110,7 @@ func TestAnotherDeploymentsKeysOverlap(t *testing.T) {
 	}{{"a/", "", true}, {"", "a/", true}, {"a/", "a/b/", true}, {"a/", "b/", false}, {"a", "b", false}} {
 		p := newProvisioned(t, server, s3store.Space{Prefix: test.theirs, Public: true})
 		p.options.Owner = "you"
-		p.want(false, provision.Create, provision.Create, provision.Manual)
+		p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)
 		p.options.Owner, p.options.Spaces[0].Prefix = "me", test.mine
 		_, err := p.run(true)
 		if got := err != nil; got != test.overlap {
@@ -120,7 +120,7 @@ func TestAnotherDeploymentsKeysOverlap(t *testing.T) {
 			continue
 		}
 		p.options.Adopt = true
-		p.want(false, provision.OK, provision.Change, provision.Manual)
+		p.want(false, provision.OK, provision.Change, provision.Manual, provision.OK)
 		if sids := p.sids(); len(sids) != 1 {
 			t.Errorf("%q adopts %q: statements %v", test.mine, test.theirs, sids)
 		}
@@ -130,9 +130,9 @@ func TestAnotherDeploymentsKeysOverlap(t *testing.T) {
 func TestAPolicyMayHaveOneStatementByItself(t *testing.T) {
 	p, f := newRuled(t, day)
 	f.policy = `{"Version":"2012-10-17","Statement":{"Sid":"Theirs","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}}`
-	p.want(false, provision.Create, provision.Change, provision.Create)
+	p.want(false, provision.Create, provision.Change, provision.Create, provision.OK)
 	if !strings.Contains(f.policy, `"Statement":[{"Sid":"Theirs"`) || !strings.Contains(f.policy, "CloudmirrorReadCopies") {
 		t.Errorf("the policy is %s", f.policy)
 	}
-	p.want(false, provision.OK, provision.OK, provision.OK)
+	p.want(false, provision.OK, provision.OK, provision.OK, provision.OK)
 }

@@ -1,5 +1,5 @@
-// Package clients_test asks the real program as real clients do: curl, wget and
-// pip. A client that is missing skips its tests, but not in CI.
+// Package clients_test asks the real program as real clients do: curl, wget, pip
+// and Chromium. A client that is missing skips its tests, but not in CI.
 package clients_test
 
 import (
