@@ -188,8 +188,8 @@ func TestPurgeAnswers(t *testing.T) {
 		{"no URL", "/v1/purge/s3/us-east-1/nothing", nil, 400, "InvalidURL"},
 		{"an unknown region", purgePath("us-east-2"), nil, 404, "UnknownBackend"},
 		{"an unknown service", "/v1/purge/s4/*/" + target, nil, 404, "UnknownBackend"},
-		{"the cache is down", purgePath("us-east-1"), func(w *world) { w.cache.down.Store(true) }, 503, "Unavailable"},
-		{"the cache is down, all regions", purgePath("*"), func(w *world) { w.cache.down.Store(true) }, 503, "Unavailable"},
+		{"the cache is down", purgePath("us-east-1"), func(w *world) { w.cache.down.Store(true) }, 502, "PurgeFailed"},
+		{"the cache is down, all regions", purgePath("*"), func(w *world) { w.cache.down.Store(true) }, 502, "PurgeFailed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

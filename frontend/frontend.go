@@ -32,7 +32,7 @@ const logEvery = 10 * time.Second
 type engine interface {
 	Peek(ctx context.Context, w mirror.Want) (mirror.View, error)
 	Wait(ctx context.Context, w mirror.Want, p mirror.Patience) (mirror.View, error)
-	Purge(ctx context.Context, w mirror.Want) error
+	Purge(ctx context.Context, w mirror.Want, also ...cloudmirror.Generation) (found bool, err error)
 	Link(ctx context.Context, w mirror.Want, g cloudmirror.Generation, method string) (storage.Link, error)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -381,6 +382,13 @@ func (s *breakableStorage) Stat(ctx context.Context, key string) (storage.Info, 
 		return storage.Info{}, errDown
 	}
 	return s.Provider.Stat(ctx, key)
+}
+
+func (s *breakableStorage) Open(ctx context.Context, key string) (io.ReadCloser, storage.Info, error) {
+	if s.down.Load() {
+		return nil, storage.Info{}, errDown
+	}
+	return s.Provider.Open(ctx, key)
 }
 
 func (s *breakableStorage) URL(ctx context.Context, key, method string) (storage.Link, error) {
