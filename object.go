@@ -23,6 +23,7 @@ const maxFileNameBytes = 200
 type Object struct {
 	url  string
 	hash string // of url; made once, for every key needs it
+	name string // the file name, if the URL is not known (ParseCopyURL)
 }
 
 // ParseObject checks raw and returns the object that its canonical form names.
@@ -150,7 +151,7 @@ func isPunctuation(c byte) bool {
 	return c < 64 && uint64(low)>>c&1 != 0 || c >= 64 && uint64(high)>>(c-64)&1 != 0
 }
 
-// URL returns the canonical origin URL.
+// URL returns the canonical origin URL; "" if it is not known ([ParseCopyURL]).
 func (o Object) URL() string { return o.url }
 
 // Host returns the host of the URL, with its port if that is not the default one
@@ -188,6 +189,9 @@ const maxShownBytes = 512
 // and without what is beyond 512 bytes. Then the length and the hash tell which URL
 // it is.
 func (o Object) String() string {
+	if o.url == "" && o.hash != "" {
+		return "the copy with hash " + o.hash
+	}
 	shown := o.WithoutQuery()
 	if len(shown) <= maxShownBytes {
 		return shown
@@ -204,7 +208,7 @@ func (o Object) WithoutQuery() string {
 }
 
 // IsZero reports whether o is the zero Object, which names nothing.
-func (o Object) IsZero() bool { return o.url == "" }
+func (o Object) IsZero() bool { return o == Object{} }
 
 // Hash returns the SHA-256 of the canonical URL in lower-case hexadecimal, as
 // `printf %s URL | sha256sum` prints it.
@@ -228,11 +232,20 @@ func (o Object) MarkerKey() string {
 // or file system treats specially replaced by an underscore, cut to its last
 // 200 bytes. It is never empty, "." or "..".
 func (o Object) FileName() string {
+	if o.url == "" && o.name != "" {
+		return o.name
+	}
 	path, _, _ := strings.Cut(o.url, "?")
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	if decoded, err := url.PathUnescape(name); err == nil {
 		name = decoded
 	}
+	return safeFileName(name)
+}
+
+// safeFileName returns a name for every storage and file system. It returns its own
+// results unchanged.
+func safeFileName(name string) string {
 	name = strings.Map(fileNameRune, name)
 	if len(name) > maxFileNameBytes {
 		name = name[len(name)-maxFileNameBytes:]

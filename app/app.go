@@ -35,6 +35,8 @@ type App struct {
 	audit    *zap.Logger // nil: logger
 	registry *prometheus.Registry
 
+	ownTokens []frontend.Token // that the process made for itself, if none is configured
+
 	parts    *parts
 	mirror   *mirror.Mirror
 	health   *health
@@ -68,6 +70,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	a.mirror = mirror.New(mirror.Options{
 		Cache: a.parts.cache, Near: a.parts.near, Settle: a.parts.settle, Backends: a.parts.engine, Logger: o.Logger, Metrics: a.registry,
 	})
+	a.watchTokens()
 	a.health = newHealth(o.Logger, a.parts.dependencies)
 	if err := a.newRoles(ctx, o.Version); err != nil {
 		return nil, errors.Join(err, a.close())

@@ -41,11 +41,16 @@ func load(t *testing.T, origin *origintest.Server) *config.Config {
 	return c
 }
 
-// start runs an App until stop is called, which returns how it ended.
-func start(t *testing.T, c *config.Config) (a *app.App, stop func() error) {
+// start runs an App until stop is called, which returns how it ended; change may
+// change its options.
+func start(t *testing.T, c *config.Config, change ...func(*app.Options)) (a *app.App, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	a, err := app.New(ctx, app.Options{Config: c, Role: config.RoleServe, Logger: zaptest.NewLogger(t), Version: "test"})
+	o := app.Options{Config: c, Role: config.RoleServe, Logger: zaptest.NewLogger(t), Version: "test"}
+	for _, f := range change {
+		f(&o)
+	}
+	a, err := app.New(ctx, o)
 	if err != nil {
 		cancel()
 		t.Fatal(err)

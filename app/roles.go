@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"cloudmirror/config"
 	"cloudmirror/copier"
 	"cloudmirror/frontend"
 )
@@ -42,8 +41,7 @@ func (a *App) adminHandler() http.Handler {
 }
 
 func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
-	tokens, err := a.tokens()
-	if err != nil {
+	if err := a.makeOwnToken(); err != nil {
 		return nil, err
 	}
 	services := make(map[string]frontend.Service, len(a.config.Services))
@@ -62,7 +60,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		services[s.Name] = service
 	}
 	return frontend.New(frontend.Options{
-		Mirror: a.mirror, Services: services, Tokens: tokens, PublicURL: a.config.ServerURL(),
+		Mirror: a.mirror, Services: services, Tokens: a.tokens(a.config.FileTokens()), PublicURL: a.config.ServerURL(),
 		LoopID: a.config.DeploymentID(), Version: version,
 		Health:     http.HandlerFunc(a.health.serveLive),
 		Ready:      http.HandlerFunc(a.health.serveReady),
@@ -71,21 +69,4 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		TrustedProxies: a.config.TrustedProxies,
 		Objects:        a.parts.objects, Registerer: a.registry, Logger: a.logger, Audit: a.audit,
 	})
-}
-
-// tokens returns who may change state. A process that does everything makes a
-// token of its own if none is configured.
-func (a *App) tokens() ([]frontend.Token, error) {
-	var tokens []frontend.Token
-	for _, hash := range a.config.Tokens() {
-		tokens = append(tokens, frontend.Token(hash))
-	}
-	if len(tokens) > 0 || a.role != config.RoleServe {
-		return tokens, nil
-	}
-	plain, err := adminToken(a.config.DataDir)
-	if err != nil {
-		return nil, err
-	}
-	return []frontend.Token{frontend.Token(config.HashToken(plain))}, nil
 }

@@ -116,10 +116,13 @@ func TestBadValues(t *testing.T) {
 			`7: cache.redis.near.delta: "0s" must be at least 100ms, or cache.redis.near.memory 0`,
 		},
 		"tokens that are short, numbers or no hashes": {
-			minimal + "admin_tokens: [hunter2, 12345678901234567890, sha256:hunter2]\n",
-			`7: admin_tokens[0]: *** must be at least 16 visible ASCII characters, or sha256: and the 64 hexadecimal digits of a token's hash` + "\n" +
+			minimal + "admin_tokens: [hunter2, 12345678901234567890, sha256:hunter2, ci:hunter2, ci:sha256:hunter2, my ci:hunter2hunter2hunter2]\n",
+			`7: admin_tokens[0]: *** must be at least 16 visible ASCII characters, or sha256: and the 64 hexadecimal digits of a token's hash; a name of at most 64 visible ASCII characters and a colon may stand before it` + "\n" +
 				`7: admin_tokens[1]: *** must be text: write it in quotes` + "\n" +
-				`7: admin_tokens[2]: *** must have 64 hexadecimal digits behind its sha256: mark`,
+				`7: admin_tokens[2]: *** must have 64 hexadecimal digits behind its sha256: mark` + "\n" +
+				`7: admin_tokens[3]: *** must be at least 16 visible ASCII characters, or sha256: and the 64 hexadecimal digits of a token's hash; a name of at most 64 visible ASCII characters and a colon may stand before it` + "\n" +
+				`7: admin_tokens[4]: *** must have 64 hexadecimal digits behind its sha256: mark` + "\n" +
+				`7: admin_tokens[5]: *** must be at least 16 visible ASCII characters, or sha256: and the 64 hexadecimal digits of a token's hash; a name of at most 64 visible ASCII characters and a colon may stand before it`,
 		},
 		"sizes out of range": {
 			minimal + "copier: {part_size: 4MiB, memory: 2TiB}\n",

@@ -19,7 +19,7 @@ type Config struct {
 	DataDir       string        // of file storage and of the admin-token file
 	ShutdownDelay time.Duration // from "not ready" to the end of accepting requests
 
-	AdminTokens     []TokenHash // as listed; Tokens has those of the file, too
+	AdminTokens     []Token // as listed; Tokens has those of the file, too
 	AdminTokensFile string
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
@@ -33,9 +33,15 @@ type Config struct {
 	Health   Health
 	Services []Service // by name
 
-	fileTokens []TokenHash
+	fileTokens []Token
 	sources    map[string]string // where each key that is not a default was set
 	warnings   []string
+}
+
+// A Token lets the bearer of what it is the hash of change state.
+type Token struct {
+	Name string // for the audit; several tokens may have one name; "": it has none
+	Hash TokenHash
 }
 
 // A TokenHash is the SHA-256 of a bearer token.
@@ -174,10 +180,17 @@ func (s Storage) IsPublic() bool {
 	return s.Access == AccessPublic || s.Access == AccessAuto && !s.Presign && s.PublicURL == ""
 }
 
-// Tokens returns the hashes of all bearer tokens: the listed ones and those of
-// admin_tokens_file.
-func (c *Config) Tokens() []TokenHash {
-	return append(c.AdminTokens[:len(c.AdminTokens):len(c.AdminTokens)], c.fileTokens...)
+// Tokens returns all bearer tokens: the listed ones and FileTokens.
+func (c *Config) Tokens() []Token { return c.WithTokens(c.fileTokens) }
+
+// FileTokens returns the tokens that admin_tokens_file held when the configuration
+// was loaded.
+func (c *Config) FileTokens() []Token { return c.fileTokens }
+
+// WithTokens returns the listed bearer tokens and the given ones, such as
+// [ReadTokens] returns later on.
+func (c *Config) WithTokens(ofFile []Token) []Token {
+	return append(c.AdminTokens[:len(c.AdminTokens):len(c.AdminTokens)], ofFile...)
 }
 
 // ServerURL returns how clients reach the front end, without a slash at its

@@ -64,7 +64,7 @@ services:
 	}
 	want := map[string]any{
 		"listen": "[::1]:9000", "admin_listen": "10.0.0.1:9100", "public_url": "https://mirror.example.com/base",
-		"data_dir": "/var/lib/cloudmirror", "tokens": []config.TokenHash{config.HashToken("0123456789abcdef")},
+		"data_dir": "/var/lib/cloudmirror", "tokens": []config.Token{{Hash: config.HashToken("0123456789abcdef")}},
 		"shutdown_delay": 5 * time.Second, "log": config.Log{Level: config.LogDebug, Format: config.LogConsole},
 		"cache": config.Cache{Type: config.CacheRedis, Redis: config.Redis{URL: "rediss://user:pw@redis.example.com:6380/3", Prefix: "m:", Near: config.Near{MemoryBytes: 2 << 20, Delta: time.Second}}},
 		"queue": config.Queue{Type: config.QueueSQS, SQS: config.SQS{
@@ -201,9 +201,13 @@ func TestListeningEverywhereWithFilesAndNoPublicURLIsWarnedOf(t *testing.T) {
 }
 
 func TestTokensComeFromTheListAndTheFile(t *testing.T) {
-	path := write(t, "admin_tokens: [0123456789abcdef]\nadmin_tokens_file: tokens\n"+minimal)
+	path := write(t, "admin_tokens: [0123456789abcdef, 'ops@example.com:listed-listed-token']\nadmin_tokens_file: tokens\n"+minimal)
 	hash := "3465f6e6975baa864ca957f0914ecda9bf7eb601ac31ac20a5dc3d329279a843" // of fedcba9876543210, by sha256sum
-	content := "# of the release team\n\n  aaaaaaaaaaaaaaaa  \nsha256:" + hash + "\n"
+	content := strings.Join([]string{
+		"# of the release team", "", "  aaaaaaaaaaaaaaaa  ", "sha256:" + hash, "ci:bbbbbbbbbbbbbbbb", "ci:sha256:" + hash,
+		// From before there were names: the colon belongs to the token.
+		":cccccccccccccccc", "dddddddddddddddd:short", strings.Repeat("n", 65) + ":eeeeeeeeeeeeeeee", "a:b:cccccccccccccccc",
+	}, "\n")
 	if err := os.WriteFile("tokens", []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -211,8 +215,11 @@ func TestTokensComeFromTheListAndTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []config.TokenHash{
-		config.HashToken("0123456789abcdef"), config.HashToken("aaaaaaaaaaaaaaaa"), config.HashToken("fedcba9876543210"),
+	of := func(name, plain string) config.Token { return config.Token{Name: name, Hash: config.HashToken(plain)} }
+	want := []config.Token{
+		of("", "0123456789abcdef"), of("ops@example.com", "listed-listed-token"),
+		of("", "aaaaaaaaaaaaaaaa"), of("", "fedcba9876543210"), of("ci", "bbbbbbbbbbbbbbbb"), of("ci", "fedcba9876543210"),
+		of("", ":cccccccccccccccc"), of("", "dddddddddddddddd:short"), of("", strings.Repeat("n", 65)+":eeeeeeeeeeeeeeee"), of("a", "b:cccccccccccccccc"),
 	}
 	if diff := cmp.Diff(want, c.Tokens()); diff != "" {
 		t.Error(diff)

@@ -360,7 +360,7 @@ func TestAPurgeStopsTheCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
-	if err := w.mirror.Purge(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.mirror.Purge(t.Context(), w.want("/x")); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the copy is given up", func() bool { return w.metric("lost") == 1 })

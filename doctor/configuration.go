@@ -112,7 +112,8 @@ func (e *examination) tokens() {
 		})
 	}
 	for _, guess := range guesses() {
-		if slices.Contains(tokens, config.HashToken(guess)) {
+		hash := config.HashToken(guess)
+		if slices.ContainsFunc(tokens, func(t config.Token) bool { return t.Hash == hash }) {
 			e.report(Finding{
 				TokenGuessable, Error, "configuration",
 				"an admin token is easily guessed: doctor did, from some thousand words",

@@ -4,39 +4,29 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"go.uber.org/zap"
 )
 
-// A Token is the SHA-256 of a bearer token. The token itself is not kept.
-type Token [sha256.Size]byte
-
-// ParseToken reads a token as it is configured: `sha256:` and 64 hexadecimal
-// digits, or the token itself. The error does not repeat it.
-func ParseToken(text string) (Token, error) {
-	digits, hashed := strings.CutPrefix(text, "sha256:")
-	if !hashed {
-		if text == "" {
-			return Token{}, errors.New("frontend: a token is empty")
-		}
-		return sha256.Sum256([]byte(text)), nil
-	}
-	sum, err := hex.DecodeString(digits)
-	if err != nil || len(sum) != sha256.Size {
-		return Token{}, fmt.Errorf("frontend: sha256: must be followed by %d hexadecimal digits", 2*sha256.Size)
-	}
-	return Token(sum), nil
+// A Token lets its bearer change state. The bearer's own text is not kept.
+type Token struct {
+	Name string            // for the audit; "": it has none
+	Hash [sha256.Size]byte // of what the bearer sends
 }
 
 // fingerprint names a token in logs.
-func (t Token) fingerprint() string { return hex.EncodeToString(t[:4]) }
+func (t Token) fingerprint() string { return hex.EncodeToString(t.Hash[:4]) }
 
-// bearer returns the token that a request carries. Nothing about a wrong one can
-// be learnt from how long it takes.
+// SetTokens replaces the tokens that are valid: a request that is being answered
+// counts by either, each later one by these alone. It may be called at any time;
+// the caller does not change the slice any more.
+func (f *Frontend) SetTokens(tokens []Token) { f.tokens.Store(&tokens) }
+
+// bearer returns the token that a request carries, alone or with its name and a
+// colon before it, as it is configured. Nothing about a wrong one can be learnt from
+// how long it takes.
 func (f *Frontend) bearer(r *http.Request) (t Token, valid bool) {
 	given := r.Header["Authorization"]
 	if len(given) != 1 {
@@ -46,23 +36,36 @@ func (f *Frontend) bearer(r *http.Request) (t Token, valid bool) {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return t, false
 	}
-	t = sha256.Sum256([]byte(strings.Trim(credentials, " ")))
-	matches := 0
-	for _, known := range f.tokens {
-		matches |= subtle.ConstantTimeCompare(t[:], known[:])
+	tokens, credentials := *f.tokens.Load(), strings.Trim(credentials, " ")
+	if t, valid = findToken(tokens, credentials); valid {
+		return t, true
 	}
-	return t, matches == 1
+	name, rest, _ := strings.Cut(credentials, ":")
+	t, valid = findToken(tokens, rest)
+	return t, valid && name != "" && t.Name == name
 }
 
-// An operator is who sent a request with a valid token.
+// findToken returns the token whose bearer sends credentials. It compares with each.
+func findToken(tokens []Token, credentials string) (t Token, valid bool) {
+	hash, found := sha256.Sum256([]byte(credentials)), -1
+	for i := range tokens {
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], tokens[i].Hash[:]), i, found)
+	}
+	if found < 0 {
+		return t, false
+	}
+	return tokens[found], true
+}
+
+// An operator is the sender of a request with a valid token.
 type operator struct {
-	address     string
-	fingerprint string
+	address string
+	token   Token
 }
 
 // authorize lets requests with a valid token pass.
 func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
-	if len(f.tokens) == 0 {
+	if len(*f.tokens.Load()) == 0 {
 		return who, refuse(administrationOff())
 	}
 	token, valid := f.bearer(r)
@@ -70,7 +73,7 @@ func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
 		f.noteUnauthorized(r)
 		return who, refuse(unauthorized(r.Header["Authorization"] != nil))
 	}
-	return operator{address: f.proxies.client(r).String(), fingerprint: token.fingerprint()}, nil
+	return operator{address: f.proxies.client(r).String(), token: token}, nil
 }
 
 // noteUnauthorized counts a request without a valid token and, at most once in
@@ -91,6 +94,9 @@ func (f *Frontend) noteUnauthorized(r *http.Request) {
 
 // audit logs what an operator did, and the error if it did not succeed.
 func (f *Frontend) audit(who operator, did string, err error, fields ...zap.Field) {
-	f.auditLog.Info(did, append(fields,
-		zap.String("operator", who.address), zap.String("token", who.fingerprint), zap.Error(err))...)
+	fields = append(fields, zap.String("operator", who.address), zap.String("token", who.token.fingerprint()))
+	if who.token.Name != "" {
+		fields = append(fields, zap.String("token_name", who.token.Name))
+	}
+	f.auditLog.Info(did, append(fields, zap.Error(err))...)
 }

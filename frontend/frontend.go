@@ -32,7 +32,7 @@ const logEvery = 10 * time.Second
 type engine interface {
 	Peek(ctx context.Context, w mirror.Want) (mirror.View, error)
 	Wait(ctx context.Context, w mirror.Want, p mirror.Patience) (mirror.View, error)
-	Purge(ctx context.Context, w mirror.Want) error
+	Purge(ctx context.Context, w mirror.Want, also ...cloudmirror.Generation) (found bool, err error)
 	Link(ctx context.Context, w mirror.Want, g cloudmirror.Generation, method string) (storage.Link, error)
 }
 
@@ -43,7 +43,8 @@ type Options struct {
 	Mirror   engine // a *mirror.Mirror that has a backend for each region below
 	Services map[string]Service
 
-	// Tokens let their bearers change state. Empty: such requests are refused.
+	// Tokens let their bearers change state, until SetTokens replaces them. Empty:
+	// such requests are refused.
 	Tokens []Token
 
 	PublicURL string // base of the addresses of jobs; empty: they are relative
@@ -75,7 +76,7 @@ type Frontend struct {
 	services   map[string]*service
 	known      *lru.Cache[knownKey, *known]
 	backends   []*backend // by name
-	tokens     []Token
+	tokens     atomic.Pointer[[]Token]
 	publicURL  string
 	loopID     string
 	version    string
@@ -119,11 +120,12 @@ func New(o Options) (*Frontend, error) {
 		o.MaxWaiters = DefaultMaxWaiters
 	}
 	f := &Frontend{
-		engine: o.Mirror, known: newKnownTargets(), tokens: o.Tokens, publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
+		engine: o.Mirror, known: newKnownTargets(), publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
 		started: time.Now(), logger: o.Logger, auditLog: o.Audit, complaints: rate.Sometimes{Interval: logEvery}, suspicions: rate.Sometimes{Interval: logEvery},
 		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(),
 		proxies: o.TrustedProxies, waiters: newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies),
 	}
+	f.SetTokens(o.Tokens)
 	if strings.ContainsAny(o.LoopID, " \t,;\"") {
 		return nil, fmt.Errorf("frontend: the loop id %q is no token", o.LoopID)
 	}

@@ -28,7 +28,7 @@ func TestAddressesAreRememberedPerGeneration(t *testing.T) {
 	if again := w.location(http.MethodHead); again != first || w.storages[east].links.Load() != 1 {
 		t.Errorf("the copy at %s was then at %s, by %d links", first, again, w.storages[east].links.Load())
 	}
-	if err := w.mirror.Purge(t.Context(), wanted()); err != nil {
+	if _, err := w.mirror.Purge(t.Context(), wanted()); err != nil {
 		t.Fatal(err)
 	}
 	w.present()

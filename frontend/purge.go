@@ -2,12 +2,14 @@ package frontend
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"cloudmirror"
 	"cloudmirror/mirror"
 )
 
@@ -16,16 +18,16 @@ const purgePrefix = "/v1/purge/"
 // maxPurges bounds the regions that one request purges at the same time.
 const maxPurges = 16
 
-// purge answers DELETE of /v1/purge/:service/:region/:url; the region may be *.
-// What the allow patterns say does not count: they may have changed since the
-// copy was made. Nor does the refusal of dot segments, which is younger than some
-// copies.
+// purge answers DELETE of /v1/purge/:service/:region/:url; the region may be *, and
+// the URL that of the origin, of this mirror, or of a copy. What the allow patterns
+// say does not count: they may have changed since the copy was made. Nor does the
+// refusal of dot segments, which is younger than some copies.
 func (f *Frontend) purge(r *http.Request) answer {
 	who, refusal := f.authorize(r)
 	if refusal != nil {
 		return *refusal
 	}
-	t, refusal := f.find(r, purgePrefix, cloudmirror.ParseLegacyTarget)
+	t, refusal := f.findCopy(r, purgePrefix, true)
 	if refusal != nil {
 		return *refusal
 	}
@@ -35,19 +37,94 @@ func (f *Frontend) purge(r *http.Request) answer {
 	} else {
 		regions = t.backend.id.Region
 	}
-	// Half a purge helps nobody: it goes on if the client leaves. Each of its
-	// steps has a deadline.
-	var purges errgroup.Group
-	purges.SetLimit(maxPurges)
-	for _, b := range backends {
-		purges.Go(func() error {
-			return f.engine.Purge(context.WithoutCancel(r.Context()), mirror.Want{Object: t.object, Backend: b.id})
-		})
-	}
-	err := purges.Wait()
+	report, err := f.purgeAll(r.Context(), t, backends)
 	f.audit(who, "purge", err, zap.String("service", t.service.name), zap.String("regions", regions), zap.Stringer("object", t.object))
-	if err != nil {
-		return unavailable("The object may not be purged everywhere; purge it again.")
+	switch {
+	case err != nil:
+		return notPurged(report)
+	case acceptsJSON(r.Header):
+		return okJSON(report)
 	}
 	return purged()
+}
+
+// A purgeReport is what became of a purge.
+type purgeReport struct {
+	URL     string         `json:"url,omitempty"` // of the origin; unknown to a purge by a copy's address
+	Hash    string         `json:"hash"`          // of the URL
+	Service string         `json:"service"`
+	Regions []regionReport `json:"regions"`
+}
+
+// A regionReport is what became of a purge in one region.
+type regionReport struct {
+	Region string `json:"region"`
+	Result string `json:"result"`
+	Cause  string `json:"cause,omitempty"` // of a failure
+	Next   string `json:"next,omitempty"`  // after a failure: the command to run
+}
+
+// The results of a purge.
+const (
+	resultPurged = "purged" // there was a copy, one under way, or a failure that was remembered
+	resultAbsent = "absent" // there was nothing
+	resultFailed = "failed" // the copy may still be there
+)
+
+// purgeAll purges an object in backends, in each whatever becomes of the others. The
+// error has the causes of all failures.
+func (f *Frontend) purgeAll(ctx context.Context, t copyTarget, backends []*backend) (purgeReport, error) {
+	report := purgeReport{URL: t.object.URL(), Hash: t.object.Hash(), Service: t.service.name, Regions: make([]regionReport, len(backends))}
+	errs := make([]error, len(backends))
+	// Half a purge helps nobody: it goes on if the client leaves. Each of its
+	// steps has a deadline.
+	ctx = context.WithoutCancel(ctx)
+	var purges errgroup.Group
+	purges.SetLimit(maxPurges)
+	for i, b := range backends {
+		purges.Go(func() error {
+			one := regionReport{Region: b.id.Region, Result: resultAbsent}
+			found, err := f.engine.Purge(ctx, mirror.Want{Object: t.object, Backend: b.id}, t.generation)
+			switch {
+			case err != nil:
+				errs[i] = fmt.Errorf("in %s: %w", b.id, err)
+				one.Result, one.Cause = resultFailed, cut(strings.ReplaceAll(err.Error(), "\n", " "), maxMessageBytes)
+				one.Next = fmt.Sprintf("cloudmirror purge --service %s --region %s %s", b.id.Service, b.id.Region, shellQuote(t.address))
+			case found:
+				one.Result = resultPurged
+			}
+			report.Regions[i] = one
+			return nil
+		})
+	}
+	_ = purges.Wait() // errs has the errors
+	return report, errors.Join(errs...)
+}
+
+// failedRegions returns the names of the regions in which a purge failed.
+func (p *purgeReport) failedRegions() []string {
+	var names []string
+	for _, r := range p.Regions {
+		if r.Result == resultFailed {
+			names = append(names, r.Region)
+		}
+	}
+	return names
+}
+
+// shellQuote returns a text as one word of a shell's command line.
+func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// acceptsJSON reports whether a client names application/json among what it accepts
+// (RFC 9110, section 12.5.1). It is not enough to accept anything.
+func acceptsJSON(h http.Header) bool {
+	for _, line := range h["Accept"] {
+		for part := range strings.SplitSeq(line, ",") {
+			mediaType, _, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.Trim(mediaType, " \t"), "application/json") {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -2,7 +2,9 @@ package frontend
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"cloudmirror"
@@ -36,6 +38,7 @@ const (
 	codeDraining         cloudmirror.Code = "Draining"
 	codeUnavailable      cloudmirror.Code = "Unavailable"
 	codeUnreachable      cloudmirror.Code = "RegionUnreachable"
+	codePurgeFailed      cloudmirror.Code = "PurgeFailed"
 )
 
 // retryAfter is when a client may ask again, if nothing else says so.
@@ -53,6 +56,7 @@ type answer struct {
 	message  string           // of an error, one sentence
 	location string           // with json: where what was made is
 	json     any
+	report   *purgeReport // with code: of a purge that failed
 	document *document
 
 	retryAfter time.Duration // 0: not said
@@ -261,6 +265,24 @@ func internalError() answer {
 func gone(a answer) answer {
 	a.outcome = outcomeGone
 	return a
+}
+
+// notPurged answers a purge that failed in at least one region.
+func notPurged(report purgeReport) answer {
+	a := problem(http.StatusBadGateway, outcomeError, codePurgeFailed,
+		sentence("the object may still be in "+strings.Join(report.failedRegions(), ", ")+"; purge it again"))
+	a.report, a.retryAfter = &report, retryAfter
+	return a
+}
+
+// foreignAddress refuses the URL of another mirror where one of ours may stand.
+func foreignAddress(server string) answer {
+	return invalidURL(fmt.Errorf("the URL is one of another mirror, %s: ask that one, or give the origin's URL, which `cloudmirror rewrite --decode` prints", cut(server, 128)))
+}
+
+// unreadableAddress refuses a URL of this server that leads to no copy.
+func unreadableAddress() answer {
+	return invalidURL(errors.New("the URL is one of this server, and neither a redirect's nor a copy's: give it whole, or the origin's"))
 }
 
 func purged() answer { return answer{status: http.StatusNoContent} }

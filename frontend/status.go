@@ -15,8 +15,8 @@ const statusPrefix = "/v1/status/"
 // statusBody is an entry as clients see it. Members without a meaning in the
 // state are left out.
 type statusBody struct {
-	State    string `json:"state"` // absent, present, pending or error
-	URL      string `json:"url"`   // the canonical origin URL
+	State    string `json:"state"`         // absent, present, pending or error
+	URL      string `json:"url,omitempty"` // the canonical origin URL; unknown by a copy's address
 	Service  string `json:"service"`
 	Region   string `json:"region"`
 	Location string `json:"location,omitempty"` // of the copy
@@ -43,18 +43,18 @@ type statusError struct {
 	Cause     string           `json:"cause,omitempty"` // for operators
 }
 
-// status answers GET of /v1/status/:service/:region/:url. It causes no copy. With
-// a valid token it also knows copies of URLs with dot segments, and private causes.
+// status answers GET of /v1/status/:service/:region/:url; the URL may be that of
+// the origin, of this mirror, or of a copy. It causes no copy. With a valid token it
+// also knows copies of URLs with dot segments and by their addresses, and private
+// causes.
 func (f *Frontend) status(r *http.Request) answer {
-	parse, isOperator := cloudmirror.ParseTarget, false
+	isOperator := false
 	if r.Header["Authorization"] != nil {
-		if _, isOperator = f.bearer(r); isOperator {
-			parse = cloudmirror.ParseLegacyTarget
-		} else {
+		if _, isOperator = f.bearer(r); !isOperator {
 			f.noteUnauthorized(r) // the answer tells which tokens are right
 		}
 	}
-	t, refusal := f.findAllowed(r, statusPrefix, parse)
+	t, refusal := f.findStatus(r, isOperator)
 	if refusal != nil {
 		return *refusal
 	}
@@ -77,6 +77,32 @@ func (f *Frontend) status(r *http.Request) answer {
 		body.Error.Cause = view.Entry.Failure.Cause
 	}
 	return okJSON(body)
+}
+
+// findStatus finds what a status is about. The object of a copy's address has no URL
+// that the service could allow; the answer has the copy's location, perhaps signed.
+// So it is for operators.
+func (f *Frontend) findStatus(r *http.Request, isOperator bool) (t copyTarget, refusal *answer) {
+	t, refusal = f.findCopy(r, statusPrefix, isOperator)
+	switch {
+	case refusal != nil:
+		return t, refusal
+	case t.backend == nil:
+		return t, refuse(unknownBackend())
+	case t.generation != "" && !isOperator:
+		return t, refuse(unauthorized(r.Header["Authorization"] != nil))
+	case t.generation != "":
+		return t, nil
+	}
+	if !isOperator {
+		if _, err := cloudmirror.ParseObject(t.object.URL()); err != nil {
+			return t, refuse(invalidURL(err))
+		}
+	}
+	if !t.service.admits(t.object) {
+		return t, refuse(notAllowed())
+	}
+	return t, nil
 }
 
 func describe(w mirror.Want, e cache.Entry) *statusBody {

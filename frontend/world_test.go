@@ -2,9 +2,11 @@ package frontend_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -75,7 +77,7 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 	}
 	o := frontend.Options{
 		Registerer: w.registry, Logger: zap.NewNop(), LoopID: loopID, PublicURL: publicURL, Version: "1.2.3",
-		Tokens: []frontend.Token{parseToken(t, token)}, Objects: make(map[cloudmirror.BackendID]http.Handler),
+		Tokens: []frontend.Token{tokenOf("", token)}, Objects: make(map[cloudmirror.BackendID]http.Handler),
 		Health: text("healthy"), Ready: text("ready"), Metrics: text("metrics"),
 	}
 	s := frontend.Service{
@@ -310,13 +312,9 @@ func pattern(t testing.TB, text string) cloudmirror.AllowPattern {
 	return p
 }
 
-func parseToken(t testing.TB, text string) frontend.Token {
-	t.Helper()
-	parsed, err := frontend.ParseToken(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
+// tokenOf returns the token of a bearer who sends text.
+func tokenOf(name, text string) frontend.Token {
+	return frontend.Token{Name: name, Hash: sha256.Sum256([]byte(text))}
 }
 
 func text(s string) http.Handler {
@@ -384,6 +382,13 @@ func (s *breakableStorage) Stat(ctx context.Context, key string) (storage.Info, 
 		return storage.Info{}, errDown
 	}
 	return s.Provider.Stat(ctx, key)
+}
+
+func (s *breakableStorage) Open(ctx context.Context, key string) (io.ReadCloser, storage.Info, error) {
+	if s.down.Load() {
+		return nil, storage.Info{}, errDown
+	}
+	return s.Provider.Open(ctx, key)
 }
 
 func (s *breakableStorage) URL(ctx context.Context, key, method string) (storage.Link, error) {

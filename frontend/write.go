@@ -96,7 +96,7 @@ func (d *document) describe(h http.Header) {
 func (a *answer) encode(requestID []string) string {
 	switch {
 	case a.code != "":
-		e := errorBody{Code: a.code, Message: a.message}
+		e := errorBody{Code: a.code, Message: a.message, purgeReport: a.report}
 		if len(requestID) == 1 {
 			e.RequestID = requestID[0]
 		}
@@ -109,9 +109,10 @@ func (a *answer) encode(requestID []string) string {
 
 // errorBody is the one shape of errors.
 type errorBody struct {
-	Code      cloudmirror.Code `json:"code"`
-	Message   string           `json:"message"`
-	RequestID string           `json:"request_id"`
+	Code         cloudmirror.Code `json:"code"`
+	Message      string           `json:"message"`
+	RequestID    string           `json:"request_id"`
+	*purgeReport                  // its members, if a purge failed
 }
 
 // appendJSON appends a value of one of our body types, all of which encode.

@@ -92,7 +92,7 @@ func TestAPurgeThatDiedHalfwayIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.makePresent()
-		if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+		if _, err := w.mirror.Purge(t.Context(), w.want); err != nil {
 			t.Fatal(err)
 		}
 		marker := string(cloudmirror.NewGeneration())

@@ -280,7 +280,7 @@ func (h *history) purge(ctx context.Context, process string) {
 	number := len(h.purges)
 	h.purges = append(h.purges, purge{began: began})
 	h.mu.Unlock()
-	err := h.engines[process].Purge(ctx, h.want)
+	_, err := h.engines[process].Purge(ctx, h.want)
 	returned := h.tick("the purge of %d returns %v", began, err)
 	if err == nil {
 		h.mu.Lock()

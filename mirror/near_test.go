@@ -77,7 +77,7 @@ func TestChangesAreNotBasedOnWhatIsRemembered(t *testing.T) {
 	w := newWorld(t)
 	w.makePresent()
 	m, _ := w.newNearMirror() // it is never told
-	if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+	if _, err := w.mirror.Purge(t.Context(), w.want); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.mirror.Ensure(t.Context(), w.want); err != nil {
@@ -97,7 +97,7 @@ func TestAPurgeEndsWhenNobodyRemembersTheCopy(t *testing.T) {
 		w.makePresent()
 		m, _ := w.newNearMirror()
 		began := time.Now()
-		if err := m.Purge(t.Context(), w.want); err != nil {
+		if _, err := m.Purge(t.Context(), w.want); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took != settle {
@@ -105,7 +105,7 @@ func TestAPurgeEndsWhenNobodyRemembersTheCopy(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), settle/2)
 		defer cancel()
-		if err := m.Purge(ctx, w.want); !errors.Is(err, mirror.ErrUnavailable) {
+		if _, err := m.Purge(ctx, w.want); !errors.Is(err, mirror.ErrUnavailable) {
 			t.Errorf("who could not wait got %v, want ErrUnavailable", err)
 		}
 	})

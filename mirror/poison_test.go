@@ -84,7 +84,7 @@ func TestARedrivenJobIsBegunOverAnErrorThatStands(t *testing.T) {
 					t.Fatal(err)
 				}
 				if tt.purged {
-					if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+					if _, err := w.mirror.Purge(t.Context(), w.want); err != nil {
 						t.Fatal(err)
 					}
 				}

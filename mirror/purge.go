@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,42 +29,73 @@ const markerSlack = 24 * time.Hour
 // by any process of the deployment. On ErrUnavailable the object may be purged or
 // not: purge again.
 //
+// Found says that the object had a copy, one under way, or a failure that was
+// remembered. If there was nothing, it is purged all the same. The copies of the
+// generations in also go as well, current or not.
+//
 // Its steps are ordered so that dying between any two of them is safe: first
 // the durable marker makes a new generation current, so that whoever looks at
 // storage passes over older copies; then the tombstone fences the entry against
 // everything begun before; then what other processes remember comes to its end;
 // then the bytes go, to which nobody is sent any more.
-func (m *Mirror) Purge(ctx context.Context, w Want) error {
+func (m *Mirror) Purge(ctx context.Context, w Want, also ...cloudmirror.Generation) (found bool, err error) {
 	b, err := m.backend(w.Backend)
 	if err != nil {
-		return err
+		return false, err
 	}
 	old, err := m.marker(ctx, b, w.Object)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := m.mark(ctx, b, w.Object, cloudmirror.NewGeneration()); err != nil {
-		return err
+		return false, err
 	}
 	entry, err := m.bury(ctx, b, w)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if rest(ctx, m.settle) != nil {
-		return fmt.Errorf("%w: wait for other processes to forget the copy: %w", ErrUnavailable, ctx.Err())
+		return false, fmt.Errorf("%w: wait for other processes to forget the copy: %w", ErrUnavailable, ctx.Err())
 	}
 	// The first generation too: it may be left from a purge that died here.
-	generations := []cloudmirror.Generation{old, entry.Generation, cloudmirror.FirstGeneration}
+	stored, err := m.removeAll(ctx, b, w.Object, append(also, old, entry.Generation, cloudmirror.FirstGeneration))
+	switch {
+	case err != nil:
+		return false, err
+	case !stored && entry.State == cache.Present && w.Object.URL() == "":
+		return false, errOtherName
+	}
+	return stored || isKnown(entry), nil
+}
+
+// isKnown reports whether an entry tells something of a copy.
+func isKnown(e cache.Entry) bool {
+	switch e.State {
+	case cache.Present, cache.Queued, cache.Copying, cache.Failed:
+		return true
+	case cache.Absent, cache.Tombstone:
+	}
+	return false
+}
+
+// errOtherName says that the bytes of a copy were not found where an address said
+// that they are.
+var errOtherName = errors.New("mirror: no copy of this file name is in the storage, although the cache knew one of this hash: purge the origin's URL")
+
+// removeAll removes the copies of generations. Stored says that the storage had one,
+// or could not tell.
+func (m *Mirror) removeAll(ctx context.Context, b *Backend, o cloudmirror.Object, generations []cloudmirror.Generation) (stored bool, err error) {
 	slices.Sort(generations)
 	for _, g := range slices.Compact(generations) {
 		if g == "" { // there was no entry
 			continue
 		}
-		if err := m.remove(ctx, b, w.Object, g); err != nil {
-			return err
+		stored = m.mayStore(ctx, b, o, g) || stored
+		if err := m.remove(ctx, b, o, g); err != nil {
+			return false, err
 		}
 	}
-	return nil
+	return stored, nil
 }
 
 // bury writes the tombstone for the generation that the marker names, and returns
@@ -123,6 +155,14 @@ func (m *Mirror) remove(ctx context.Context, b *Backend, o cloudmirror.Object, g
 		return fmt.Errorf("%w: delete the copy: %w", ErrUnavailable, err)
 	}
 	return nil
+}
+
+// mayStore reports whether the storage has a copy, or cannot tell.
+func (m *Mirror) mayStore(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) bool {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Purge)
+	defer cancel()
+	_, err := b.Storage.Stat(ctx, o.StorageKey(g))
+	return !errors.Is(err, storage.ErrNotExist)
 }
 
 // rest waits for d. The error is that of ctx, if it ends first.

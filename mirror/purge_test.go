@@ -16,9 +16,9 @@ func TestPurge(t *testing.T) {
 	w := newWorld(t)
 	w.makePresent()
 	old := w.want.Object.StorageKey(cloudmirror.FirstGeneration)
-	for range 2 { // also when there is nothing any more
-		if err := w.mirror.Purge(t.Context(), w.want); err != nil {
-			t.Fatal(err)
+	for i := range 2 { // also when there is nothing any more
+		if found, err := w.mirror.Purge(t.Context(), w.want); err != nil || found != (i == 0) {
+			t.Fatalf("purge %d: found %v, error %v", i+1, found, err)
 		}
 		if w.exists(old) {
 			t.Fatal("the old copy is still there")
@@ -38,11 +38,36 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// What a purge finds is a copy that is stored or under way, whatever the cache knows.
+func TestPurgeSaysWhatItFound(t *testing.T) {
+	for name, tt := range map[string]struct {
+		before func(w *world)
+		want   bool
+	}{
+		"nothing":                      {func(*world) {}, false},
+		"a copy that the cache forgot": {func(w *world) { w.makePresent(); w.memory.Flush() }, true},
+		"a copy under way": {func(w *world) {
+			if _, err := w.mirror.Ensure(w.t.Context(), w.want); err != nil {
+				w.t.Fatal(err)
+			}
+		}, true},
+		"an entry whose copy was lost": {func(w *world) { w.makePresent(); w.lose() }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			tt.before(w)
+			if found, err := w.mirror.Purge(t.Context(), w.want); found != tt.want || err != nil {
+				t.Errorf("found %v, error %v, want %v", found, err, tt.want)
+			}
+		})
+	}
+}
+
 // Each case is one interleaving of a purge with a copy: after all of it, the
 // copy that began before the purge must be gone, and unknown to the cache.
 func TestAPurgeOvertakesACopy(t *testing.T) {
 	purge := func(w *world, _ *mirror.Attempt) {
-		if err := w.mirror.Purge(w.t.Context(), w.want); err != nil {
+		if _, err := w.mirror.Purge(w.t.Context(), w.want); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -98,7 +123,7 @@ func TestAPurgeOvertakesAJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := w.receive()
-	if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+	if _, err := w.mirror.Purge(t.Context(), w.want); err != nil {
 		t.Fatal(err)
 	}
 	if _, outcome, err := w.mirror.Begin(t.Context(), job); err != nil || outcome != mirror.Stale {
@@ -116,7 +141,7 @@ func TestWaitersOfAPurgedCopyGetANewOne(t *testing.T) {
 		waiting := w.wait(t.Context(), w.mirror)
 		synctest.Wait()
 		w.begin(w.receive())
-		if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+		if _, err := w.mirror.Purge(t.Context(), w.want); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -134,7 +159,7 @@ func TestConcurrentPurgesAgree(t *testing.T) {
 	var purges sync.WaitGroup
 	for range 20 {
 		purges.Go(func() {
-			if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+			if _, err := w.mirror.Purge(t.Context(), w.want); err != nil {
 				t.Error(err)
 			}
 		})

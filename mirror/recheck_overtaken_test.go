@@ -18,7 +18,7 @@ import (
 // The record that was read before the look is the only one that is removed.
 func TestARecheckIsOvertaken(t *testing.T) {
 	purge := func(r *rechecker) {
-		if err := r.mirror.Purge(r.t.Context(), r.want); err != nil {
+		if _, err := r.mirror.Purge(r.t.Context(), r.want); err != nil {
 			r.t.Error(err)
 		}
 	}
@@ -105,7 +105,7 @@ func TestALostCopyLeavesTheFenceOfItsPurge(t *testing.T) {
 		})
 		t.Cleanup(w.mirror.Close)
 		r := &rechecker{world: w}
-		if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+		if _, err := w.mirror.Purge(t.Context(), w.want); err != nil {
 			t.Fatal(err)
 		}
 		fence := w.stored()
@@ -131,7 +131,7 @@ func TestARecheckReadsTheCacheItself(t *testing.T) {
 			t.Fatal(err)
 		}
 		near := &laggard{entries: map[cache.Key]cache.Snapshot{cache.KeyOf(r.want.Object, r.want.Backend): at}}
-		if err := r.mirror.Purge(t.Context(), r.want); err != nil {
+		if _, err := r.mirror.Purge(t.Context(), r.want); err != nil {
 			t.Fatal(err)
 		}
 		r.makePresent()
@@ -152,7 +152,7 @@ func TestARecheckReadsTheCacheItself(t *testing.T) {
 func TestACopyOutlivesTheMarkerOfItsPurge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRechecker(t)
-		if err := r.mirror.Purge(t.Context(), r.want); err != nil {
+		if _, err := r.mirror.Purge(t.Context(), r.want); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(58 * time.Hour) // of 59, for which the marker is kept

@@ -158,7 +158,7 @@ func TestWhatWasSeenLatelyIsNotLookedAt(t *testing.T) {
 		time.Sleep(recheck - time.Second)
 		r.hit()
 		r.asked.check(t, "a hit after a backfill", 0, 0)
-		if err := r.mirror.Purge(t.Context(), r.want); err != nil {
+		if _, err := r.mirror.Purge(t.Context(), r.want); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(recheck)

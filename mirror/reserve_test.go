@@ -95,7 +95,7 @@ func TestAReservationAdoptsTheGeneration(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, asked := askedWorld(t)
 			w.makePresent()
-			if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+			if _, err := w.mirror.Purge(t.Context(), w.want); err != nil {
 				t.Fatal(err)
 			}
 			if again {
@@ -133,7 +133,7 @@ func TestAPurgeOvertakesALook(t *testing.T) {
 				purger := w.newMirror()
 				asked.answering = func() {
 					asked.answering = nil
-					if err := purger.Purge(t.Context(), w.want); err != nil {
+					if _, err := purger.Purge(t.Context(), w.want); err != nil {
 						t.Error(err)
 					}
 				}
@@ -174,7 +174,7 @@ func TestAnotherReservationProvesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := w.receive()
-	if err := w.mirror.Purge(t.Context(), w.want); err != nil {
+	if _, err := w.mirror.Purge(t.Context(), w.want); err != nil {
 		t.Fatal(err)
 	}
 	w.memory.Flush()

@@ -216,7 +216,7 @@ func TestAPurgeOfAQueuedJobIsFoundByThePoll(t *testing.T) {
 		waiting := w.wait(t.Context(), w.mirror)
 		synctest.Wait()
 		old := w.receive()
-		if err := w.newMirror().Purge(t.Context(), w.want); err != nil {
+		if _, err := w.newMirror().Purge(t.Context(), w.want); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Second)

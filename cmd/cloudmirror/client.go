@@ -45,10 +45,32 @@ func newClient(t *target) *client {
 
 func (c *client) close() { c.http.CloseIdleConnections() }
 
-// purge evicts an object. The region may be everyRegion.
-func (c *client) purge(ctx context.Context, b cloudmirror.BackendID, o cloudmirror.Object) error {
-	_, err := c.do(ctx, http.MethodDelete, "/v1/purge/"+b.String()+"/"+o.Target(), http.StatusNoContent)
-	return err
+// A purgeReport is what a server says of a purge.
+type purgeReport struct {
+	URL     string         `json:"url"` // of the origin; "": it is not known
+	Regions []regionReport `json:"regions"`
+}
+
+// A regionReport is what a purge did in one region.
+type regionReport struct {
+	Region string `json:"region"`
+	Result string `json:"result"` // purged, absent or failed
+	Cause  string `json:"cause,omitempty"`
+	Next   string `json:"next,omitempty"`
+}
+
+// purge evicts an object. The region may be everyRegion. A report without regions
+// comes from a server of an older release. An error says that nothing is known of
+// what became of the purge; failures that the server reports are none.
+func (c *client) purge(ctx context.Context, b cloudmirror.BackendID, o cloudmirror.Object) (report purgeReport, err error) {
+	status, body, err := c.exchange(ctx, http.MethodDelete, "/v1/purge/"+b.String()+"/"+o.Target(), nil)
+	if err != nil || status == http.StatusNoContent {
+		return report, err
+	}
+	if json.Unmarshal(body, &report) != nil || status != http.StatusOK && status != http.StatusBadGateway || len(report.Regions) == 0 {
+		return purgeReport{}, asServerError(status, body)
+	}
+	return report, nil
 }
 
 // status returns what the server knows of a copy, as JSON.
@@ -70,9 +92,22 @@ func (c *client) do(ctx context.Context, method, path string, want int) ([]byte,
 // send makes a request with a body of JSON, if it is not nil, and returns the
 // answer's if it has the wanted status.
 func (c *client) send(ctx context.Context, method, path string, payload []byte, want int) ([]byte, error) {
+	status, body, err := c.exchange(ctx, method, path, payload)
+	if err != nil {
+		return nil, err
+	}
+	if status != want {
+		return nil, asServerError(status, body)
+	}
+	return body, nil
+}
+
+// exchange makes a request with a body of JSON, if it is not nil, and returns the
+// answer.
+func (c *client) exchange(ctx context.Context, method, path string, payload []byte) (status int, body []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(payload))
 	if err != nil {
-		return nil, fmt.Errorf("make the request: %w", err)
+		return 0, nil, fmt.Errorf("make the request: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "cloudmirror/"+buildVersion().Version)
@@ -88,17 +123,14 @@ func (c *client) send(ctx context.Context, method, path string, payload []byte, 
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err
 		}
-		return nil, fmt.Errorf("ask %s: %w", c.server, err)
+		return 0, nil, fmt.Errorf("ask %s: %w", c.server, err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
 	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", c.server, err)
+		return 0, nil, fmt.Errorf("read the answer of %s: %w", c.server, err)
 	}
-	if response.StatusCode != want {
-		return nil, asServerError(response.StatusCode, body)
-	}
-	return body, nil
+	return response.StatusCode, body, nil
 }
 
 // A serverError is an error that the server answered with.

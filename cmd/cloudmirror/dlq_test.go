@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -36,10 +37,7 @@ func newLettersServer(t *testing.T, letters func(*memqueue.Queue) queue.DeadLett
 	}
 	engine := mirror.New(mirror.Options{Cache: cache, Logger: zap.NewNop()})
 	t.Cleanup(engine.Close)
-	token, err := frontend.ParseToken(fakeToken)
-	if err != nil {
-		t.Fatal(err)
-	}
+	token := frontend.Token{Hash: sha256.Sum256([]byte(fakeToken))}
 	reached := queue.DeadLetters(s.queue)
 	if letters != nil {
 		reached = letters(s.queue)

@@ -13,6 +13,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitAbsent = 3 // nothing failed, and there was nothing to purge
 )
 
 func main() {
@@ -48,6 +49,9 @@ func run(ctx context.Context, args []string, t *terminal) int {
 	}
 	if errors.Is(err, errReported) {
 		return exitFailed
+	}
+	if errors.Is(err, errNothingThere) {
+		return exitAbsent
 	}
 	fmt.Fprintf(t.stderr, "cloudmirror: %v\n", err)
 	if _, ok := errors.AsType[usageError](err); ok || !c.started {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,10 +14,11 @@ import (
 
 // A purging is a line of `purge --json`.
 type purging struct {
-	URL     string `json:"url"`
-	Service string `json:"service"`
-	Region  string `json:"region"`
-	Purged  bool   `json:"purged"`
+	URL     string         `json:"url"`
+	Service string         `json:"service"`
+	Region  string         `json:"region"`
+	Purged  bool           `json:"purged"`            // there was something, and all of it is gone
+	Regions []regionReport `json:"regions,omitempty"` // none: the server is of an older release
 }
 
 func (c *cli) purgeCommand() *cobra.Command {
@@ -23,22 +26,34 @@ func (c *cli) purgeCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "purge URL...",
 		Short: "Remove copies, for good",
-		Long: `Remove the copy of each origin URL and everything that is known of it. Nothing that
-is in flight brings the old bytes back, and once the command is done no front end
-redirects to the old copy. What has no copy is purged as well: it is no error.
+		Long: `Remove the copy of each URL and everything that is known of it. Nothing that is in
+flight brings the old bytes back, and once the command is done no front end
+redirects to the old copy.
 
-The region * is every region of the service. With - the URLs are the lines of
-standard input.
+A URL is that of the origin, one by which this mirror was asked (it names service
+and region, where the flags do not), or the address of a copy, as logs show it.
+With - the URLs are the lines of standard input. The region * is every region of
+the service.
+
+For each region it says what happened: "purged" (there was a copy, one under way, or
+a failure that was remembered), "nothing there", or "failed", with the cause and the
+command to run next. One region that fails does not keep the others from being
+purged.
 
 It needs a bearer token: that of --token, of the variable ` + config.TokenVariable + `, or
 the one in the file admin-token in the data directory of the configuration, where
-"cloudmirror serve" keeps its own.`,
+"cloudmirror serve" keeps its own.
+
+Exit status: 0 everything was purged, 1 a region failed or a URL was refused,
+2 the command line or the configuration is wrong, 3 nothing failed, and for at
+least one URL nothing was there in any region.`,
 		Example: `  cloudmirror purge https://example.com/file.tar.gz
   cloudmirror purge --server https://mirror.example.com --service s3 --region '*' https://example.com/file.tar.gz
+  cloudmirror purge --region '*' https://bucket.s3.eu-west-1.amazonaws.com/9f86…0a08/0/file.tar.gz
   cloudmirror purge --json - < urls.txt`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := t.complete(c); err != nil {
+			if err := t.completeFor(c, args); err != nil {
 				return err
 			}
 			if err := t.requireToken(c); err != nil {
@@ -57,15 +72,84 @@ the one in the file admin-token in the data directory of the configuration, wher
 }
 
 func (c *cli) purge(ctx context.Context, client *client, t *target, raw string) error {
-	object, err := cloudmirror.ParseLegacyObject(raw)
+	b, err := t.backendOf(raw)
 	if err != nil {
 		return err
 	}
-	if err := client.purge(ctx, t.backend, object); err != nil {
+	object, err := t.read(raw)
+	if err != nil {
 		return err
 	}
-	if t.json {
-		return c.printJSON(purging{URL: object.URL(), Service: t.backend.Service, Region: t.backend.Region, Purged: true})
+	report, err := client.purge(ctx, b, object)
+	if err != nil {
+		return err
 	}
-	return c.println(fmt.Sprintf("purged %s from %s", object.URL(), t.backend))
+	if _, _, mayBeCopy := cloudmirror.ParseCopyURL(object.URL()); mayBeCopy && len(report.Regions) == 0 {
+		return errors.New("the server is of an older release, which reads the addresses of copies as URLs of origins: give the origin's URL")
+	}
+	if report.URL == "" {
+		report.URL = shownURL(object)
+	}
+	outcome := report.outcome()
+	if t.json {
+		line := purging{URL: report.URL, Service: b.Service, Region: b.Region, Purged: outcome == nil, Regions: report.Regions}
+		return errors.Join(c.printJSON(line), told(outcome))
+	}
+	for _, line := range report.lines(t, b) {
+		if err := c.println(line); err != nil {
+			return err
+		}
+	}
+	return outcome
+}
+
+// errNothingThere says that there was nothing to purge.
+var errNothingThere = errors.New("nothing was there")
+
+// outcome returns errNothingThere, or an error that names the regions that failed.
+func (p *purgeReport) outcome() error {
+	var failed []string
+	isAbsent := len(p.Regions) > 0
+	for _, r := range p.Regions {
+		if r.Result == "failed" {
+			failed = append(failed, plain(r.Region))
+		}
+		isAbsent = isAbsent && r.Result == "absent"
+	}
+	switch {
+	case len(failed) > 0:
+		return fmt.Errorf("not purged in %s", strings.Join(failed, ", "))
+	case isAbsent:
+		return errNothingThere
+	}
+	return nil
+}
+
+// lines returns the report for people, a line for each region.
+func (p *purgeReport) lines(t *target, b cloudmirror.BackendID) []string {
+	if len(p.Regions) == 0 {
+		return []string{fmt.Sprintf("purged %s from %s; the server is of an older release and does not say whether anything was there", p.URL, b)}
+	}
+	var lines []string
+	for _, r := range p.Regions {
+		place := b.Service + "/" + plain(r.Region)
+		switch r.Result {
+		case "purged":
+			lines = append(lines, fmt.Sprintf("purged %s from %s", plain(p.URL), place))
+		case "absent":
+			lines = append(lines, fmt.Sprintf("nothing there: %s in %s", plain(p.URL), place))
+		default:
+			next := strings.Replace(r.Next, "cloudmirror purge ", "cloudmirror purge "+t.serverFlag(), 1)
+			lines = append(lines, fmt.Sprintf("failed: %s in %s: %s\n  next: %s", plain(p.URL), place, plain(r.Cause), plain(next)))
+		}
+	}
+	return lines
+}
+
+// serverFlag returns the flag by which the server was named, with a space behind it.
+func (t *target) serverFlag() string {
+	if t.givenServer == "" {
+		return ""
+	}
+	return "--server " + t.givenServer + " "
 }

@@ -30,7 +30,7 @@ func TestPurgeRemovesTheCopyOfOneRegionOrOfAll(t *testing.T) {
 		t.Errorf("left: %v", server.copies)
 	}
 	got = w.run(t.Context(), "purge", "--json", "--server", server.URL+"/", "--region", "*", "https://example.com/file?a=b")
-	if want := (result{stdout: `{"url":"https://example.com/file?a=b","service":"s3","region":"*","purged":true}` + "\n"}); got != want {
+	if want := (result{stdout: `{"url":"https://example.com/file?a=b","service":"s3","region":"*","purged":true,"regions":[{"region":"eu-west-1","result":"purged"},{"region":"eu-west-2","result":"purged"},{"region":"us-east-1","result":"absent"}]}` + "\n"}); got != want {
 		t.Errorf("%+v\nis not %+v", got, want)
 	}
 	if len(server.copies) != 0 {
@@ -51,12 +51,13 @@ func TestCommandsKnowOldURLs(t *testing.T) {
 	w.environ = []string{"CLOUDMIRROR_TOKEN=" + fakeToken}
 	const old = "https://example.com/public/../private/x"
 	target := base64.RawURLEncoding.EncodeToString([]byte(old))
-	for _, command := range []string{"purge", "status"} {
+	server.copies["us-east-1/"+target] = json.RawMessage(`{"state":"present"}`)
+	for _, command := range []string{"status", "purge"} {
 		if got := w.run(t.Context(), command, "--server", server.URL, old); got.status != exitOK || !strings.Contains(got.stdout, old) {
 			t.Errorf("%s: %+v", command, got)
 		}
 	}
-	want := []string{"DELETE /v1/purge/s3/us-east-1/" + target + " Bearer " + fakeToken, "GET /v1/status/s3/us-east-1/" + target + " Bearer " + fakeToken}
+	want := []string{"GET /v1/status/s3/us-east-1/" + target + " Bearer " + fakeToken, "DELETE /v1/purge/s3/us-east-1/" + target + " Bearer " + fakeToken}
 	if diff := cmp.Diff(want, server.log()); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}

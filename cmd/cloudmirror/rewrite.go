@@ -29,6 +29,10 @@ The file name has no meaning to the server: it is for clients that name a downlo
 by its URL. It is left out where the whole would be read as another URL.
 No server is asked. With - the URLs are the lines of standard input.
 
+A URL may also be one by which this mirror is asked already: service and region
+change to those of the flags. From the address of a copy the origin's URL cannot be
+read.
+
 --decode goes back: from redirect URLs, in any of the forms that the server
 understands, or from their last part alone, to origin URLs.`,
 		Example: `  cloudmirror rewrite https://example.com/file.tar.gz
@@ -40,7 +44,7 @@ understands, or from their last part alone, to origin URLs.`,
 			if decode {
 				return c.eachURL(command.Context(), args, t.json, func(raw string) error { return c.decode(raw, t.json) })
 			}
-			if err := t.complete(c); err != nil {
+			if err := t.completeFor(c, args); err != nil {
 				return err
 			}
 			if t.backend.Region == everyRegion {
@@ -55,15 +59,23 @@ understands, or from their last part alone, to origin URLs.`,
 }
 
 func (c *cli) rewrite(raw string, t *target) error {
-	object, err := cloudmirror.ParseObject(raw)
+	b, err := t.backendOf(raw)
 	if err != nil {
 		return err
 	}
-	redirect := object.RedirectURL(t.server, t.backend)
+	object, err := t.read(raw)
+	if err == nil {
+		object, err = cloudmirror.ParseObject(object.URL()) // which clients may ask for
+	}
+	if err != nil {
+		return err
+	}
+	if _, _, isCopy := cloudmirror.ParseCopyURL(raw); isCopy && t.isCopyAddress(raw) {
+		return errors.New("the URL is a copy's address, from which the origin's cannot be read: give the origin's, or the redirect's")
+	}
+	redirect := object.RedirectURL(t.server, b)
 	if t.json {
-		return c.printJSON(rewriting{
-			URL: object.URL(), Service: t.backend.Service, Region: t.backend.Region, RedirectURL: redirect,
-		})
+		return c.printJSON(rewriting{URL: object.URL(), Service: b.Service, Region: b.Region, RedirectURL: redirect})
 	}
 	return c.println(redirect)
 }

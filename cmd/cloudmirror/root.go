@@ -28,7 +28,7 @@ Every command takes --config FILE; without it, "serve" and the commands agree on
 a server on this machine. "cloudmirror config example" prints a commented file.
 
 Exit status: 0 all went well, 1 something failed, 2 the command line or the
-configuration is wrong.`,
+configuration is wrong, 3 there was nothing to purge.`,
 		Version:       buildVersion().Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -88,7 +88,7 @@ func TestServeAnswersTheCommandsAndStopsInOrder(t *testing.T) {
 			t.Errorf("status: %+v", got)
 		}
 		// The token is the one that the server keeps in ./data.
-		if got := w.run(t.Context(), "purge", "--server", url, "https://example.com/"); got.stdout != "purged https://example.com/ from s3/us-east-1\n" {
+		if got := w.run(t.Context(), "purge", "--server", url, "https://example.com/"); got.status != exitAbsent || got.stdout != "nothing there: https://example.com/ in s3/us-east-1\n" {
 			t.Errorf("purge: %+v", got)
 		}
 		p.signal(signal)

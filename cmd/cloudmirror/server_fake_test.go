@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -17,12 +18,14 @@ type fakeServer struct {
 
 	mu       sync.Mutex
 	copies   map[string]json.RawMessage // region/target to the answer of status
+	down     map[string]bool            // regions that cannot be purged
+	isOld    bool                       // answers 204, whatever is asked for
 	requests []string                   // method, target and token of each
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
 	t.Helper()
-	f := &fakeServer{copies: make(map[string]json.RawMessage)}
+	f := &fakeServer{copies: make(map[string]json.RawMessage), down: make(map[string]bool)}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	f.URL = server.URL
@@ -59,13 +62,32 @@ func (f *fakeServer) purge(w http.ResponseWriter, r *http.Request, region, targe
 		refuse(w, http.StatusUnauthorized, "Unauthorized", "A valid bearer token is needed.")
 		return
 	}
-	for key := range f.copies {
-		copyRegion, copyTarget, _ := strings.Cut(key, "/")
-		if copyTarget == target && (region == "*" || region == copyRegion) {
+	regions, status := []string{region}, http.StatusOK
+	if region == "*" {
+		regions = []string{"eu-west-1", "eu-west-2", "us-east-1"}
+	}
+	raw, _ := base64.RawURLEncoding.DecodeString(target)
+	report := map[string]any{"url": string(raw), "hash": "h", "service": "s3"}
+	var results []regionReport
+	for _, name := range regions {
+		key, one := name+"/"+target, regionReport{Region: name, Result: "absent"}
+		switch {
+		case f.down[name]:
+			one = regionReport{Region: name, Result: "failed", Cause: "it is down", Next: "cloudmirror purge --service s3 --region " + name + " 'URL'"}
+			status, report["code"], report["message"] = http.StatusBadGateway, "PurgeFailed", "Not everywhere."
+		case f.copies[key] != nil:
+			one.Result = "purged"
 			delete(f.copies, key)
 		}
+		results = append(results, one)
 	}
-	w.WriteHeader(http.StatusNoContent)
+	if f.isOld {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	report["regions"] = results
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(report)
 }
 
 func refuse(w http.ResponseWriter, status int, code, message string) {

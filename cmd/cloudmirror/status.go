@@ -20,9 +20,10 @@ func (c *cli) statusCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "status URL...",
 		Short: "Show what is known of copies, without causing any",
-		Long: `Show, for each origin URL, the state of its copy: absent, present, pending or error,
-and what belongs to it. No copy is caused. With - the URLs are the lines of standard
-input.
+		Long: `Show, for each URL, the state of its copy: absent, present, pending or error, and
+what belongs to it. No copy is caused. A URL is that of the origin, one by which
+this mirror was asked (it names service and region, where the flags do not), or, with
+a token, the address of a copy. With - the URLs are the lines of standard input.
 
 With a bearer token the private cause of errors is shown, too: that of --token, of
 the variable ` + config.TokenVariable + `, or the one in the file admin-token in the data
@@ -34,7 +35,7 @@ The exit status says whether the server answered, not what the state is.`,
   cloudmirror status --json - < urls.txt`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := t.complete(c); err != nil {
+			if err := t.completeFor(c, args); err != nil {
 				return err
 			}
 			if t.backend.Region == everyRegion {
@@ -56,18 +57,22 @@ The exit status says whether the server answered, not what the state is.`,
 }
 
 func (c *cli) status(ctx context.Context, client *client, t *target, raw string) error {
-	object, err := cloudmirror.ParseLegacyObject(raw)
+	b, err := t.backendOf(raw)
 	if err != nil {
 		return err
 	}
-	answer, err := client.status(ctx, t.backend, object)
+	object, err := t.read(raw)
+	if err != nil {
+		return err
+	}
+	answer, err := client.status(ctx, b, object)
 	if err != nil {
 		return err
 	}
 	if t.json {
 		return c.printJSON(answer)
 	}
-	return c.printStatus(object, t.backend, answer)
+	return c.printStatus(object, b, answer)
 }
 
 // printStatus prints every field of an answer, those that people look for first.

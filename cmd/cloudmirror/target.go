@@ -29,6 +29,11 @@ type target struct {
 	json    bool
 
 	loaded *config.Config
+
+	givenServer string // by the flag
+
+	flags      cloudmirror.BackendID // what flags said of the backend
+	incomplete error                 // why the backend is not complete without an address
 }
 
 func (t *target) addFlags(command *cobra.Command) {
@@ -45,17 +50,25 @@ func (t *target) addTokenFlag(command *cobra.Command) {
 
 // complete fills in from the configuration what flags left open.
 func (t *target) complete(c *cli) error {
+	if err := t.completeServer(c); err != nil {
+		return err
+	}
+	return t.completeBackend()
+}
+
+func (t *target) completeServer(c *cli) error {
 	loaded, err := c.load(config.Overrides{})
 	if err != nil {
 		return err
 	}
-	t.loaded = loaded
+	t.loaded, t.givenServer = loaded, t.server
 	if t.server == "" {
 		t.server = loaded.ServerURL()
 	}
-	if err := checkServer(t.server); err != nil {
-		return err
-	}
+	return checkServer(t.server)
+}
+
+func (t *target) completeBackend() error {
 	if err := t.completeService(); err != nil {
 		return err
 	}

@@ -16,17 +16,21 @@ type failure struct {
 
 // eachURL calls do with every argument; for the argument "-", with every line of
 // standard input that is not empty. A failure is told and does not keep the
-// others from their turn; errReported is returned at the end.
+// others from their turn; errReported is returned at the end. If nothing else went
+// wrong than that there was nothing to do for one, errNothingThere is.
 func (c *cli) eachURL(ctx context.Context, args []string, asJSON bool, do func(raw string) error) error {
-	failed := false
+	failed, idle := false, false
 	one := func(raw string) error {
 		err := do(raw)
+		if errors.Is(err, errNothingThere) {
+			idle, err = true, nil
+		}
 		if err == nil {
 			return ctx.Err()
 		}
 		failed = true
 		fmt.Fprintf(c.stderr, "cloudmirror: %s: %v\n", withoutSecrets(raw), err)
-		if asJSON {
+		if _, isTold := errors.AsType[toldError](err); asJSON && !isTold {
 			return c.printJSON(failure{URL: raw, Failed: jsonError(err)})
 		}
 		return ctx.Err()
@@ -40,10 +44,25 @@ func (c *cli) eachURL(ctx context.Context, args []string, asJSON bool, do func(r
 			return err
 		}
 	}
-	if failed {
+	switch {
+	case failed:
 		return errReported
+	case idle:
+		return errNothingThere
 	}
 	return nil
+}
+
+// A toldError is one of which the line of --json tells already.
+type toldError struct{ error }
+
+func (t toldError) Unwrap() error { return t.error }
+
+func told(err error) error {
+	if err == nil {
+		return nil
+	}
+	return toldError{err}
 }
 
 // eachLine calls do with the lines of standard input that are not empty, until

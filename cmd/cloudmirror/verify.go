@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -40,10 +41,12 @@ func (c *cli) verifyCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "verify URL...",
 		Short: "Read copies again and compare them with their digests",
-		Long: `Read the copy of each origin URL from its storage, to the end, and compare it with
-the SHA-256 that was stored with it: good, damaged, or absent (there is no copy, or
-its time is over). With - the URLs are the lines of standard input; the region * is
-every region of the service.
+		Long: `Read the copy of each URL from its storage, to the end, and compare it with the
+SHA-256 that was stored with it: good, damaged, or absent (there is no copy, or its
+time is over). A URL is that of the origin, one by which this mirror is asked (it
+names service and region, where the flags do not), or the address of a copy, of
+whose object the current copy is read. With - the URLs are the lines of standard
+input; the region * is every region of the service.
 
 It reads the storage itself, by the configuration, so it has to run where that is
 right: files on the machine that has them, S3 with credentials for the bucket. No
@@ -56,8 +59,11 @@ purged, or could not be read, 2 the command line or the configuration is wrong.`
   cloudmirror verify --config cloudmirror.yaml --region '*' --purge - < urls.txt`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := t.complete(c); err != nil {
+			if err := t.completeFor(c, args); err != nil {
 				return err
+			}
+			if t.incomplete == nil && len(t.regions(t.backend)) == 0 {
+				return usagef("--service: the configuration does not know service %s", t.backend.Service)
 			}
 			if purge {
 				if err := t.requireToken(c); err != nil {
@@ -78,37 +84,15 @@ func (c *cli) verifyAll(ctx context.Context, t *target, args []string, purge boo
 	v := &verification{cli: c, target: t, purge: purge, client: newClient(t)}
 	defer v.client.close()
 	defer v.close()
-	for _, id := range t.regions() {
-		copies, closeStorage, err := app.OpenStorage(ctx, t.loaded, id)
-		if err != nil {
-			return err
-		}
-		v.storages = append(v.storages, openStorage{id: id, Provider: copies, close: closeStorage})
-	}
-	if len(v.storages) == 0 {
-		return usagef("--service: the configuration does not know service %s", t.backend.Service)
-	}
-	return c.eachURL(ctx, args, t.json, func(raw string) error {
-		object, err := cloudmirror.ParseLegacyObject(raw)
-		if err != nil {
-			return err
-		}
-		var errs []error
-		for _, s := range v.storages {
-			if err := v.one(ctx, s, object); err != nil {
-				errs = append(errs, fmt.Errorf("in %s: %w", s.id, err))
-			}
-		}
-		return errors.Join(errs...)
-	})
+	return c.eachURL(ctx, args, t.json, func(raw string) error { return v.each(ctx, raw) })
 }
 
-// regions returns the backends that the target names.
-func (t *target) regions() []cloudmirror.BackendID {
-	if t.backend.Region != everyRegion {
-		return []cloudmirror.BackendID{t.backend}
+// regions returns the backends that one stands for whose region may be *.
+func (t *target) regions(b cloudmirror.BackendID) []cloudmirror.BackendID {
+	if b.Region != everyRegion {
+		return []cloudmirror.BackendID{b}
 	}
-	i := slices.IndexFunc(t.loaded.Services, func(s config.Service) bool { return s.Name == t.backend.Service })
+	i := slices.IndexFunc(t.loaded.Services, func(s config.Service) bool { return s.Name == b.Service })
 	if i < 0 {
 		return nil
 	}
@@ -125,7 +109,7 @@ type verification struct {
 	target   *target
 	client   *client
 	purge    bool
-	storages []openStorage
+	storages []openStorage // opened so far
 }
 
 type openStorage struct {
@@ -140,14 +124,74 @@ func (v *verification) close() {
 	}
 }
 
-// one verifies the copy of an object in one region, and tells. The error is
-// errDamaged, or what kept it from being read or purged.
-func (v *verification) one(ctx context.Context, s openStorage, o cloudmirror.Object) error {
-	found, err := mirror.Verify(ctx, s, o)
+// open returns the storage of a backend.
+func (v *verification) open(ctx context.Context, id cloudmirror.BackendID) (openStorage, error) {
+	if i := slices.IndexFunc(v.storages, func(s openStorage) bool { return s.id == id }); i >= 0 {
+		return v.storages[i], nil
+	}
+	copies, closeStorage, err := app.OpenStorage(ctx, v.target.loaded, id)
+	if err != nil {
+		return openStorage{}, err
+	}
+	s := openStorage{id: id, Provider: copies, close: closeStorage}
+	v.storages = append(v.storages, s)
+	return s, nil
+}
+
+// each verifies the copies that one argument names.
+func (v *verification) each(ctx context.Context, raw string) error {
+	b, err := v.target.backendOf(raw)
 	if err != nil {
 		return err
 	}
-	line := verified{URL: o.URL(), Service: s.id.Service, Region: s.id.Region, State: found.Verdict}
+	named, err := v.target.read(raw)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, id := range v.target.regions(b) {
+		s, err := v.open(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := v.one(ctx, s, named); err != nil {
+			errs = append(errs, fmt.Errorf("in %s: %w", s.id, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// copyOf returns the object whose copy a storage is to have: the one of a copy's
+// address, if that copy is there or the address is where the storage's copies are.
+func copyOf(ctx context.Context, s openStorage, named cloudmirror.Object) (cloudmirror.Object, error) {
+	o, g, isCopys := cloudmirror.ParseCopyURL(named.URL())
+	if !isCopys {
+		return named, nil
+	}
+	key := o.StorageKey(g)
+	link, err := s.URL(ctx, key, http.MethodGet)
+	if err == nil && withoutScheme(link.URL) == withoutScheme(named.URL()) {
+		return o, nil
+	}
+	_, err = s.Stat(ctx, key)
+	if errors.Is(err, storage.ErrNotExist) {
+		return named, nil // of an origin, by chance
+	}
+	return o, err
+}
+
+// one verifies the copy of an object in one region, and tells. The error is
+// errDamaged, or what kept it from being read or purged.
+func (v *verification) one(ctx context.Context, s openStorage, named cloudmirror.Object) error {
+	object, err := copyOf(ctx, s, named)
+	if err != nil {
+		return err
+	}
+	found, err := mirror.Verify(ctx, s, object)
+	if err != nil {
+		return err
+	}
+	line := verified{URL: shownURL(named), Service: s.id.Service, Region: s.id.Region, State: found.Verdict}
 	if found.Verdict != mirror.Absent {
 		line.SizeBytes, line.SHA256 = &found.Info.SizeBytes, found.Info.SHA256
 		line.StoredAt, line.ExpiresAt = timeOf(found.Info.StoredAt), timeOf(found.Info.ExpiresAt)
@@ -157,7 +201,11 @@ func (v *verification) one(ctx context.Context, s openStorage, o cloudmirror.Obj
 		bad = errDamaged
 		line.FoundBytes, line.Found = &found.SizeBytes, found.SHA256
 		if v.purge {
-			if err := v.client.purge(ctx, s.id, o); err != nil {
+			report, err := v.client.purge(ctx, s.id, named)
+			if err == nil && !errors.Is(report.outcome(), errNothingThere) {
+				err = report.outcome()
+			}
+			if err != nil {
 				bad = fmt.Errorf("%w; it could not be purged: %w", errDamaged, err)
 			} else {
 				line.Purged, bad = true, errPurged

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -219,8 +220,24 @@ func purge(t *testing.T, d *deployment) {
 	if n := d.origin.Count(http.MethodGet, "/purged"); n != 2 {
 		t.Errorf("the origin got %d GETs, want 2", n)
 	}
+	purgeByAddress(d, a.location)
 	if a := d.admin(http.MethodDelete, "purge", "/never-seen"); a.status != http.StatusNoContent {
 		t.Errorf("purging what is unknown: %d %s, want 204", a.status, a.body)
+	}
+}
+
+// purgeByAddress purges a copy by the address that clients are redirected to.
+func purgeByAddress(d *deployment, address string) {
+	d.t.Helper()
+	purge := d.frontends[0] + "/v1/purge/e2e/" + region + "/" + base64.RawURLEncoding.EncodeToString([]byte(address))
+	header := http.Header{"Authorization": {"Bearer " + token}, "Accept": {"application/json"}}
+	for _, want := range []string{"purged", "absent"} {
+		if a := d.must(http.MethodDelete, purge, header); a.status != http.StatusOK || !strings.Contains(a.body, `"result":"`+want+`"`) {
+			d.t.Errorf("a purge by the address of the copy: %d %s, want %s", a.status, a.body, want)
+		}
+	}
+	if a := d.must(http.MethodGet, address, nil); a.status != http.StatusNotFound {
+		d.t.Errorf("the copy is answered with %d, want 404", a.status)
 	}
 }
 
