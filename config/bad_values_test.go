@@ -89,15 +89,23 @@ func TestBadValues(t *testing.T) {
 		},
 		"a password alone as URL of Redis": {
 			minimal + "cache: {redis: {url: hunter2}}\n",
-			`7: cache.redis.url: *** must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database`,
+			`7: cache.redis.url: *** must be the URL of a Redis: it must begin with redis://, redis+cluster:// or redis+sentinel:// (or rediss for TLS), or with unix://`,
 		},
 		"a broken URL of Redis": {
 			minimal + "cache: {redis: {url: 'redis://u:hunter2@h:x/0?sentinel_%70assword=hunter2&a=b'}}\n",
-			`7: cache.redis.url: "redis://u:***@h:x/0?sentinel_%70assword=***&a=b" must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database`,
+			`7: cache.redis.url: "redis://u:***@h:x/0?sentinel_%70assword=***&a=b" must be the URL of a Redis: it cannot be parsed; in user and password, all but letters and digits must be percent-encoded`,
 		},
 		"a database that is no number": {
 			minimal + "cache: {redis: {url: redis://h/x}}\n",
-			`7: cache.redis.url: "redis://h/x" must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database`,
+			`7: cache.redis.url: "redis://h/x" must be the URL of a Redis: its path must be a database number, as in redis://host:6379/0`,
+		},
+		"a Sentinel without a master's name": {
+			minimal + "cache: {redis: {url: 'redis+sentinel://:hunter2@h:26379/0?password=hunter2&hunter3'}}\n",
+			`7: cache.redis.url: "redis+sentinel://:***@h:26379/0?password=***&***" must be the URL of a Redis: it has a parameter without =; in a password, & must be percent-encoded`,
+		},
+		"a database of a Cluster": {
+			minimal + "cache: {redis: {url: 'redis+cluster://h/3'}}\n",
+			`7: cache.redis.url: "redis+cluster://h/3" must be the URL of a Redis: it must name the database 0: a Cluster has no other`,
 		},
 		"a printed URL of Redis": {
 			minimal + "cache: {redis: {url: 'redis://u:***@h/0'}}\n",

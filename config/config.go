@@ -55,7 +55,7 @@ type Cache struct {
 
 // Redis says which Redis holds the entries, with CacheRedis.
 type Redis struct {
-	URL    string // redis://, rediss:// or unix://; it may hold a password
+	URL    string // redisurl.Parse has its forms; it may hold a password
 	Prefix string // of every key, verbatim
 	Near   Near
 }

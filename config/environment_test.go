@@ -141,7 +141,7 @@ func TestBadVariablesAndFlagsAreNamed(t *testing.T) {
 		},
 		"a secret variable": {
 			environ: []string{"CLOUDMIRROR_CACHE_REDIS_URL=hunter2"},
-			want:    `environment variable CLOUDMIRROR_CACHE_REDIS_URL: cache.redis.url: *** must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database`,
+			want:    `environment variable CLOUDMIRROR_CACHE_REDIS_URL: cache.redis.url: *** must be the URL of a Redis: it must begin with redis://, redis+cluster:// or redis+sentinel:// (or rediss for TLS), or with unix://`,
 		},
 		"variables that do not go together": {
 			environ: []string{"CLOUDMIRROR_COPIER_MEMORY=8MiB"},
