@@ -87,6 +87,18 @@ func TestBadValues(t *testing.T) {
 			minimal + "origin: {min_rate_over: 10ms}\n",
 			`7: origin.min_rate_over: "10ms" must be a duration such as 28s or 1m30s, from 1s to 1h`,
 		},
+		"a wait for the first byte that no client has": {
+			minimal + "origin: {timeouts: {first_byte: 2h}}\n",
+			`7: origin.timeouts.first_byte: "2h" must be a duration such as 28s or 1m30s, from 100ms to 30m`,
+		},
+		"no time to connect in": {
+			minimal + "origin: {timeouts: {connect: 0}}\n",
+			`7: origin.timeouts.connect: "0" must be a duration such as 28s or 1m30s, from 100ms to 2m`,
+		},
+		"a wait for the first byte that no copy can take": {
+			service("ttl: 119s") + "origin: {timeouts: {first_byte: 60s}}\n",
+			`5: services.s3.ttl: "1m59s" must be at least 2m, twice origin.timeouts.first_byte: a copy may take half of its ttl`,
+		},
 		"a password alone as URL of Redis": {
 			minimal + "cache: {redis: {url: hunter2}}\n",
 			`7: cache.redis.url: *** must be the URL of a Redis: it must begin with redis://, redis+cluster:// or redis+sentinel:// (or rediss for TLS), or with unix://`,

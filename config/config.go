@@ -115,6 +115,17 @@ type Origin struct {
 
 	MinRateBytes int64         // that a body must bring for each second of waiting for it; 0: none
 	MinRateOver  time.Duration // over how much of that waiting it is measured
+
+	Timeouts Timeouts
+}
+
+// Timeouts say how long copiers wait for origins. Each is for one hop of a
+// redirect.
+type Timeouts struct {
+	Connect   time.Duration // name resolution and connecting, over all addresses of a host
+	TLS       time.Duration // the handshake
+	FirstByte time.Duration // from the request to the end of the answer's header
+	Idle      time.Duration // without a byte of the body
 }
 
 // Health says how a front end finds out whether its clients can fetch copies.

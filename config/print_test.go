@@ -133,6 +133,11 @@ origin:
   user_agent: cloudmirror
   min_rate: 1KiB
   min_rate_over: 30s
+  timeouts:
+    connect: 10s
+    tls: 10s
+    first_byte: 30s
+    idle: 30s
 limits:
   waiters: 20000
   waiters_per_client: 0
