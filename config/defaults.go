@@ -74,7 +74,7 @@ func newService(name string) Service {
 		Wait:               28 * time.Second,
 		Fallback:           FallbackOrigin,
 		Mode:               ModeWait,
-		TTL:                24 * time.Hour,
+		TTL:                7 * 24 * time.Hour,
 		Recheck:            10 * time.Minute,
 		NegativeTTL:        30 * time.Second,
 		MaxObjectSizeBytes: 50 * gibibyte,

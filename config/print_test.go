@@ -154,7 +154,7 @@ services:
     wait: 28s
     fallback: origin
     mode: wait
-    ttl: 24h
+    ttl: 168h
     recheck: 10m
     negative_ttl: 30s
     max_object_size: 50GiB
