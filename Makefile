@@ -38,9 +38,12 @@ ifeq ($(shell git status --porcelain >/dev/null 2>&1 && echo readable),)
 export GOFLAGS += -buildvcs=false
 endif
 
-# With cmd/cloudmirror/default.pgo, Go compiles a binary and all that it imports by
-# the profile, which takes minutes the first time. Checks need not wait for that.
-test race minio-test lint fuzz: export GOFLAGS += -pgo=off
+# Go compiles all packages anew for other flags, which takes minutes the first time:
+# build, demo and test share theirs. Only what runs in production (release, image,
+# bench) has its own, with the profile of a busy front end, which spares 2 % of a hit.
+BUILD   := build -ldflags='-s -w' -o bin/cloudmirror
+PROFILE := cmd/cloudmirror/frontend.pgo
+test: export CGO_ENABLED = 0
 
 .PHONY: help
 help: ## lists these targets
@@ -48,7 +51,11 @@ help: ## lists these targets
 
 .PHONY: build
 build: ## builds bin/cloudmirror, one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/cloudmirror ./cmd/cloudmirror
+	CGO_ENABLED=0 go $(BUILD) ./cmd/cloudmirror
+
+.PHONY: release
+release: ## the same by the profile of a busy front end: 2 % faster hits, minutes more to build once
+	CGO_ENABLED=0 go $(BUILD) -trimpath -pgo=$(PROFILE) ./cmd/cloudmirror
 
 .PHONY: image
 image: ## builds the image, IMAGE=name:tag, with the binary built here: needs no network
@@ -58,8 +65,9 @@ image: ## builds the image, IMAGE=name:tag, with the binary built here: needs no
 		--build-arg REVISION='$(shell git rev-parse HEAD 2>/dev/null)' bin/image
 
 .PHONY: demo
-demo: build ## shows a miss and a hit, with a small origin of its own
-	@go run ./test/demo bin/cloudmirror
+demo: ## shows a miss, a hit and the status page, with a small origin of its own
+	@CGO_ENABLED=0 scripts/progress $(BUILD) ./cmd/cloudmirror
+	@CGO_ENABLED=0 go run ./test/demo $$([ -t 0 ] && [ -t 1 ] && echo -stay) bin/cloudmirror
 
 .PHONY: deps
 deps: ## installs what the tests need; quick when it is there
@@ -134,10 +142,10 @@ bench-micro-save: ## writes docs/bench-micro.txt, to compare with from then on
 	@scripts/bench-micro save
 
 .PHONY: pgo
-pgo: deps ## writes the profile of a busy front end by which the binary is compiled
+pgo: deps ## writes the profile of a busy front end by which release and image are compiled
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
 		go test -trimpath -run '^$$' -bench '^BenchmarkRedirect$$' -benchtime 20s \
-			-o "$$dir/app.test" -cpuprofile cmd/cloudmirror/default.pgo ./app
+			-o "$$dir/app.test" -cpuprofile $(PROFILE) ./app
 
 .PHONY: faults-deps
 faults-deps: deps

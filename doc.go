@@ -23,7 +23,7 @@
 //
 // The packages are layers, and each imports only layers above its own:
 //
-//	0  cloudmirror                          this package
+//	0  cloudmirror redisurl                 this package; which Redis a URL names
 //	1  cache queue storage origin config    contracts and pure logic
 //	2  drivers and suites                   cache/rediscache, queue/sqsqueue, storage/s3store, …
 //	3  mirror                               the engine: the one way to get an object copied

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"cloudmirror/app"
 	"cloudmirror/origin/origintest"
 )
 
@@ -47,5 +49,18 @@ func TestRedirectsAreFollowedAsOftenAsConfigured(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestOriginsAreWaitedForAsLongAsConfigured(t *testing.T) {
+	o, err := app.OriginOptions(anyPort(t, "127.0.0.1:0",
+		"CLOUDMIRROR_ORIGIN_TIMEOUTS_CONNECT=1s", "CLOUDMIRROR_ORIGIN_TIMEOUTS_TLS=2s",
+		"CLOUDMIRROR_ORIGIN_TIMEOUTS_FIRST_BYTE=60s", "CLOUDMIRROR_ORIGIN_TIMEOUTS_IDLE=4s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []time.Duration{o.ConnectTimeout, o.TLSTimeout, o.FirstByteTimeout, o.IdleTimeout, o.MinRateOver}
+	if want := []time.Duration{time.Second, 2 * time.Second, time.Minute, 4 * time.Second, time.Minute}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -95,10 +95,21 @@ func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 }
 
 func (a *App) newOrigin() (*origin.Client, error) {
+	o, err := originOptions(a.config)
+	if err != nil {
+		return nil, err
+	}
+	o.Listeners = a.listeners
+	return origin.New(o), nil
+}
+
+// originOptions returns how a configuration has origins asked.
+func originOptions(c *config.Config) (origin.Options, error) {
+	timeouts := c.Origin.Timeouts
 	o := origin.Options{
-		DeploymentID: a.config.DeploymentID(), Listeners: a.listeners, MaxRedirects: a.config.Origin.MaxRedirects,
-		UserAgent:         a.config.Origin.UserAgent,
-		MinBytesPerSecond: a.config.Origin.MinRateBytes, MinRateOver: a.config.Origin.MinRateOver,
+		DeploymentID: c.DeploymentID(), MaxRedirects: c.Origin.MaxRedirects, UserAgent: c.Origin.UserAgent,
+		MinBytesPerSecond: c.Origin.MinRateBytes, MinRateOver: c.Origin.MinRateOver,
+		ConnectTimeout: timeouts.Connect, TLSTimeout: timeouts.TLS, FirstByteTimeout: timeouts.FirstByte, IdleTimeout: timeouts.Idle,
 	}
 	if o.MaxRedirects == 0 {
 		o.MaxRedirects = -1 // none
@@ -106,14 +117,14 @@ func (a *App) newOrigin() (*origin.Client, error) {
 	if o.MinBytesPerSecond == 0 {
 		o.MinBytesPerSecond = -1 // none
 	}
-	if text := a.config.Origin.Proxy; text != "" {
+	if text := c.Origin.Proxy; text != "" {
 		proxy, err := url.Parse(text)
 		if err != nil { // the key was checked
-			return nil, errors.New("origin.proxy is no URL")
+			return o, errors.New("origin.proxy is no URL")
 		}
 		o.Proxy = proxy
 	}
-	return origin.New(o), nil
+	return o, nil
 }
 
 // watch has a front end watch the addresses of its copies. Files that the process

@@ -18,8 +18,11 @@ func TestDaysOfCopies(t *testing.T) {
 	w := newWard(t, servers.StartVersityGW(t, "eu-west-1"))
 	w.provision()
 	service := w.service
-	for ttl, want := range map[string]string{"1m": "1", "15h": "1", "16h": "2", "24h": "2", "36h": "2", "37h": "3", "240h": "11"} {
-		w.service = service + "\n    ttl: " + ttl
+	for ttl, want := range map[string]string{"1m": "1", "15h": "1", "16h": "2", "24h": "2", "36h": "2", "37h": "3", "": "8", "240h": "11"} {
+		w.service = service
+		if ttl != "" { // else the default of a week
+			w.service += "\n    ttl: " + ttl
+		}
 		resources, err := app.Provision(t.Context(), w.config(), false)
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"cloudmirror/redisurl"
 )
 
 // listenAddress is what a server binds: host:port, where the host may be empty
@@ -53,14 +55,12 @@ func hasPort(u *url.URL) bool {
 	return u.Port() == "" && !strings.HasSuffix(u.Host, ":") || err == nil
 }
 
-// redisURL is what go-redis understands: redis:// or rediss:// with a host, or
-// unix:// with a socket's path. More nodes and options are in its query.
+// redisURL is what redisurl.Parse understands, which the driver opens.
 func redisURL() kind[string] {
 	return kind[string]{
 		parse: func(text string) (string, error) {
-			u, err := url.Parse(text)
-			if err != nil || !isRedis(u) {
-				return "", fmt.Errorf("%s must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database", showSecretURL(text))
+			if _, err := redisurl.Parse(text); err != nil {
+				return "", fmt.Errorf("%s must be the URL of a Redis: %w", showSecretURL(text), err)
 			}
 			return text, notPrinted(text)
 		},
@@ -101,18 +101,6 @@ func isProxy(u *url.URL) bool {
 		bare.Scheme = "http"
 	}
 	return isBase(&bare) && strings.Trim(u.Path, "/") == ""
-}
-
-func isRedis(u *url.URL) bool {
-	switch u.Scheme {
-	case "unix":
-		return u.Path != ""
-	case "redis", "rediss":
-		database := strings.Trim(u.Path, "/")
-		_, err := strconv.ParseUint(database, 10, 16)
-		return u.Host != "" && hasPort(u) && (database == "" || err == nil)
-	}
-	return false
 }
 
 // prefix is a range of addresses.

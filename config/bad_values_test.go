@@ -87,17 +87,37 @@ func TestBadValues(t *testing.T) {
 			minimal + "origin: {min_rate_over: 10ms}\n",
 			`7: origin.min_rate_over: "10ms" must be a duration such as 28s or 1m30s, from 1s to 1h`,
 		},
+		"a wait for the first byte that no client has": {
+			minimal + "origin: {timeouts: {first_byte: 2h}}\n",
+			`7: origin.timeouts.first_byte: "2h" must be a duration such as 28s or 1m30s, from 100ms to 30m`,
+		},
+		"no time to connect in": {
+			minimal + "origin: {timeouts: {connect: 0}}\n",
+			`7: origin.timeouts.connect: "0" must be a duration such as 28s or 1m30s, from 100ms to 2m`,
+		},
+		"a wait for the first byte that no copy can take": {
+			service("ttl: 119s") + "origin: {timeouts: {first_byte: 60s}}\n",
+			`5: services.s3.ttl: "1m59s" must be at least 2m, twice origin.timeouts.first_byte: a copy may take half of its ttl`,
+		},
 		"a password alone as URL of Redis": {
 			minimal + "cache: {redis: {url: hunter2}}\n",
-			`7: cache.redis.url: *** must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database`,
+			`7: cache.redis.url: *** must be the URL of a Redis: it must begin with redis://, redis+cluster:// or redis+sentinel:// (or rediss for TLS), or with unix://`,
 		},
 		"a broken URL of Redis": {
 			minimal + "cache: {redis: {url: 'redis://u:hunter2@h:x/0?sentinel_%70assword=hunter2&a=b'}}\n",
-			`7: cache.redis.url: "redis://u:***@h:x/0?sentinel_%70assword=***&a=b" must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database`,
+			`7: cache.redis.url: "redis://u:***@h:x/0?sentinel_%70assword=***&a=b" must be the URL of a Redis: it cannot be parsed; in user and password, all but letters and digits must be percent-encoded`,
 		},
 		"a database that is no number": {
 			minimal + "cache: {redis: {url: redis://h/x}}\n",
-			`7: cache.redis.url: "redis://h/x" must be a URL such as redis://user:password@host:6379/0, with redis, rediss or unix and a number as database`,
+			`7: cache.redis.url: "redis://h/x" must be the URL of a Redis: its path must be a database number, as in redis://host:6379/0`,
+		},
+		"a Sentinel without a master's name": {
+			minimal + "cache: {redis: {url: 'redis+sentinel://:hunter2@h:26379/0?password=hunter2&hunter3'}}\n",
+			`7: cache.redis.url: "redis+sentinel://:***@h:26379/0?password=***&***" must be the URL of a Redis: it has a parameter without =; in a password, & must be percent-encoded`,
+		},
+		"a database of a Cluster": {
+			minimal + "cache: {redis: {url: 'redis+cluster://h/3'}}\n",
+			`7: cache.redis.url: "redis+cluster://h/3" must be the URL of a Redis: it must name the database 0: a Cluster has no other`,
 		},
 		"a printed URL of Redis": {
 			minimal + "cache: {redis: {url: 'redis://u:***@h/0'}}\n",

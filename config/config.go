@@ -61,7 +61,7 @@ type Cache struct {
 
 // Redis says which Redis holds the entries, with CacheRedis.
 type Redis struct {
-	URL    string // redis://, rediss:// or unix://; it may hold a password
+	URL    string // redisurl.Parse has its forms; it may hold a password
 	Prefix string // of every key, verbatim
 	Near   Near
 }
@@ -121,6 +121,17 @@ type Origin struct {
 
 	MinRateBytes int64         // that a body must bring for each second of waiting for it; 0: none
 	MinRateOver  time.Duration // over how much of that waiting it is measured
+
+	Timeouts Timeouts
+}
+
+// Timeouts say how long copiers wait for origins. Each is for one hop of a
+// redirect.
+type Timeouts struct {
+	Connect   time.Duration // name resolution and connecting, over all addresses of a host
+	TLS       time.Duration // the handshake
+	FirstByte time.Duration // from the request to the end of the answer's header
+	Idle      time.Duration // without a byte of the body
 }
 
 // Health says how a front end finds out whether its clients can fetch copies.

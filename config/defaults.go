@@ -57,7 +57,10 @@ func newConfig() *Config {
 			Concurrency: 16, Connections: 8, PartSizeBytes: 16 * mebibyte, MemoryBytes: 192 * mebibyte,
 			Grace: 30 * time.Second,
 		},
-		Origin:  Origin{MaxRedirects: 5, UserAgent: "cloudmirror", MinRateBytes: kibibyte, MinRateOver: 30 * time.Second},
+		Origin: Origin{
+			MaxRedirects: 5, UserAgent: "cloudmirror", MinRateBytes: kibibyte, MinRateOver: 30 * time.Second,
+			Timeouts: Timeouts{Connect: 10 * time.Second, TLS: 10 * time.Second, FirstByte: 30 * time.Second, Idle: 30 * time.Second},
+		},
 		Limits:  Limits{Waiters: 20_000, CopiesPerHost: 8},
 		Health:  Health{Interval: 2 * time.Second, Timeout: 2 * time.Second, Failures: 2},
 		sources: make(map[string]string),
@@ -71,7 +74,7 @@ func newService(name string) Service {
 		Wait:               28 * time.Second,
 		Fallback:           FallbackOrigin,
 		Mode:               ModeWait,
-		TTL:                24 * time.Hour,
+		TTL:                7 * 24 * time.Hour,
 		Recheck:            10 * time.Minute,
 		NegativeTTL:        30 * time.Second,
 		MaxObjectSizeBytes: 50 * gibibyte,
@@ -80,6 +83,15 @@ func newService(name string) Service {
 
 func newBackend(service, region string) Backend {
 	return Backend{ID: cloudmirror.BackendID{Service: service, Region: region}, Storage: Storage{Access: AccessAuto}}
+}
+
+// completeOrigin has the least throughput judged over the longest wait that the
+// timeouts let pass, unless min_rate_over is set: one long wait must not fail a copy
+// that is fast after it.
+func (c *Config) completeOrigin() {
+	if _, set := c.sources["origin.min_rate_over"]; !set {
+		c.Origin.MinRateOver = max(c.Origin.MinRateOver, c.Origin.Timeouts.FirstByte, c.Origin.Timeouts.Idle)
+	}
 }
 
 // complete sets what depends on the type and on the backend's name.

@@ -31,7 +31,7 @@ func TestDeploymentsHaveIDsOfTheirOwn(t *testing.T) {
 		"cache: {redis: {url: 'redis://b:6379/0'}}",
 		"cache: {redis: {url: 'redis://a:6380/0'}}",
 		"cache: {redis: {url: 'redis://a:6379/1'}}",
-		"cache: {redis: {url: 'redis://a:6379/0?master_name=m'}}",
+		"cache: {redis: {url: 'redis+sentinel://a:6379/0?master_name=m'}}",
 		"cache: {redis: {url: 'redis://a:6379/0', prefix: 'other:'}}",
 		"cache: {redis: {url: 'redis://a?db=2'}}",
 		"cache: {redis: {url: 'unix:///run/a'}}",
@@ -47,8 +47,8 @@ func TestDeploymentsHaveIDsOfTheirOwn(t *testing.T) {
 }
 
 func TestTheOrderOfNodesIsNoPartOfTheID(t *testing.T) {
-	a := identity(t, "cache: {redis: {url: 'redis://a:1/0?addr=b:2&addr=c:3'}}")
-	if b := identity(t, "cache: {redis: {url: 'redis://c:3/0?addr=a:1&addr=b:2'}}"); a != b {
+	a := identity(t, "cache: {redis: {url: 'redis+cluster://a:1/0?addr=b:2&addr=c:3'}}")
+	if b := identity(t, "cache: {redis: {url: 'redis+cluster://c:3/0?addr=a:1&addr=b:2'}}"); a != b {
 		t.Errorf("%s and %s", a, b)
 	}
 }

@@ -88,6 +88,12 @@ func (o *Origin) keys() section {
 		{name: "user_agent", value: one(&o.UserAgent, userAgent())},
 		{name: "min_rate", value: one(&o.MinRateBytes, size(0, gibibyte))},
 		{name: "min_rate_over", value: one(&o.MinRateOver, duration(time.Second, time.Hour))},
+		{name: "timeouts", value: section{
+			{name: "connect", value: one(&o.Timeouts.Connect, duration(100*time.Millisecond, 2*time.Minute))},
+			{name: "tls", value: one(&o.Timeouts.TLS, duration(100*time.Millisecond, 2*time.Minute))},
+			{name: "first_byte", value: one(&o.Timeouts.FirstByte, duration(100*time.Millisecond, 30*time.Minute))},
+			{name: "idle", value: one(&o.Timeouts.Idle, duration(100*time.Millisecond, 30*time.Minute))},
+		}},
 	}
 }
 

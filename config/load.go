@@ -75,6 +75,7 @@ func load(c *Config, file string, data []byte, environ []string, o Overrides) (*
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
+	c.completeOrigin()
 	for i := range c.Services {
 		for j := range c.Services[i].Backends {
 			c.Services[i].Backends[j].complete()

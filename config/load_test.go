@@ -30,6 +30,7 @@ queue:
   type: sqs
   sqs: {endpoint: "http://127.0.0.1:5000", region: eu-central-1, prefix: m_, visibility: 12h, max_receives: 9, create: false}
 copier: {backends: [media/eu-west-1], concurrency: 3, connections: 4, part_size: 5MiB, memory: 20971520, grace: 0}
+origin: {timeouts: {connect: 1s, tls: 2s, first_byte: 40s, idle: 4s}}
 limits: {waiters: 12, waiters_per_client: 3, copies_per_host: 0}
 health: {interval: 0s, timeout: 20ms, failures: 5}
 services:
@@ -57,7 +58,7 @@ services:
 	got := map[string]any{
 		"listen": c.Listen, "admin_listen": c.AdminListen, "public_url": c.PublicURL, "data_dir": c.DataDir,
 		"tokens": c.Tokens(), "shutdown_delay": c.ShutdownDelay, "log": c.Log, "cache": c.Cache, "queue": c.Queue,
-		"copier": c.Copier, "limits": c.Limits, "health": c.Health, "trusted_proxies": c.TrustedProxies[0].String(), "name": s.Name, "direct": s.Direct[0].String(), "allow": []string{s.Allow[0].String(), s.Allow[1].String()},
+		"copier": c.Copier, "timeouts": c.Origin.Timeouts, "limits": c.Limits, "health": c.Health, "trusted_proxies": c.TrustedProxies[0].String(), "name": s.Name, "direct": s.Direct[0].String(), "allow": []string{s.Allow[0].String(), s.Allow[1].String()},
 		"allow_addresses": []string{s.AllowAddresses[0].String(), s.AllowAddresses[1].String()}, "ports": len(s.Ports),
 		"wait": s.Wait, "fallback": s.Fallback, "mode": s.Mode, "cors": s.CORS, "ttl": s.TTL, "recheck": s.Recheck, "negative_ttl": s.NegativeTTL,
 		"max_object_size": s.MaxObjectSizeBytes, "bandwidth": s.BandwidthBytes, "backends": s.Backends,
@@ -74,8 +75,9 @@ services:
 			Backends:    []cloudmirror.BackendID{{Service: "media", Region: "eu-west-1"}},
 			Concurrency: 3, Connections: 4, PartSizeBytes: 5 << 20, MemoryBytes: 20 << 20,
 		},
-		"health": config.Health{Timeout: 20 * time.Millisecond, Failures: 5},
-		"limits": config.Limits{Waiters: 12, WaitersPerClient: 3}, "trusted_proxies": "10.0.0.0/8",
+		"timeouts": config.Timeouts{Connect: time.Second, TLS: 2 * time.Second, FirstByte: 40 * time.Second, Idle: 4 * time.Second},
+		"health":   config.Health{Timeout: 20 * time.Millisecond, Failures: 5},
+		"limits":   config.Limits{Waiters: 12, WaitersPerClient: 3}, "trusted_proxies": "10.0.0.0/8",
 		"name": "media", "direct": `^https://a\.example\.com/dists/`, "allow": []string{`^https://a\.example\.com/`, "^http://"},
 		"allow_addresses": []string{"10.1.0.0/16", "fd00::/8"}, "ports": 0,
 		"wait": time.Duration(0), "fallback": config.FallbackNone, "mode": config.ModeRedirectNow, "cors": []string{"https://app.example.com", "http://localhost:3000"},
@@ -267,5 +269,24 @@ func TestFilesOfUnreasonableSizeAreRefused(t *testing.T) {
 	_, err = config.Load(write(t, bomb.String()), nil, config.Overrides{})
 	if err == nil || !strings.Contains(err.Error(), "the file has more than 50000 keys, aliases counted as often as they are used") {
 		t.Errorf("aliases that multiply: %v", err)
+	}
+}
+
+func TestTheLeastThroughputIsJudgedOverTheLongestWait(t *testing.T) {
+	for name, test := range map[string]struct {
+		origin string
+		want   time.Duration
+	}{
+		"by default":              {"{}", 30 * time.Second},
+		"a long first byte":       {"{timeouts: {first_byte: 1m}}", time.Minute},
+		"a long idle time":        {"{timeouts: {idle: 2m}}", 2 * time.Minute},
+		"short ones":              {"{timeouts: {first_byte: 1s, idle: 1s}}", 30 * time.Second},
+		"what is set stays as is": {"{timeouts: {first_byte: 1m}, min_rate_over: 5s}", 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c := load(t, "origin: "+test.origin+"\n"+minimal); c.Origin.MinRateOver != test.want {
+				t.Errorf("%v, want %v", c.Origin.MinRateOver, test.want)
+			}
+		})
 	}
 }

@@ -43,14 +43,14 @@ services:
 
 func TestSecretsAreNotPrinted(t *testing.T) {
 	c := load(t, `admin_tokens: [hunter2hunter2hunter2, "sha256:3465f6e6975baa864ca957f0914ecda9bf7eb601ac31ac20a5dc3d329279a843"]
-cache: {redis: {url: "redis://user:hunter2@h:1/0?master_name=m&password=hunter2"}}
+cache: {redis: {url: "redis+sentinel://user:hunter2@h:1/0?master_name=m&password=hunter2"}}
 origin: {proxy: "https://user:hunter2@proxy.test:3128/"}
 `+strings.Replace(minimal, "    allow:", "    headers: {x-api-key: hunter2, Authorization: Bearer hunter2}\n    allow:", 1))
 	text := printed(t, c)
 	if strings.Contains(text, "hunter2") || strings.Contains(text, "3465f6") {
 		t.Errorf("a secret in:\n%s", text)
 	}
-	for _, line := range []string{"admin_tokens: ['***', '***']", "url: redis://user:***@h:1/0?master_name=m&password=***", "proxy: https://user:***@proxy.test:3128\n", "Authorization: '***'\n      X-Api-Key: '***'\n"} {
+	for _, line := range []string{"admin_tokens: ['***', '***']", "url: redis+sentinel://user:***@h:1/0?master_name=m&password=***", "proxy: https://user:***@proxy.test:3128\n", "Authorization: '***'\n      X-Api-Key: '***'\n"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("no line %q in:\n%s", line, text)
 		}
@@ -133,6 +133,11 @@ origin:
   user_agent: cloudmirror
   min_rate: 1KiB
   min_rate_over: 30s
+  timeouts:
+    connect: 10s
+    tls: 10s
+    first_byte: 30s
+    idle: 30s
 limits:
   waiters: 20000
   waiters_per_client: 0
@@ -151,7 +156,7 @@ services:
     fallback: origin
     mode: wait
     cors: []
-    ttl: 24h
+    ttl: 168h
     recheck: 10m
     negative_ttl: 30s
     max_object_size: 50GiB
@@ -165,5 +170,18 @@ services:
 `
 	if diff := cmp.Diff(want, printed(t, config.Default())); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheExamplesFormsOfRedisURLsAreAccepted reads every URL of a Redis in the
+// example, comments included, as it is and for TLS.
+func TestTheExamplesFormsOfRedisURLsAreAccepted(t *testing.T) {
+	forms := regexp.MustCompile(`(redis|unix)[a-z+]*://[^\s,]*[^\s,./]`).FindAllString(config.Example(), -1)
+	if len(forms) != 5 {
+		t.Fatalf("the example shows %d forms: %q", len(forms), forms)
+	}
+	for _, form := range forms {
+		load(t, "cache: {redis: {url: '"+form+"'}}\n"+minimal)
+		load(t, "cache: {redis: {url: '"+strings.Replace(form, "redis", "rediss", strings.Count(form[:5], "redis"))+"'}}\n"+minimal)
 	}
 }

@@ -83,6 +83,10 @@ func (c *Config) serviceRelations(s *Service) []error {
 	if len(s.CORS) > 1 && slices.Contains(s.CORS, everyOrigin) {
 		problems = append(problems, c.problem(join(path, "cors"), `%q must be alone: it stands for every origin`, everyOrigin))
 	}
+	if least := 2 * c.Origin.Timeouts.FirstByte; s.TTL < least {
+		problems = append(problems, c.problem(join(path, "ttl"), "%q must be at least %s, twice origin.timeouts.first_byte: a copy may take half of its ttl",
+			formatDuration(s.TTL), formatDuration(least)))
+	}
 	if len(s.Backends) == 0 {
 		problems = append(problems, c.problem(join(path, "backends"), "must name at least one region"))
 	}

@@ -97,9 +97,12 @@ func redactQuery(text string) string {
 	}
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
-		name, _, _ := strings.Cut(pair, "=")
+		name, _, isPair := strings.Cut(pair, "=")
 		decoded, err := url.QueryUnescape(name)
-		if err != nil || strings.Contains(strings.ToLower(decoded), "pass") {
+		switch {
+		case !isPair && pair != "": // it may be the rest of a password with & in it
+			pairs[i] = secret
+		case err != nil || strings.Contains(strings.ToLower(decoded), "pass"):
 			pairs[i] = name + "=" + secret
 		}
 	}

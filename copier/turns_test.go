@@ -257,3 +257,19 @@ func TestCopiesDoNotWaitForAcknowledgements(t *testing.T) {
 		}
 	})
 }
+
+// An origin that takes longer for its first byte than the lease of the entry lasts is
+// asked once, also if clients go on asking: the lease is renewed meanwhile.
+func TestALateFirstByteIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, func(o *copier.Options) { o.Visibility = 10 * time.Second })
+		b.origin.script(copiesIn(59 * time.Second))
+		b.ask("https://late.test/a")
+		if e := b.wait("https://late.test/a", time.Minute); e.State != cache.Present {
+			t.Errorf("the entry is %+v", e)
+		}
+		if n := b.origin.asked(); n != 1 {
+			t.Errorf("the origin was asked %d times", n)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,6 +16,13 @@ const minRedisMajor = 6
 
 func (e *examination) cache(ctx context.Context) {
 	nodes, err := e.Cache(ctx)
+	if errors.Is(err, rediscache.ErrMode) {
+		e.report(Finding{
+			CacheMode, Error, "cache", err.Error(),
+			"write cache.redis.url as redis+cluster:// or redis+sentinel://: `cloudmirror config example` shows both",
+		})
+		return
+	}
 	if err != nil {
 		e.report(Finding{
 			CacheUnreachable, Error, "cache", err.Error(),

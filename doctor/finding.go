@@ -28,6 +28,7 @@ const (
 	WaitLong       ID = "wait-long"
 
 	CacheUnreachable ID = "cache-unreachable"
+	CacheMode        ID = "cache-mode"
 	CacheVersion     ID = "cache-version"
 	CacheReplica     ID = "cache-replica"
 	CacheEviction    ID = "cache-eviction"

@@ -36,7 +36,8 @@ const inspections = 5
 
 // Inspect asks the servers of a Redis, all masters of a Cluster, about themselves.
 // On each it makes a key below the prefix and removes it. The error is one of the
-// options, of which the URL and the prefix count, or why a server does not answer.
+// options, of which the URL and the prefix count, why a server does not answer, or
+// an ErrMode.
 // Now is our clock.
 func Inspect(ctx context.Context, o Options, now func() time.Time) ([]NodeReport, error) {
 	d, err := parseURL(o.URL)
@@ -66,7 +67,9 @@ func Inspect(ctx context.Context, o Options, now func() time.Time) ([]NodeReport
 			err = c.ForEachMaster(ctx, func(ctx context.Context, m *redis.Client) error { return inspectNode(ctx, m, tags[m.Options().Addr]) })
 		}
 	case *redis.Client:
-		err = inspectNode(ctx, c, "0")
+		if err = checkMode(ctx, c); err == nil {
+			err = inspectNode(ctx, c, "0")
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("rediscache: inspect: %w", err)

@@ -45,6 +45,11 @@ func (m *mark) with(ctx context.Context, f func(context.Context, redis.Universal
 	defer cancel()
 	client := m.deployment.open()
 	defer client.Close()
+	if single, ok := client.(*redis.Client); ok {
+		if err := checkMode(ctx, single); err != nil {
+			return err
+		}
+	}
 	return f(ctx, client)
 }
 

@@ -22,7 +22,7 @@ const DefaultTimeout = 250 * time.Millisecond
 
 // Options configure a Store.
 type Options struct {
-	// URL names the Redis; CheckURL has its forms.
+	// URL names the Redis; redisurl.Parse has its forms.
 	URL string
 	// Prefix begins the name of every key and of the one channel. Deployments
 	// that share a Redis need different ones, none the beginning of another's.
@@ -216,7 +216,8 @@ func (s *Store) Watch(key cache.Key) (changed <-chan struct{}, stop func()) {
 	return s.watchers.Watch(key)
 }
 
-// Ping implements cache.Store. Of a Cluster, every master must answer.
+// Ping implements cache.Store. Of a Cluster, every master must answer. A server
+// that needs another form of URL is an error.
 func (s *Store) Ping(ctx context.Context) error {
 	ping := func(ctx context.Context, client *redis.Client) error { return client.Ping(ctx).Err() }
 	var err error
@@ -224,7 +225,9 @@ func (s *Store) Ping(ctx context.Context) error {
 	case *redis.ClusterClient:
 		err = client.ForEachMaster(ctx, ping)
 	case *redis.Client:
-		err = ping(ctx, client)
+		if err = ping(ctx, client); err == nil {
+			err = checkMode(ctx, client)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("rediscache: ping: %w", err)

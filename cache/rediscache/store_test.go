@@ -219,3 +219,10 @@ func TestPrefixesKeepDeploymentsApart(t *testing.T) {
 		t.Errorf("the other deployment sees %s, error %v", got.Entry.State, err)
 	}
 }
+
+func TestPrefixWithBracesIsAnError(t *testing.T) {
+	_, err := rediscache.New(rediscache.Options{URL: "redis://127.0.0.1", Prefix: "{all}:"})
+	if err == nil {
+		t.Error("a prefix was accepted that puts all keys into one slot")
+	}
+}

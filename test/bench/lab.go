@@ -44,7 +44,7 @@ func newLab(ctx context.Context, how effort) (*lab, error) {
 	l.memory = makeMemoryDir(3 * how.hugeBytes)
 	// The binary that users get, and beside it what measures.
 	for _, build := range [][]string{
-		{"make", "build"},
+		{"make", "release"},
 		{"cp", "bin/cloudmirror", dir},
 		{"go", "build", "-trimpath", "-o", dir + "/", "./test/bench/bareecho", "./test/bench/origin", "./test/bench/pipe", "./test/bench/sqs"},
 	} {

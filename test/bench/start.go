@@ -32,7 +32,7 @@ func measureStart(ctx context.Context, l *lab) (result, error) {
 			atMost("start to the first answer", asMilliseconds, goalStart, took...),
 			atMost("size of the binary", unit{1, " MB"}, goalSize, size),
 		},
-		text: fmt.Sprintf("`cloudmirror serve` is started %d times, and asked for /v1/ping every millisecond until it answers: after %s ms. The binary that `make build` makes has %.1f MB.", len(took), spread(took, 1), size),
+		text: fmt.Sprintf("`cloudmirror serve` is started %d times, and asked for /v1/ping every millisecond until it answers: after %s ms. The binary that `make release` makes has %.1f MB.", len(took), spread(took, 1), size),
 	}, nil
 }
 

@@ -1,6 +1,8 @@
 // Command demo shows cloudmirror at work: it starts the given binary with no
 // configuration beside a small origin, requests an object twice, and shows what
-// each request got, how long it took, and that the bytes are the origin's.
+// each request got, how long it took, and that the bytes are the origin's. It ends
+// with what is known of the object and where the status page is, which with -stay
+// can be looked at until Enter is pressed.
 package main
 
 import (
@@ -8,6 +10,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -29,12 +32,18 @@ const (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: demo PATH-OF-CLOUDMIRROR")
+	stay := flag.Bool("stay", false, "run on until Enter is pressed")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: demo [-stay] PATH-OF-CLOUDMIRROR")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1])
+	var until io.Reader
+	if *stay {
+		until = os.Stdin
+	}
+	err := run(ctx, flag.Arg(0), os.Stdout, until)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -42,13 +51,15 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, binary string) error {
+// run shows everything on out. It leaves the server running until a line comes from
+// until; nil: not at all.
+func run(ctx context.Context, binary string, out io.Writer, until io.Reader) error {
 	origin, err := startOrigin(ctx)
 	if err != nil {
 		return err
 	}
 	defer origin.server.Close()
-	server, err := startServer(ctx, binary, origin.address)
+	server, err := startServer(ctx, binary, origin.address, out)
 	if err != nil {
 		return err
 	}
@@ -60,14 +71,14 @@ func run(ctx context.Context, binary string) error {
 		return fmt.Errorf("cloudmirror rewrite: %w", err)
 	}
 	mirrored := strings.TrimSpace(string(redirect))
-	fmt.Printf("\nAn origin on %s has one object of %d MiB:\n  %s\n  SHA-256 %s\nThrough cloudmirror it is:\n  %s\n", origin.address, objectBytes>>20, url, origin.digest, mirrored)
+	fmt.Fprintf(out, "\nAn origin on %s has one object of %d MiB:\n  %s\n  SHA-256 %s\nThrough cloudmirror it is:\n  %s\n", origin.address, objectBytes>>20, url, origin.digest, mirrored)
 	for _, request := range []string{"First", "Second"} {
 		before := origin.requests.Load()
 		a, err := get(ctx, mirrored)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("\n%s request: %s\n  redirected in %v to %s\n  fetched in    %v: %d bytes, SHA-256 %s\n  requests that reached the origin: %d\n",
+		fmt.Fprintf(out, "\n%s request: %s\n  redirected in %v to %s\n  fetched in    %v: %d bytes, SHA-256 %s\n  requests that reached the origin: %d\n",
 			request, a.cacheStatus, a.redirected.Round(10*time.Microsecond), a.location, a.fetched.Round(10*time.Microsecond), a.bytes, a.digest, origin.requests.Load()-before)
 		if a.digest != origin.digest {
 			return errors.New("these are not the bytes of the origin")
@@ -76,8 +87,28 @@ func run(ctx context.Context, binary string) error {
 	if n := origin.requests.Load(); n != 1 {
 		return fmt.Errorf("the origin was asked %d times, want once", n)
 	}
-	fmt.Println("\nThe bytes are the origin's, which was asked once. Stopping.")
+	fmt.Fprintln(out, "\nThe bytes are the origin's, which was asked once.")
+	if err := server.showStatus(ctx, out, binary, url); err != nil {
+		return err
+	}
+	if until != nil {
+		fmt.Fprintf(out, "\nIt runs on. Open the status page in a browser, or fetch the object yourself:\n  curl -fsSL -o tool.tar.gz '%s'\nPress Enter to stop.\n", mirrored)
+		awaitLine(ctx, until)
+	}
 	return nil
+}
+
+// awaitLine waits until a line comes or ctx ends.
+func awaitLine(ctx context.Context, from io.Reader) {
+	came := make(chan struct{})
+	go func() { // it ends with the process, if no line comes
+		defer close(came)
+		_, _ = bufio.NewReader(from).ReadString('\n')
+	}()
+	select {
+	case <-came:
+	case <-ctx.Done():
+	}
 }
 
 // An origin serves one object of random bytes.
@@ -118,7 +149,7 @@ type server struct {
 	dataDir string
 }
 
-func startServer(ctx context.Context, binary, originAddress string) (*server, error) {
+func startServer(ctx context.Context, binary, originAddress string, out io.Writer) (*server, error) {
 	dataDir, err := os.MkdirTemp("", "cloudmirror-demo-")
 	if err != nil {
 		return nil, err
@@ -133,7 +164,7 @@ func startServer(ctx context.Context, binary, originAddress string) (*server, er
 		"--allow-address", "127.0.0.1/32",
 	}
 	s := &server{url: "http://" + address, command: exec.Command(binary, args...), dataDir: dataDir}
-	fmt.Printf("$ cloudmirror %s\n", strings.Join(args, " "))
+	fmt.Fprintf(out, "$ cloudmirror %s\n", strings.Join(args, " "))
 	output, err := s.command.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -141,7 +172,7 @@ func startServer(ctx context.Context, binary, originAddress string) (*server, er
 	if err := s.command.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", binary, err)
 	}
-	go show(output)
+	go show(out, output)
 	if err := s.awaitReady(ctx); err != nil {
 		s.stop()
 		return nil, err
@@ -150,9 +181,9 @@ func startServer(ctx context.Context, binary, originAddress string) (*server, er
 }
 
 // show prints what the server logs.
-func show(output io.Reader) {
+func show(out io.Writer, output io.Reader) {
 	for lines := bufio.NewScanner(output); lines.Scan(); {
-		fmt.Println("  |", lines.Text())
+		fmt.Fprintln(out, "  |", lines.Text())
 	}
 }
 
@@ -181,6 +212,17 @@ func (s *server) stop() {
 	_ = s.command.Process.Signal(syscall.SIGTERM) // it may have ended
 	_ = s.command.Wait()
 	_ = os.RemoveAll(s.dataDir)
+}
+
+// showStatus shows what the server knows of an object, as operators ask for it, and
+// where they see the rest.
+func (s *server) showStatus(ctx context.Context, out io.Writer, binary, url string) error {
+	status, err := exec.CommandContext(ctx, binary, "status", "--server", s.url, "--service", "s3", "--region", "us-east-1", url).Output()
+	if err != nil {
+		return fmt.Errorf("cloudmirror status: %w", err)
+	}
+	fmt.Fprintf(out, "\n$ cloudmirror status %s\n%s\nStatus page: %s/status\n", url, status, s.url)
+	return nil
 }
 
 func freeAddress(ctx context.Context) (string, error) {

@@ -12,6 +12,7 @@ import (
 type Redis struct {
 	*Process
 	program string
+	access  RedisAccess
 	port    string
 	args    []string
 }
@@ -20,14 +21,18 @@ type Redis struct {
 // its command line, as in "--requirepass", "secret".
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	port := FreePort(t)
-	r := &Redis{
-		program: find(t, "redis-server", "apt-get install redis-server"),
-		port:    port,
-		args: append([]string{
-			"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(),
-		}, args...),
+	return RedisAccess{}.StartRedis(t, args...)
+}
+
+// StartRedis is StartRedis for clients that have the access.
+func (a RedisAccess) StartRedis(t testing.TB, args ...string) *Redis {
+	t.Helper()
+	r := &Redis{program: find(t, "redis-server", "apt-get install redis-server"), access: a, port: FreePort(t)}
+	for _, setting := range a.settings(r.port) {
+		r.args = append(r.args, "--"+setting[0], setting[1])
 	}
+	r.args = append(r.args, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	r.args = append(r.args, args...)
 	r.Process = Start(t, r.ready, nil, r.program, r.args...)
 	return r
 }
@@ -46,7 +51,7 @@ func (r *Redis) ready(ctx context.Context) error {
 	if err := dial(ctx, r.Addr()); err != nil {
 		return err // spares the client's own tries, and their log
 	}
-	client := plainClient(r.Addr())
+	client := r.client()
 	defer client.Close()
 	if err := client.Ping(ctx).Err(); err != nil && !redis.HasErrorPrefix(err, "NOAUTH") {
 		return err
@@ -54,9 +59,5 @@ func (r *Redis) ready(ctx context.Context) error {
 	return nil
 }
 
-// plainClient returns a client that neither retries nor lingers.
-func plainClient(address string) *redis.Client {
-	return redis.NewClient(&redis.Options{
-		Addr: address, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true,
-	})
-}
+// client returns a client that neither retries nor lingers.
+func (r *Redis) client() *redis.Client { return redis.NewClient(r.access.options(r.Addr())) }

@@ -21,12 +21,19 @@ type RedisCluster struct {
 // until each says that the cluster is well.
 func StartRedisCluster(t testing.TB) *RedisCluster {
 	t.Helper()
+	return RedisAccess{}.StartRedisCluster(t)
+}
+
+// StartRedisCluster is StartRedisCluster for clients that have the access.
+func (a RedisAccess) StartRedisCluster(t testing.TB) *RedisCluster {
+	t.Helper()
+	ofTLS := map[bool]string{false: "no", true: "yes"}[a.TLS != nil]
 	c := new(RedisCluster)
 	buses := make([]string, clusterMasters)
 	for i := range clusterMasters {
 		buses[i] = FreePort(t) // the default, port+10000, may not exist
-		c.Masters = append(c.Masters, StartRedis(t,
-			"--cluster-enabled", "yes", "--cluster-port", buses[i], "--cluster-node-timeout", "2000"))
+		c.Masters = append(c.Masters, a.StartRedis(t,
+			"--cluster-enabled", "yes", "--tls-cluster", ofTLS, "--cluster-port", buses[i], "--cluster-node-timeout", "2000"))
 	}
 	for i, master := range c.Masters {
 		first, last := i*clusterSlots/clusterMasters, (i+1)*clusterSlots/clusterMasters-1
@@ -53,7 +60,7 @@ func (c *RedisCluster) Addrs() []string {
 
 // joined succeeds once the node knows all others and serves all slots.
 func (r *Redis) joined(ctx context.Context) error {
-	client := plainClient(r.Addr())
+	client := r.client()
 	defer client.Close()
 	info, err := client.ClusterInfo(ctx).Result()
 	if err != nil {
@@ -70,7 +77,7 @@ func (r *Redis) joined(ctx context.Context) error {
 // do runs one command on the server; an error fails the test.
 func (r *Redis) do(t testing.TB, args ...any) {
 	t.Helper()
-	client := plainClient(r.Addr())
+	client := r.client()
 	defer client.Close()
 	if err := client.Do(t.Context(), args...).Err(); err != nil {
 		t.Fatalf("redis: %v: %v", args, err)

@@ -21,29 +21,42 @@ type RedisSentinel struct {
 	Servers  [2]*Redis // the first is the master at the start
 	Sentinel *Process
 
+	access  RedisAccess
 	address string
 }
 
 // StartRedisSentinel starts the three and waits until a failover would succeed.
 func StartRedisSentinel(t testing.TB) *RedisSentinel {
 	t.Helper()
-	master := StartRedis(t, "--repl-diskless-sync-delay", "0")
-	replica := StartRedis(t, "--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1 "+master.port)
-	master.await(func(ctx context.Context) error { return replicaOnline(ctx, master.Addr()) })
+	return RedisAccess{}.StartRedisSentinel(t)
+}
+
+// StartRedisSentinel is StartRedisSentinel for clients that have the access.
+func (a RedisAccess) StartRedisSentinel(t testing.TB) *RedisSentinel {
+	t.Helper()
+	args := []string{"--repl-diskless-sync-delay", "0", "--masterauth", a.Password}
+	master := a.StartRedis(t, args...)
+	replica := a.StartRedis(t, append(args, "--replicaof", "127.0.0.1 "+master.port)...)
+	master.await(master.replicaOnline)
 
 	port := FreePort(t)
 	config := filepath.Join(t.TempDir(), "sentinel.conf") // the sentinel rewrites it
-	lines := []string{
-		"port " + port,
-		"bind 127.0.0.1",
+	var lines []string
+	for _, setting := range a.settings(port) {
+		lines = append(lines, setting[0]+" "+setting[1])
+	}
+	lines = append(lines,
 		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %s 1", RedisMasterName, master.port),
 		fmt.Sprintf("sentinel down-after-milliseconds %s 500", RedisMasterName),
 		fmt.Sprintf("sentinel failover-timeout %s 2000", RedisMasterName),
+	)
+	if a.Password != "" {
+		lines = append(lines, fmt.Sprintf("sentinel auth-pass %s %s", RedisMasterName, a.Password))
 	}
 	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &RedisSentinel{Servers: [2]*Redis{master, replica}, address: "127.0.0.1:" + port}
+	s := &RedisSentinel{Servers: [2]*Redis{master, replica}, access: a, address: "127.0.0.1:" + port}
 	s.Sentinel = Start(t, s.InStep, nil, master.program, config, "--sentinel")
 	return s
 }
@@ -96,9 +109,7 @@ func (s *RedisSentinel) AwaitFailover(before *Redis) {
 }
 
 func (s *RedisSentinel) client() *redis.SentinelClient {
-	return redis.NewSentinelClient(&redis.Options{
-		Addr: s.address, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
-	})
+	return redis.NewSentinelClient(s.access.options(s.address))
 }
 
 // InStep returns nil while the sentinel knows a replica that it could promote.
@@ -120,8 +131,8 @@ func (s *RedisSentinel) InStep(ctx context.Context) error {
 	return errors.New("the sentinel knows no replica")
 }
 
-func replicaOnline(ctx context.Context, address string) error {
-	client := plainClient(address)
+func (r *Redis) replicaOnline(ctx context.Context) error {
+	client := r.client()
 	defer client.Close()
 	info, err := client.Info(ctx, "replication").Result()
 	if err == nil && !strings.Contains(info, "state=online") {
