@@ -124,8 +124,8 @@ func decodeTarget(encoded string) (decoded, name string, err error) {
 
 // decodeWhole decodes base64 with a raw slash in it to text that begins like a
 // URL. Whether it is one is not asked: of a URL whose query has a byte too many,
-// what precedes the slash can be the same URL without that query, and whoever
-// asked for the one must not get the other.
+// what precedes the slash can be the same URL without that query, and a client
+// that asks for the one must not get the other.
 func decodeWhole(encoded string) (decoded string, ok bool) {
 	if strings.Contains(encoded, ".") { // no digit; most names have one
 		return "", false

@@ -124,7 +124,7 @@ func TestParseTargetRefuses(t *testing.T) {
 	}
 }
 
-// Whoever asks for a URL that is refused must not get another one, which its
+// A client that asks for a refused URL must not get another one, which its
 // base64 happens to be up to the slash.
 func TestARefusedURLIsNotCutAtASlash(t *testing.T) {
 	for _, url := range []string{"http://a.b/aaa?x=\u00fc", "http://a.b/aaa?x=a b", "http://a.b/aaa?x={}", "http://a.b/aaa?x=%zz"} {
@@ -234,7 +234,7 @@ func targetsWithSlashes() *rapid.Generator[string] {
 	})
 }
 
-// checkNames checks what front ends rely on who remember targets without names.
+// checkNames checks what front ends rely on when they remember targets without names.
 func checkNames(t failer, rest string) {
 	path, query := rest, ""
 	if i := strings.IndexByte(rest, '?'); i >= 0 {

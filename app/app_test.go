@@ -236,7 +236,7 @@ func TestTheAdminToken(t *testing.T) {
 	}
 }
 
-// Who turns the log down still learns what operators did.
+// An operator who turns the log down still learns what other operators did.
 func TestTheAuditIsNotTurnedDown(t *testing.T) {
 	core, audited := observer.New(zap.InfoLevel)
 	c := load(t, nil)

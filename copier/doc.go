@@ -9,7 +9,7 @@
 // leaves a message that is received again.
 //
 // Origins are treated with manners ([Manners]): each scheme, host and port is asked
-// by so many copies at a time, whether for an object of its own or by a redirect,
+// by at most Manners.CopiesPerHost copies at a time, whether for an object of its own or by a redirect,
 // in the order in which its own jobs came; one that is in trouble, or asks for a
 // rest, is paused but for a trial now and then, which costs its jobs no try; and a
 // service reads no faster than its bandwidth.

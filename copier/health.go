@@ -23,13 +23,13 @@ const (
 // A health is how a host fared, as far as its objects show it. It is a state
 // machine without a clock of its own, and not safe for concurrent use.
 //
-// A host is paused once so many different objects in a row have failed, until one
-// succeeds, and while the Retry-After of three different objects stands. Then one
-// trial begins every 5 s, or every minute while it is limited. Strangers who ask
-// for objects that fail should not get the trials: so an object that failed gets
-// only those that no other wants, and the next trial is promised to the object
-// that was heard of first most lately, since those that strangers ask for again
-// and again are known by then.
+// A host is paused when limit different objects in a row have failed, until one
+// succeeds. It is also paused while the Retry-After of three different objects
+// stands. A paused host gets one trial every 5 s, or every minute while it is
+// limited. Clients who ask for failing objects should not get the trials. So an
+// object that failed gets a trial only if no other object wants it, and the next
+// trial is promised to the newest object: one that clients ask for again and again
+// is known by then.
 type health struct {
 	limit    int        // different objects that fail in a row until the host is paused
 	proven   time.Time  // when an object last succeeded

@@ -13,7 +13,7 @@ import (
 	"cloudmirror/queue"
 )
 
-// A step is what happens to a host, so many seconds after its fifth failure.
+// A step is what happens to a host, at a number of seconds after its fifth failure.
 type step struct {
 	at     float64
 	object string
@@ -113,7 +113,7 @@ func TestHealthKnowsOfTriesElsewhere(t *testing.T) {
 	}
 }
 
-// Strangers name objects: a host remembers only so many.
+// Clients name objects: a host remembers at most maxKnown.
 func TestHealthIsBounded(t *testing.T) {
 	h, now := newHealth(5), time.Unix(1e9, 0)
 	for i := range 10_000 {

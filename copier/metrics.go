@@ -22,7 +22,7 @@ const (
 	resultDeferred   result = "deferred"    // put off: too many jobs wait for its host, or copies ask one that it redirects to
 	resultDead       result = "dead"        // in the dead letters
 	resultLost       result = "lost"        // taken over or purged while copying
-	resultHandedBack result = "handed_back" // given back to the queue: at a stop, with a part of ours down, or too slow beside others
+	resultHandedBack result = "handed_back" // given back to the queue: at a stop, while the cache or the storage is down, or because others brought more
 	resultLeft       result = "left"        // left to be received again: neither its entry nor its queue could be told
 )
 

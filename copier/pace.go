@@ -10,7 +10,7 @@ import (
 // which the copy waits for its origin, never for storage, memory or bandwidth.
 const (
 	slowAfter  = 2 * time.Second // without
-	slowBytes  = 64 << 10        // since the copy began, or since it last had so many
+	slowBytes  = 64 << 10        // since the copy began, or since its last piece of this size
 	recentTime = time.Minute     // what came before it counts ever less
 
 	// recentlyEnough is what a copy that is just not slow brings in recentTime.

@@ -25,7 +25,7 @@ type narrowStorage struct {
 }
 
 func (s narrowStorage) Put(ctx context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
-	if n, err := io.CopyN(io.Discard, body, s.beginning); err == io.EOF { //nolint:errorlint // as it is
+	if n, err := io.CopyN(io.Discard, body, s.beginning); err == io.EOF { //nolint:errorlint // io.CopyN returns io.EOF itself, unwrapped
 		return s.forgetfulStorage.Put(ctx, key, strings.NewReader(strings.Repeat("x", int(n))), o)
 	} else if err != nil {
 		return storage.Info{}, err

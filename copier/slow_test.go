@@ -109,7 +109,7 @@ func (b *bubble) wantWithin(limit time.Duration, url string, backend cloudmirror
 	}
 }
 
-// Origins that drip, of whatever host, keep nobody else's objects from being
+// Origins that drip, of whatever host, keep no other host's objects from being
 // copied: neither while they do, nor when all are asked for at once. Their clients
 // wait, so that what fails is tried again.
 func TestDrippingOriginsKeepNobodyWaiting(t *testing.T) {
@@ -152,7 +152,7 @@ func TestDrippingOriginsKeepNobodyWaiting(t *testing.T) {
 					t.Errorf("%v copies are slow, want 64 at most", slow)
 				}
 				b.stop()
-				time.Sleep(5 * time.Minute) // until nobody waits any more
+				time.Sleep(5 * time.Minute) // until no client waits any more
 			})
 		})
 	}

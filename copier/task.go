@@ -134,8 +134,8 @@ func (t *task) begin(ctx context.Context, host *host) (result, error) {
 	return t.carryOut(ctx, attempt)
 }
 
-// postpone ends an attempt whose host is paused, without a try: whoever wants the
-// object tries again after the rest. The message ends here, so that no number of
+// postpone ends an attempt whose host is paused, without a try: a front end
+// whose clients want the object tries again after the rest. The message ends here, so that no number of
 // jobs goes round while a host is down.
 func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.Duration) (result, error) {
 	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()

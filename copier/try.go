@@ -30,8 +30,8 @@ func (t *try) settle(err error) {
 }
 
 // settle notes what the outcome of a try says of the host. A failure that names
-// another host, or none, says nothing of it: whoever finds an open redirect could
-// otherwise have it paused.
+// another host, or none, says nothing of it: a client that finds an open redirect
+// could otherwise have it paused.
 func (h *host) settle(o cloudmirror.Object, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -34,7 +34,7 @@ func TestManyHostsThatRedirectToOne(t *testing.T) {
 		b.origin.redirect = redirectsTo("cdn.test")
 		b.origin.script(copiesIn(2 * time.Second))
 		for i := range objects {
-			b.ask(fmt.Sprintf("https://host%d.test/", i)) // nobody waits for it
+			b.ask(fmt.Sprintf("https://host%d.test/", i)) // no client waits for it
 		}
 		time.Sleep(10 * time.Minute)
 		for i := range objects {

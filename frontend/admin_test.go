@@ -131,7 +131,7 @@ func TestPurge(t *testing.T) {
 }
 
 // Copies of URLs with dot segments, which old releases made, are found and removed
-// by operators, and by nobody else.
+// by operators alone.
 func TestOldCopiesOfDotSegments(t *testing.T) {
 	w := newWorld(t)
 	old, err := cloudmirror.ParseLegacyObject("https://origin.test/public/../private/x")

@@ -18,7 +18,7 @@ func makeDirect(t *testing.T) func(*frontend.Options) {
 	})
 }
 
-// Nothing of ours has a say in where a client is sent that asks for a direct URL.
+// Cache, storage, probes and draining do not change where a client of a direct URL is sent.
 func TestADirectURLIsAnsweredWithItsOrigin(t *testing.T) {
 	for name, before := range map[string]func(*world){
 		"without a copy":             func(*world) {},

@@ -24,8 +24,8 @@ import (
 // DefaultMaxWaiters is the bound of waiting requests if Options name none.
 const DefaultMaxWaiters = 20_000
 
-// logEvery is how often, at most, it is logged that a part of ours is unavailable,
-// of which each request tells at the debug level, or that a token was wrong.
+// logEvery is how often, at most, the front end logs that cache, queue or storage
+// is unavailable, or that a token was wrong. At the debug level each request says so.
 const logEvery = 10 * time.Second
 
 // engine is what the front end needs of a *mirror.Mirror.

@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// answerPanic answers a request whose handler panicked as any other error of ours,
-// and logs where. If the answer has begun, the connection is broken instead: its
+// answerPanic answers a request whose handler panicked with a 500 in the one shape
+// of errors, and logs where it panicked. If the answer has begun, the connection is broken instead: its
 // client must not take what it got for the whole.
 func (f *Frontend) answerPanic(w http.ResponseWriter, r *http.Request, cause any) {
 	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {

@@ -275,7 +275,7 @@ func notPurged(report purgeReport) answer {
 	return a
 }
 
-// foreignAddress refuses the URL of another mirror where one of ours may stand.
+// foreignAddress refuses the URL of another mirror where a URL of this one may stand.
 func foreignAddress(server string) answer {
 	return invalidURL(fmt.Errorf("the URL is one of another mirror, %s: ask that one, or give the origin's URL, which `cloudmirror rewrite --decode` prints", cut(server, 128)))
 }

@@ -214,7 +214,7 @@ func sentence(text string) string {
 	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
 }
 
-// cut shortens a text to so many bytes, and an ellipsis.
+// cut shortens a text to at most that number of bytes, and an ellipsis.
 func cut(text string, most int) string {
 	if len(text) > most {
 		return text[:most] + "…"

@@ -131,8 +131,8 @@ func (m *Mirror) takeTurn(ctx context.Context, turns *semaphore.Weighted) error 
 	return nil
 }
 
-// lookAlone is look for those who share theirs with nobody and do without it if it
-// fails: copiers, which put a job back then, and rechecks. Expected is the generation
+// lookAlone looks at storage without sharing the look with other callers, for
+// copiers, which put the job back if it fails, and for rechecks. Expected is the generation
 // that is probably the current one.
 func (m *Mirror) lookAlone(ctx context.Context, b *Backend, o cloudmirror.Object, expected cloudmirror.Generation) (sight, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.timing.Look)

@@ -130,7 +130,7 @@ func (b *bucket) remove(key string) {
 	delete(b.objects, key)
 }
 
-// lose removes all copies behind everybody's back. Markers stay: what they say, nobody
+// lose removes all copies without telling the engine. Markers stay: what they say, no process
 // else knows.
 func (b *bucket) lose() {
 	b.mu.Lock()

@@ -22,7 +22,7 @@ const (
 	wantsNothing               // no range is satisfiable: 416
 )
 
-// readRange reads a request's Range header for a copy of so many bytes (RFC 9110,
+// readRange reads a request's Range header for a copy of that size (RFC 9110,
 // section 14). It returns the ranges that are satisfiable, cut to the copy, in the
 // order in which they were asked for.
 //

@@ -21,7 +21,7 @@ func newTestBuffers(t *testing.T, parts int64) *Buffers {
 	return b
 }
 
-// filled returns a buffer of so many bytes, full.
+// filled returns a full buffer of that number of bytes.
 func (b *Buffers) filled(t *testing.T, size int64) *buffer {
 	t.Helper()
 	held, err := b.begin(t.Context(), size)
@@ -203,7 +203,7 @@ func TestBufferGivesBackWhatItGot(t *testing.T) {
 			if n, err := io.Copy(copied, r); err != nil || n != size-from || !bytes.Equal(copied.Bytes(), data[from:]) {
 				t.Errorf("%d bytes from %d on: copied %d, %v", size, from, n, err)
 			}
-			if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF { //nolint:errorlint // as it is
+			if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF { //nolint:errorlint // io.Reader promises io.EOF itself, unwrapped
 				t.Errorf("%d bytes from %d on: after their end came %d, %v", size, from, n, err)
 			}
 		}

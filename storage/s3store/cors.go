@@ -34,14 +34,14 @@ func (b *bucket) corsRule() types.CORSRule {
 	}
 }
 
-// planCORS compares the bucket's CORS rules with one of ours, if pages may read any
-// space, and none otherwise. Rules are about whole buckets.
+// planCORS compares the bucket's CORS rules with the rule that this deployment needs:
+// one if pages may read any space, and none otherwise. Rules are about whole buckets.
 func (b *bucket) planCORS(ctx context.Context) (provision.Step, error) {
 	wanted := slices.ContainsFunc(b.Spaces, func(s Space) bool { return s.CORS })
 	out, err := b.Client.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: &b.Bucket})
 	switch {
 	case !wanted && (isUnsupported(err) || isCode(err, "AccessDenied")):
-		return provision.Step{Action: provision.OK}, nil // who may not look has made none
+		return provision.Step{Action: provision.OK}, nil // credentials that may not look have made none
 	case isUnsupported(err), wanted && isMinIO(err):
 		return unsupported(corsByHand), nil
 	case isCode(err, "NoSuchCORSConfiguration"), isCode(err, "NoSuchBucket"):

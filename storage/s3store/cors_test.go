@@ -112,7 +112,7 @@ func TestCORSRulesOfOthersStay(t *testing.T) {
 	}
 }
 
-// Who needs no rule needs no right to look at rules.
+// A deployment that needs no rule needs no right to look at rules.
 func TestCORSThatCannotBeLookedAt(t *testing.T) {
 	p := newProvisioned(t, servers.StartVersityGW(t, region), day)
 	p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)

@@ -65,8 +65,8 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o storage.P
 	}, nil
 }
 
-// upload reads the body and stores it. The first buffer has room for so many bytes
-// in the end, but for no more than a chunk until the body turns out to have more.
+// upload reads the body and stores it. The first buffer grows to that
+// number of bytes, but not beyond a chunk until the body turns out to have more.
 func (s *Store) upload(ctx context.Context, u *upload, from *source, first int64) error {
 	held, err := s.buffers.begin(ctx, first)
 	if err != nil {
