@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -48,26 +47,8 @@ func startOrigin(t *testing.T, port, program string, arguments ...string) realOr
 // answers with the path that nginx goes by ($uri).
 func startNginxOrigin(t *testing.T, files string) (origin, normalizer realOrigin) {
 	dir, port, normalizerPort := t.TempDir(), servers.FreePort(t), servers.FreePort(t)
-	file := filepath.Join(dir, "nginx.conf")
-	text := strings.NewReplacer("DIR", dir, "FILES", files, "NORMALIZER", normalizerPort, "PORT", port).Replace(`daemon off;
-master_process off; # one process, which ends with the test
-pid DIR/pid;
-events {}
-http {
-    access_log off;
-    client_body_temp_path DIR/body;
-    proxy_temp_path DIR/proxy;
-    fastcgi_temp_path DIR/fastcgi;
-    uwsgi_temp_path DIR/uwsgi;
-    scgi_temp_path DIR/scgi;
-    server { listen 127.0.0.1:PORT; root FILES; }
-    server { listen 127.0.0.1:NORMALIZER; location / { return 200 $uri; } }
-}
-`)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	origin = startOrigin(t, port, "nginx", "-p", dir, "-e", "stderr", "-c", file)
+	block := fmt.Sprintf("server { listen 127.0.0.1:%s; root %s; } server { listen 127.0.0.1:%s; location / { return 200 $uri; } }", port, files, normalizerPort)
+	origin = startOrigin(t, port, "nginx", servers.NginxArguments(t, dir, block)...)
 	return origin, realOrigin{address: net.JoinHostPort("127.0.0.1", normalizerPort)}
 }
 

@@ -79,22 +79,8 @@ func startNginx(t *testing.T, upstreams [2]string) *balancer {
 	text := fill(t, "nginx.conf", "listen 80;", "listen "+p.plain+";", "listen 443 ", "listen "+p.secure+" ",
 		"/etc/ssl/cloudmirror.pem", p.certificate, "/etc/ssl/cloudmirror.key", p.certificate,
 		"10.0.0.11:8080", upstreams[0], "10.0.0.12:8080", upstreams[1])
-	file := write(t, dir, "nginx.conf", strings.NewReplacer("DIR", dir).Replace(`daemon off;
-master_process off; # one process, which ends with the test
-pid DIR/pid;
-events {}
-http {
-    access_log off;
-    client_body_temp_path DIR/body;
-    proxy_temp_path DIR/proxy;
-    fastcgi_temp_path DIR/fastcgi;
-    uwsgi_temp_path DIR/uwsgi;
-    scgi_temp_path DIR/scgi;
-    include DIR/cloudmirror.conf;
-}
-`))
 	write(t, dir, "cloudmirror.conf", text)
-	arguments := []string{"-p", dir, "-e", "stderr", "-c", file}
+	arguments := servers.NginxArguments(t, dir, "include DIR/cloudmirror.conf;")
 	return run(t, p, "nginx", append(arguments, "-t"), arguments)
 }
 
