@@ -19,15 +19,16 @@ const module = "cloudmirror"
 // kept for what comes.
 var layers = [][]string{
 	0: {module, "redisurl"},
-	1: {"cache", "queue", "storage", "origin", "config", "provision", "region", "geo", "catalog", "cdn", "scan"},
+	1: {"cache", "queue", "storage", "origin", "config", "provision", "region", "geo", "catalog", "cdn", "scan", "kv"},
 	2: {
 		"cache/memcache", "cache/rediscache", "cache/cachetest",
 		"queue/memqueue", "queue/sqsqueue", "queue/sqsqueue/sqstest", "queue/queuetest",
 		"storage/filestore", "storage/s3store", "storage/storagetest",
 		"origin/origintest",
+		"kv/memkv", "kv/rediskv", "kv/kvtest",
 	},
-	3: {"mirror"},
-	4: {"router", "replicator", "monitor"},
+	3: {"mirror", "presence"},
+	4: {"router", "replicator", "monitor", "jobs"},
 	5: {"frontend", "copier", "doctor"},
 	6: {"app"},
 	7: {"cmd/cloudmirror"},

@@ -131,6 +131,10 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Client returns the store's connections, for another driver on the same Redis. They
+// are closed with the store.
+func (s *Store) Client() redis.UniversalClient { return s.client }
+
 // Get implements cache.Store.
 func (s *Store) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
 	if s.near == nil {

@@ -1,0 +1,2 @@
+// Package memkv is a kv.Store in the memory of one process.
+package memkv
