@@ -16,6 +16,7 @@ import (
 	"cloudmirror/copier"
 	"cloudmirror/frontend"
 	"cloudmirror/mirror"
+	"cloudmirror/presence"
 )
 
 // Options are what an App is made of.
@@ -40,6 +41,7 @@ type App struct {
 	parts    *parts
 	mirror   *mirror.Mirror
 	health   *health
+	board    *presence.Board
 	frontend *frontend.Frontend // nil in a copier
 	copier   *copier.Copier     // nil in a front end
 	servers  []*server
@@ -72,6 +74,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	})
 	a.watchTokens()
 	a.health = newHealth(o.Logger, a.parts.dependencies)
+	a.board = a.newBoard(o.Version)
 	if err := a.newRoles(ctx, o.Version); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -126,6 +129,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopServing()
 	var background, copying sync.WaitGroup
 	background.Go(func() { a.health.run(serving) })
+	background.Go(func() { a.board.Run(serving) })
 	for _, run := range a.parts.background {
 		background.Go(func() { run(serving) })
 	}
@@ -148,6 +152,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	a.logger.Info("stopping", zap.Error(err))
 	stopWorking()
+	a.board.Drain()
 	a.health.ready.Store(false)
 	if a.frontend != nil {
 		if err == nil {

@@ -10,12 +10,17 @@ import (
 	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 	"cloudmirror/doctor"
+	"cloudmirror/kv/rediskv"
+	"cloudmirror/presence"
 	"cloudmirror/queue/sqsqueue"
 	"cloudmirror/storage/s3store"
 )
 
 // trialTimeout bounds one request that doctor makes as a client.
 const trialTimeout = 10 * time.Second
+
+// presenceTimeout bounds how long doctor waits for the notes of processes.
+const presenceTimeout = 5 * time.Second
 
 // Bounds of what doctor's trial copies need: they are small.
 const (
@@ -35,6 +40,7 @@ func Diagnose(ctx context.Context, c *config.Config, now func() time.Time, tell 
 		o.Cache = func(ctx context.Context) ([]rediscache.NodeReport, error) {
 			return rediscache.Inspect(ctx, rediscache.Options{URL: c.Cache.Redis.URL, Prefix: c.Cache.Redis.Prefix}, now)
 		}
+		o.Processes = func(ctx context.Context) ([]presence.Note, error) { return processes(ctx, c.Cache.Redis) }
 	}
 	var closeAll func() error
 	if o.Backends, closeAll, err = diagnosed(ctx, c); err != nil {
@@ -45,6 +51,18 @@ func Diagnose(ctx context.Context, c *config.Config, now func() time.Time, tell 
 	o.Client = &http.Client{Transport: transport, Timeout: trialTimeout}
 	doctor.Examine(ctx, o, tell)
 	return errors.Join(closeAll(), context.Cause(ctx))
+}
+
+// processes returns what the processes of a deployment say of themselves.
+func processes(ctx context.Context, c config.Redis) ([]presence.Note, error) {
+	client, err := rediscache.Open(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, presenceTimeout)
+	defer cancel()
+	return presence.Read(ctx, rediskv.New(client, c.Prefix))
 }
 
 // diagnosed opens what can be looked at without a server. Queues are not created.

@@ -1,9 +1,13 @@
 package app
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudmirror"
+	"cloudmirror/mirror"
+	"cloudmirror/presence"
 	"cloudmirror/queue"
 )
 
@@ -29,5 +33,33 @@ func (m *queueMetrics) note(b cloudmirror.BackendID, c queue.Counts, err error) 
 			continue
 		}
 		m.messages.WithLabelValues(b.Service, b.Region, state).Set(float64(n))
+	}
+}
+
+// copierMetrics shows how many processes copy to each backend, while that is known.
+type copierMetrics struct {
+	board    *presence.Board
+	backends []mirror.Backend
+	copiers  *prometheus.Desc
+}
+
+func newCopierMetrics(board *presence.Board, backends []mirror.Backend) *copierMetrics {
+	return &copierMetrics{board: board, backends: backends, copiers: prometheus.NewDesc(
+		"cloudmirror_copiers", "Processes that copy to a backend; absent while it is not known.", []string{"service", "region"}, nil,
+	)}
+}
+
+// Describe implements prometheus.Collector.
+func (m *copierMetrics) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- m.copiers }
+
+// Collect implements prometheus.Collector.
+func (m *copierMetrics) Collect(metrics chan<- prometheus.Metric) {
+	notes, err := m.board.Notes(context.Background())
+	if err != nil {
+		return
+	}
+	for _, b := range m.backends {
+		count := presence.Copiers(notes, b.ID.String())
+		metrics <- prometheus.MustNewConstMetric(m.copiers, prometheus.GaugeValue, float64(count), b.ID.Service, b.ID.Region)
 	}
 }

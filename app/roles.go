@@ -31,7 +31,7 @@ func (a *App) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.metricsHandler())
 	mux.HandleFunc("GET /healthz", a.health.serveLive)
-	mux.HandleFunc("GET /readyz", a.health.serveReady)
+	mux.HandleFunc("GET /readyz", a.serveReady)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
@@ -63,8 +63,9 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		Mirror: a.mirror, Services: services, Tokens: a.tokens(a.config.FileTokens()), PublicURL: a.config.ServerURL(),
 		LoopID: a.config.DeploymentID(), Version: version,
 		Health:     http.HandlerFunc(a.health.serveLive),
-		Ready:      http.HandlerFunc(a.health.serveReady),
+		Ready:      http.HandlerFunc(a.serveReady),
 		Metrics:    a.metricsHandler(),
+		Presence:   a.board,
 		MaxWaiters: a.config.Limits.Waiters, MaxWaitersPerClient: a.config.Limits.WaitersPerClient,
 		TrustedProxies: a.config.TrustedProxies,
 		Objects:        a.parts.objects, Registerer: a.registry, Logger: a.logger, Audit: a.audit,

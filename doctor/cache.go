@@ -14,21 +14,22 @@ import (
 // TRACKING).
 const minRedisMajor = 6
 
-func (e *examination) cache(ctx context.Context) {
+// cache looks at each server of the cache, and reports whether they answer.
+func (e *examination) cache(ctx context.Context) bool {
 	nodes, err := e.Cache(ctx)
 	if errors.Is(err, rediscache.ErrMode) {
 		e.report(Finding{
 			CacheMode, Error, "cache", err.Error(),
 			"write cache.redis.url as redis+cluster:// or redis+sentinel://: `cloudmirror config example` shows both",
 		})
-		return
+		return false
 	}
 	if err != nil {
 		e.report(Finding{
 			CacheUnreachable, Error, "cache", err.Error(),
 			"check cache.redis.url, the network and the password; until then clients get copies that storage knows, else the origin",
 		})
-		return
+		return false
 	}
 	for _, n := range nodes {
 		subject := "cache " + n.Name
@@ -36,6 +37,7 @@ func (e *examination) cache(ctx context.Context) {
 		e.node(subject, n)
 		e.done(subject)
 	}
+	return true
 }
 
 func (e *examination) node(subject string, n rediscache.NodeReport) {

@@ -8,6 +8,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
+	"cloudmirror/presence"
 	"cloudmirror/provision"
 	"cloudmirror/queue"
 	"cloudmirror/storage"
@@ -18,6 +19,9 @@ type Options struct {
 	Config *config.Config // required
 	// Cache has Redis tell about itself. nil: there is none.
 	Cache func(context.Context) ([]rediscache.NodeReport, error)
+	// Processes returns what the processes of the deployment say of themselves. nil:
+	// they say it nowhere.
+	Processes func(context.Context) ([]presence.Note, error)
 	// Resources are those of the configuration, in the order of provisioning.
 	Resources []provision.Resource
 	Backends  []Backend
@@ -77,8 +81,8 @@ func Examine(ctx context.Context, o Options, tell func(Finding)) {
 	}
 	e := &examination{Options: o, tell: untilDone, found: make(map[string]bool), unusable: make(map[string]bool)}
 	e.configuration()
-	if o.Cache != nil {
-		e.cache(ctx)
+	if o.Cache != nil && e.cache(ctx) && o.Processes != nil {
+		e.copiers(ctx)
 	}
 	e.resources(ctx)
 	for _, b := range o.Backends {

@@ -37,6 +37,9 @@ const (
 	CacheFar         ID = "cache-far"
 	CacheUnknown     ID = "cache-unknown"
 
+	NoCopier       ID = "no-copier"
+	CopiersUnknown ID = "copiers-unknown"
+
 	ClockApart ID = "clock-apart"
 
 	LettersWaiting ID = "letters-waiting"

@@ -76,6 +76,19 @@ func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
 	return operator{address: f.proxies.client(r).String(), token: token}, nil
 }
 
+// isOperator reports whether a request that needs no token carries a valid one, and
+// counts a wrong one: the answer tells which are right.
+func (f *Frontend) isOperator(r *http.Request) bool {
+	if r.Header["Authorization"] == nil {
+		return false
+	}
+	_, valid := f.bearer(r)
+	if !valid {
+		f.noteUnauthorized(r)
+	}
+	return valid
+}
+
 // noteUnauthorized counts a request without a valid token and, at most once in
 // logEvery, logs the wrong ones: how many came since the last line, and
 // the address of the latest. The tokens themselves are nowhere.

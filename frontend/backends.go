@@ -20,11 +20,22 @@ const (
 
 // Health of a backend, as far as a front end knows it.
 const (
-	healthOK        = "ok"
-	healthQueueDown = "queue-unreachable"
-	healthCutOff    = "region-unreachable" // clients cannot fetch its copies; the queue may be as it likes
-	healthUnknown   = "unknown"
+	healthOK          = "ok"
+	healthQueueDown   = "queue-unreachable"
+	healthCutOff      = "region-unreachable" // clients cannot fetch its copies; the queue may be as it likes
+	healthStorageDown = "storage-down"
+	healthCacheDown   = "cache-down"
+	healthNoCopier    = "no-copier"
+	healthUnknown     = "unknown"
 )
+
+// overviewBody is a deployment as clients see it.
+type overviewBody struct {
+	Version   string        `json:"version"`
+	Backends  []backendBody `json:"backends"`
+	Processes []processBody `json:"processes,omitempty"` // for operators
+	Presence  string        `json:"presence"`            // "ok", or why other processes are not known
+}
 
 // backendBody is a backend as clients see it.
 type backendBody struct {
@@ -32,8 +43,18 @@ type backendBody struct {
 	Region   string            `json:"region"`
 	Provider string            `json:"provider"`
 	Health   string            `json:"health"`
-	Queue    *queueBody        `json:"queue"`    // null: not known
-	Requests map[string]uint64 `json:"requests"` // to this process since its start, by outcome
+	Cause    string            `json:"cause,omitempty"` // why it is not ok, for operators
+	Copiers  *int              `json:"copiers"`         // processes that copy to it; null: not known
+	Queue    *queueBody        `json:"queue"`           // null: not known
+	Requests map[string]uint64 `json:"requests"`        // to this process since its start, by outcome
+	LastHour map[string]uint64 `json:"last_hour"`       // to all processes that are known, by outcome
+	Copies   copiesBody        `json:"copies"`
+}
+
+// copiesBody counts the jobs that copiers hold.
+type copiesBody struct {
+	Running int `json:"running"`
+	Waiting int `json:"waiting"` // for the turn of their origin host
 }
 
 type queueBody struct {
@@ -43,32 +64,44 @@ type queueBody struct {
 	Dead     int `json:"dead_letters"`
 }
 
-// backendsJSON answers GET of /v1/backends.
+// backendsJSON answers GET of /v1/backends. Names of machines, and what parts say of
+// themselves, are for operators.
 func (f *Frontend) backendsJSON(r *http.Request) answer {
-	return okJSON(map[string]any{"backends": f.survey(r.Context())})
+	return okJSON(f.survey(r.Context(), f.isOperator(r)))
 }
 
-// survey describes all backends.
-func (f *Frontend) survey(ctx context.Context) []backendBody {
-	counts := f.census.take(ctx, f.backends)
-	bodies := make([]backendBody, len(f.backends))
+// survey describes the deployment.
+func (f *Frontend) survey(ctx context.Context, isOperator bool) overviewBody {
+	counts, d := f.census.take(ctx, f.backends), f.deployment(ctx)
+	body := overviewBody{Version: f.version, Backends: make([]backendBody, len(f.backends)), Presence: "ok"}
 	for i, b := range f.backends {
-		bodies[i] = backendBody{
+		id := b.id.String()
+		body.Backends[i] = backendBody{
 			Service: b.id.Service, Region: b.id.Region, Provider: b.provider,
-			Health: counts[i].health, Requests: make(map[string]uint64, outcomes),
+			Copiers: d.copiers(id), Requests: b.requests.counts(), LastHour: d.lastHour(id), Copies: d.copies(id),
+		}
+		shown := &body.Backends[i]
+		shown.Health, shown.Cause = d.judge(b, counts[i])
+		if !isOperator {
+			shown.Cause = ""
 		}
 		if counts[i].health == healthOK {
 			c := counts[i].counts
-			bodies[i].Queue = &queueBody{Ready: c.Ready, Delayed: c.Delayed, InFlight: c.InFlight, Dead: c.Dead}
-		}
-		if !b.isReachable() {
-			bodies[i].Health = healthCutOff
-		}
-		for o := range outcomes {
-			bodies[i].Requests[o.String()] = b.requests[o].Load()
+			shown.Queue = &queueBody{Ready: c.Ready, Delayed: c.Delayed, InFlight: c.InFlight, Dead: c.Dead}
 		}
 	}
-	return bodies
+	if !d.isWatched || d.err != nil {
+		body.Presence = "not known"
+	}
+	if isOperator {
+		if d.err != nil {
+			body.Presence += ": " + d.err.Error()
+		}
+		for _, n := range d.notes {
+			body.Processes = append(body.Processes, describeProcess(n))
+		}
+	}
+	return body
 }
 
 // census counts the messages of all queues, at most once in a while.
@@ -81,6 +114,7 @@ type census struct {
 type censusResult struct {
 	counts queue.Counts
 	health string
+	err    error // why the queue is unreachable
 }
 
 // take returns a result for each backend. Who comes while it is being taken
@@ -110,7 +144,7 @@ func count(ctx context.Context, q queue.Counter) censusResult {
 	}
 	counts, err := q.Count(ctx)
 	if err != nil {
-		return censusResult{health: healthQueueDown}
+		return censusResult{health: healthQueueDown, err: err}
 	}
 	return censusResult{counts: counts, health: healthOK}
 }

@@ -58,6 +58,9 @@ type Options struct {
 	// Handlers of /healthz, /readyz and /metrics. Nil: the path is unknown.
 	Health, Ready, Metrics http.Handler
 
+	// Presence tells of the processes of the deployment. Nil: nothing is known of them.
+	Presence notes
+
 	// Objects serve the copies that this process keeps itself: each handles
 	// /objects/<service>/<region>/ and sees the path behind the region, with its
 	// slash.
@@ -88,15 +91,16 @@ type Frontend struct {
 	suspicions  rate.Sometimes
 	wrongTokens atomic.Int64 // not logged yet
 
-	routes  []route
-	echo    *echo.Echo
-	objects map[cloudmirror.BackendID]http.Handler
-	header  fixedHeader
-	ids     requestIDs
-	metrics *metrics
-	census  census
-	jobs    *jobs
-	page    *page
+	routes   []route
+	echo     *echo.Echo
+	objects  map[cloudmirror.BackendID]http.Handler
+	header   fixedHeader
+	ids      requestIDs
+	metrics  *metrics
+	census   census
+	presence notes // nil: nothing is known of other processes
+	jobs     *jobs
+	page     *page
 
 	proxies proxies
 	waiters *waitingRoom
@@ -122,7 +126,7 @@ func New(o Options) (*Frontend, error) {
 	f := &Frontend{
 		engine: o.Mirror, known: newKnownTargets(), publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
 		started: time.Now(), logger: o.Logger, auditLog: o.Audit, complaints: rate.Sometimes{Interval: logEvery}, suspicions: rate.Sometimes{Interval: logEvery},
-		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(),
+		objects: o.Objects, presence: o.Presence, header: newFixedHeader(), ids: newRequestIDs(),
 		proxies: o.TrustedProxies, waiters: newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies),
 	}
 	f.SetTokens(o.Tokens)

@@ -35,23 +35,23 @@ func newPage() (*page, error) {
 
 // pageData is what the page shows.
 type pageData struct {
-	Style    template.CSS
-	Version  string
-	Uptime   time.Duration
-	Backends []backendBody
+	overviewBody
+	Style  template.CSS
+	Uptime time.Duration
 }
 
-// ToCopies returns how many clients were redirected to copies.
+// ToCopies returns how many clients were redirected to copies in the last hour.
 func (b backendBody) ToCopies() uint64 {
-	return b.Requests[outcomeHit.String()] + b.Requests[outcomeBackfill.String()] + b.Requests[outcomeMiss.String()]
+	return b.LastHour[outcomeHit.String()] + b.LastHour[outcomeBackfill.String()] + b.LastHour[outcomeMiss.String()]
 }
 
 // statusPage answers GET of /status and /.
 func (f *Frontend) statusPage(r *http.Request) answer {
 	var body bytes.Buffer
 	err := f.page.template.Execute(&body, pageData{
-		Style: template.CSS(pageCSS), Version: f.version, //nolint:gosec // the style is our own
-		Uptime: f.uptime().Truncate(time.Second), Backends: f.survey(r.Context()),
+		overviewBody: f.survey(r.Context(), false),
+		Style:        template.CSS(pageCSS), //nolint:gosec // the style is our own
+		Uptime:       f.uptime().Truncate(time.Second),
 	})
 	if err != nil {
 		f.logger.Error("the status page could not be made")

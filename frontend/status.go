@@ -48,12 +48,7 @@ type statusError struct {
 // also knows copies of URLs with dot segments and by their addresses, and private
 // causes.
 func (f *Frontend) status(r *http.Request) answer {
-	isOperator := false
-	if r.Header["Authorization"] != nil {
-		if _, isOperator = f.bearer(r); !isOperator {
-			f.noteUnauthorized(r) // the answer tells which tokens are right
-		}
-	}
+	isOperator := f.isOperator(r)
 	t, refusal := f.findStatus(r, isOperator)
 	if refusal != nil {
 		return *refusal

@@ -1,6 +1,9 @@
 package presence
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // How often a process notes that it is there, and after how long a silent one is
 // taken for gone.
@@ -70,4 +73,17 @@ type Copy struct {
 	DoneBytes      int64 `json:"done_bytes"`
 	TotalBytes     int64 `json:"total_bytes"`      // -1: the origin did not say, or not yet
 	BytesPerSecond int64 `json:"bytes_per_second"` // of late
+}
+
+// CopiesToBackend reports whether the process works on the jobs of a backend.
+func (n Note) CopiesToBackend(backend string) bool { return slices.Contains(n.CopiesTo, backend) }
+
+// Copiers returns how many of the processes work on the jobs of a backend.
+func Copiers(notes []Note, backend string) (count int) {
+	for _, n := range notes {
+		if n.CopiesToBackend(backend) {
+			count++
+		}
+	}
+	return count
 }

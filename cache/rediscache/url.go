@@ -32,6 +32,16 @@ func (d deployment) open() redis.UniversalClient {
 	return redis.NewClient(d.Single)
 }
 
+// Open connects to a Redis as a Store does, for another driver. It connects when the
+// client is used, which the caller closes.
+func Open(rawURL string) (redis.UniversalClient, error) {
+	d, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return d.open(), nil
+}
+
 func parseURL(rawURL string) (deployment, error) {
 	parsed, err := redisurl.Parse(rawURL)
 	if err != nil {

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"cloudmirror/config"
+	"cloudmirror/presence"
+)
+
+// newBoard returns the board on which the process notes that it is there.
+func (a *App) newBoard(version string) *presence.Board {
+	self := presence.Note{Role: string(a.role), Name: processName(), Version: version, Started: time.Now()}
+	if a.role != config.RoleFrontend {
+		for _, b := range a.parts.jobs {
+			self.CopiesTo = append(self.CopiesTo, b.ID.String())
+		}
+	}
+	board := presence.New(presence.Options{
+		Store: a.parts.records, Self: self, Dependencies: a.health.states, Copies: a.copies, Requests: a.requests,
+	})
+	a.registry.MustRegister(newCopierMetrics(board, a.parts.engine))
+	return board
+}
+
+// processName returns what tells people which process it is.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
+}
+
+// copies returns those that the process holds.
+func (a *App) copies() []presence.Copy {
+	if c, ok := any(a.copier).(interface{ Copies() []presence.Copy }); ok && a.copier != nil {
+		return c.Copies()
+	}
+	return nil
+}
+
+// requests returns the redirects since the start of the process.
+func (a *App) requests() map[string]map[string]uint64 {
+	if a.frontend == nil {
+		return nil
+	}
+	return a.frontend.Requests()
+}
+
+// states returns those of all dependencies that were checked.
+func (h *health) states() []presence.Dependency {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []presence.Dependency
+	for _, d := range h.dependencies {
+		state := h.state[d.name]
+		if d.live {
+			state = stateOf(d.check(context.Background()))
+		}
+		switch state {
+		case "ok":
+			all = append(all, presence.Dependency{Name: d.name})
+		case "not checked yet":
+		default:
+			all = append(all, presence.Dependency{Name: d.name, Cause: state})
+		}
+	}
+	return all
+}
+
+// serveReady answers /readyz. Beside what the process knows of its own dependencies,
+// a line for each backend says whether any process copies to it.
+func (a *App) serveReady(w http.ResponseWriter, r *http.Request) {
+	a.health.serveReady(w, r)
+	notes, err := a.board.Notes(r.Context())
+	for _, b := range a.parts.engine {
+		state := "ok"
+		switch {
+		case err != nil:
+			state = "not known: " + stateOf(err)
+		case presence.Copiers(notes, b.ID.String()) == 0:
+			state = "no process copies to it"
+		}
+		fmt.Fprintf(w, "copiers %s: %s\n", b.ID, state)
+	}
+}

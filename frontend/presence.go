@@ -1,0 +1,180 @@
+package frontend
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"cloudmirror/presence"
+)
+
+// notes is what the front end needs of a *presence.Board.
+type notes interface {
+	// Notes returns what the processes of the deployment say of themselves, this one
+	// first. The error says why the others are not known.
+	Notes(ctx context.Context) ([]presence.Note, error)
+}
+
+// Requests returns the redirect requests since the start, by backend and outcome.
+func (f *Frontend) Requests() map[string]map[string]uint64 {
+	all := make(map[string]map[string]uint64, len(f.backends))
+	for _, b := range f.backends {
+		all[b.id.String()] = b.requests.counts()
+	}
+	return all
+}
+
+// counts returns the counters, by outcome.
+func (t *tally) counts() map[string]uint64 {
+	counts := make(map[string]uint64, outcomes)
+	for o := range outcomes {
+		counts[o.String()] = t[o].Load()
+	}
+	return counts
+}
+
+// processBody is a process of the deployment as operators see it.
+type processBody struct {
+	Role     string           `json:"role"`
+	Name     string           `json:"name"`
+	Version  string           `json:"version"`
+	Started  time.Time        `json:"started"`
+	CopiesTo []string         `json:"copies_to"`
+	Down     []dependencyBody `json:"down"`
+}
+
+type dependencyBody struct {
+	Name  string `json:"name"`
+	Cause string `json:"cause"`
+}
+
+// describeProcess returns a note as operators see it.
+func describeProcess(n presence.Note) processBody {
+	body := processBody{
+		Role: n.Role, Name: n.Name, Version: n.Version, Started: n.Started,
+		CopiesTo: append([]string{}, n.CopiesTo...), Down: []dependencyBody{},
+	}
+	for _, d := range n.Dependencies {
+		if d.Cause != "" {
+			body.Down = append(body.Down, dependencyBody(d))
+		}
+	}
+	return body
+}
+
+// A deployment is what a front end knows of all processes.
+type deployment struct {
+	isWatched bool            // by Options.Presence
+	notes     []presence.Note // of this process first; empty unless isWatched
+	err       error           // why other processes are not known
+}
+
+// deployment asks what the processes say of themselves.
+func (f *Frontend) deployment(ctx context.Context) deployment {
+	if f.presence == nil {
+		return deployment{}
+	}
+	d := deployment{isWatched: true}
+	d.notes, d.err = f.presence.Notes(ctx)
+	return d
+}
+
+// copiers returns how many processes copy to a backend. Nil: it is not known.
+func (d deployment) copiers(backend string) *int {
+	if !d.isWatched || d.err != nil {
+		return nil
+	}
+	count := presence.Copiers(d.notes, backend)
+	return &count
+}
+
+// lastHour adds up what clients of a backend got from all front ends.
+func (d deployment) lastHour(backend string) map[string]uint64 {
+	sums := make(map[string]uint64, outcomes)
+	for o := range outcomes {
+		sums[o.String()] = 0
+		for _, n := range d.notes {
+			sums[o.String()] += n.Requests[backend][o.String()].Sum()
+		}
+	}
+	return sums
+}
+
+// copies counts the jobs of a backend that copiers hold.
+func (d deployment) copies(backend string) (c copiesBody) {
+	for _, n := range d.notes {
+		for _, held := range n.Copies {
+			switch {
+			case held.Backend != backend:
+			case held.State == presence.WaitsForHost:
+				c.Waiting++
+			default:
+				c.Running++
+			}
+		}
+	}
+	return c
+}
+
+// down returns why a dependency is down for this process, or else for how many of
+// the processes that copy to a backend, and why for the first of them. "": it is up.
+func (d deployment) down(backend, dependency string) string {
+	var first string
+	copying, failing := 0, 0
+	for i, n := range d.notes {
+		cause := causeOf(n, dependency)
+		if i == 0 && cause != "" {
+			return cause
+		}
+		if !n.CopiesToBackend(backend) {
+			continue
+		}
+		copying++
+		if cause != "" {
+			failing++
+			first = cmp.Or(first, cause)
+		}
+	}
+	if failing == 0 {
+		return ""
+	}
+	return fmt.Sprintf("for %d of %d processes that copy to it: %s", failing, copying, first)
+}
+
+// causeOf returns why a dependency is down for a process. "": it is up, or the
+// process does not need it.
+func causeOf(n presence.Note, dependency string) string {
+	for _, d := range n.Dependencies {
+		if d.Name == dependency {
+			return d.Cause
+		}
+	}
+	return ""
+}
+
+// judge returns the health of a backend, and why it is not ok.
+func (d deployment) judge(b *backend, count censusResult) (health, cause string) {
+	id := b.id.String()
+	if !b.isReachable() {
+		return healthCutOff, cmp.Or(d.down(id, "copies "+id), "clients cannot fetch its copies")
+	}
+	if count.err != nil {
+		return healthQueueDown, count.err.Error()
+	}
+	for _, part := range []struct{ dependency, health string }{
+		{"queue " + id, healthQueueDown}, {"storage " + id, healthStorageDown}, {"cache", healthCacheDown},
+	} {
+		if cause := d.down(id, part.dependency); cause != "" {
+			return part.health, cause
+		}
+	}
+	copiers := d.copiers(id)
+	switch {
+	case copiers != nil && *copiers == 0:
+		return healthNoCopier, "no process copies to it"
+	case d.err != nil:
+		return healthUnknown, "which processes copy to it is not known: " + d.err.Error()
+	}
+	return count.health, ""
+}

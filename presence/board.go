@@ -1,0 +1,172 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/kv"
+)
+
+const (
+	table kv.Table = "presence"
+
+	readEvery   = time.Second // the notes of others are read at most once in it
+	callTimeout = time.Second // of each call of the store
+)
+
+// Options are what a Board is made of. Only Store is required.
+type Options struct {
+	Store kv.Store
+	// Self is what the process says of itself that does not change. New gives it an
+	// ID.
+	Self Note
+
+	// Dependencies, Copies and Requests return the rest of a Note. They are called
+	// each time that one is made, and must be safe for concurrent use. Nil: the
+	// process has none. Requests counts since the start of the process, by backend
+	// and outcome.
+	Dependencies func() []Dependency
+	Copies       func() []Copy
+	Requests     func() map[string]map[string]uint64
+}
+
+// A Board puts the Note of a process where the others read it, and reads theirs. It
+// is safe for concurrent use.
+type Board struct {
+	options  Options
+	draining atomic.Bool
+
+	writeError atomic.Pointer[error] // of the last Put; nil: none has ended
+
+	hourMu sync.Mutex
+	hour   hour
+
+	reading chan struct{} // holds a token while one caller reads; the others wait for what it gets
+	read    time.Time     // when; zero: never
+	others  []Note        // never changed once it is set
+	err     error         // why the others are not known
+}
+
+// New returns a Board. Run puts its note.
+func New(o Options) *Board {
+	o.Self.ID = cloudmirror.NewID()
+	return &Board{options: o, reading: make(chan struct{}, 1)}
+}
+
+// Run puts the note every Interval until ctx ends, and then removes it. Without the
+// store that takes at most a second.
+func (b *Board) Run(ctx context.Context) {
+	tick := time.NewTicker(Interval)
+	defer tick.Stop()
+	for {
+		b.put(ctx)
+		select {
+		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+			defer cancel()
+			_ = b.options.Store.Delete(ctx, table, b.options.Self.ID) // it vanishes by itself
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Drain has the notes say, from now on, that the process takes no more jobs.
+func (b *Board) Drain() { b.draining.Store(true) }
+
+// put puts the note into the store.
+func (b *Board) put(ctx context.Context) {
+	value, err := encode(b.own())
+	if err == nil {
+		putting, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		err = b.options.Store.Put(putting, table, b.options.Self.ID, value, Life)
+	}
+	if ctx.Err() == nil { // else the end of the process is why
+		b.writeError.Store(&err)
+	}
+}
+
+// WriteError returns why the store did not take the last note. Nil: it did, or no
+// Put has ended yet.
+func (b *Board) WriteError() error {
+	if err := b.writeError.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Notes returns what the processes of the deployment say of themselves, this one
+// first, as it is now. The others are up to a second old. The error says why they are
+// not known; the process's own note is there all the same. It takes at most a
+// second. The caller must not change what the notes hold.
+func (b *Board) Notes(ctx context.Context) ([]Note, error) {
+	others, err := b.readOthers(ctx)
+	return append([]Note{b.own()}, others...), err
+}
+
+// readOthers reads the notes, if the last reading is a second old.
+func (b *Board) readOthers(ctx context.Context) ([]Note, error) {
+	select {
+	case b.reading <- struct{}{}:
+		defer func() { <-b.reading }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if !b.read.IsZero() && time.Since(b.read) < readEvery {
+		return b.others, b.err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	notes, err := Read(ctx, b.options.Store)
+	b.others, b.err = nil, err
+	for _, n := range notes {
+		if n.ID != b.options.Self.ID {
+			b.others = append(b.others, n)
+		}
+	}
+	b.read = time.Now()
+	return b.others, b.err
+}
+
+// own returns the note of this process.
+func (b *Board) own() Note {
+	n := b.options.Self
+	if b.draining.Load() {
+		n.CopiesTo = nil
+	}
+	if b.options.Dependencies != nil {
+		n.Dependencies = b.options.Dependencies()
+	}
+	if b.options.Copies != nil {
+		n.Copies = b.options.Copies()
+	}
+	if b.options.Requests != nil {
+		b.hourMu.Lock()
+		defer b.hourMu.Unlock()
+		b.hour.sample(time.Now(), b.options.Requests())
+		n.Requests = b.hour.minutes()
+	}
+	n.bound()
+	return n
+}
+
+// Read returns the notes that are in a store. It skips those that are malformed, and
+// cuts what is too long.
+func Read(ctx context.Context, store kv.Store) ([]Note, error) {
+	records, err := store.List(ctx, table)
+	if err != nil {
+		return nil, fmt.Errorf("presence: %w", err)
+	}
+	var notes []Note
+	for _, r := range records[:min(len(records), kv.MaxRecords)] {
+		if n, ok := decode(r); ok {
+			notes = append(notes, n)
+		}
+	}
+	return notes, nil
+}
