@@ -95,7 +95,7 @@ func (f *Frontend) survey(ctx context.Context, isOperator bool) overviewBody {
 	}
 	if isOperator {
 		if d.err != nil {
-			body.Presence += ": " + d.err.Error()
+			body.Presence += ": " + cut(d.err.Error(), maxMessageBytes)
 		}
 		for _, n := range d.notes {
 			body.Processes = append(body.Processes, describeProcess(n))

@@ -173,11 +173,16 @@ func TestBackends(t *testing.T) {
 		requests := func(fallback float64) map[string]any {
 			return map[string]any{"hit": 0.0, "backfill": 0.0, "miss": 0.0, "fallback": fallback, "denied": 0.0, "error": 0.0, "gone": 0.0, "direct": 0.0}
 		}
-		want := map[string]any{"backends": []any{
-			map[string]any{"service": "s3", "region": "eu-west-1", "provider": "files", "health": "queue-unreachable", "queue": nil, "requests": requests(0)},
+		copies := map[string]any{"running": 0.0, "waiting": 0.0}
+		want := map[string]any{"version": "1.2.3", "presence": "not known", "backends": []any{
+			map[string]any{
+				"service": "s3", "region": "eu-west-1", "provider": "files", "health": "queue-unreachable", "queue": nil,
+				"requests": requests(0), "copiers": nil, "last_hour": requests(0), "copies": copies,
+			},
 			map[string]any{
 				"service": "s3", "region": "us-east-1", "provider": "files", "health": "ok", "requests": requests(1),
-				"queue": map[string]any{"ready": 1.0, "delayed": 0.0, "in_flight": 0.0, "dead_letters": 0.0},
+				"queue":   map[string]any{"ready": 1.0, "delayed": 0.0, "in_flight": 0.0, "dead_letters": 0.0},
+				"copiers": nil, "last_hour": requests(0), "copies": copies,
 			},
 		}}
 		if diff := cmp.Diff(want, decode[map[string]any](t, w.do(httptest.NewRequest(http.MethodGet, "/v1/backends", nil)))); diff != "" {
@@ -216,7 +221,7 @@ func TestStatusPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(text)
-	for _, want := range []string{"&lt;script&gt;alert", "us-east-1", "<td>ok</td><td>1</td>", `<td class="down">unknown</td><td>–</td>`} {
+	for _, want := range []string{"&lt;script&gt;alert", "us-east-1", "<td>ok</td><td>–</td><td>1</td>", `<td class="down">unknown</td><td>–</td><td>–</td>`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s:\n%s", want, page)
 		}

@@ -128,7 +128,7 @@ func TestADrainingProcessTakesNoJobs(t *testing.T) {
 		run(t, copier)
 		synctest.Wait()
 		copier.Drain()
-		time.Sleep(presence.Interval)
+		time.Sleep(presence.Interval + time.Second)
 		notes, err := watcher.Notes(t.Context())
 		if err != nil || len(notes) != 2 || presence.Copiers(notes, backend) != 0 {
 			t.Errorf("notes %+v, error %v, want a copier that copies nowhere", notes, err)
