@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -25,8 +26,11 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/app"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 	"cloudmirror/doctor"
+	"cloudmirror/kv/rediskv"
+	"cloudmirror/presence"
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue/sqstest"
 	"cloudmirror/test/servers"
@@ -224,6 +228,20 @@ func (w *ward) allowUser(permissions ...any) {
 	w.cache = strings.Replace(w.cache, "redis://", "redis://app:secret@", 1)
 }
 
+// putNote has a process say something of itself.
+func (w *ward) putNote(n presence.Note) {
+	w.Helper()
+	client := redis.NewClient(&redis.Options{Addr: w.redis.Addr()})
+	defer client.Close()
+	value, err := json.Marshal(n)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := rediskv.New(client, rediscache.DefaultPrefix).Put(w.Context(), "presence", n.ID, value, time.Hour); err != nil {
+		w.Fatal(err)
+	}
+}
+
 // TestDoctorFindsPlantedFaults plants one fault at a time, after the deployment
 // was provisioned or, for what keeps it from that, before.
 func TestDoctorFindsPlantedFaults(t *testing.T) {
@@ -287,10 +305,20 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 				w.top = "admin_tokens_file: '" + path + "'"
 			}, want: []string{"configuration"},
 		},
-		"a dead Redis":        {after: func(w *ward) { w.redis.Kill() }, want: []string{"cache-unreachable"}},
-		"a wrong password":    {after: func(w *ward) { w.redisDo("config", "set", "requirepass", "other") }, want: []string{"cache-unreachable"}},
-		"a replica":           {after: func(w *ward) { w.redisDo("replicaof", "127.0.0.1", "1") }, want: []string{"cache-replica"}},
-		"a Redis that fills":  {after: func(w *ward) { w.redisDo("config", "set", "maxmemory", "64mb") }, want: []string{"cache-eviction"}},
+		"a dead Redis":       {after: func(w *ward) { w.redis.Kill() }, want: []string{"cache-unreachable"}},
+		"a wrong password":   {after: func(w *ward) { w.redisDo("config", "set", "requirepass", "other") }, want: []string{"cache-unreachable"}},
+		"a replica":          {after: func(w *ward) { w.redisDo("replicaof", "127.0.0.1", "1") }, want: []string{"cache-replica"}},
+		"a Redis that fills": {after: func(w *ward) { w.redisDo("config", "set", "maxmemory", "64mb") }, want: []string{"cache-eviction"}},
+		"front ends without a copier": {
+			after: func(w *ward) { w.putNote(presence.Note{ID: "x", Role: "frontend"}) }, want: []string{"no-copier"},
+		},
+		"a copier of another backend": {
+			after: func(w *ward) { w.putNote(presence.Note{ID: "x", Role: "copier", CopiesTo: []string{"s3/eu-west-2"}}) },
+			want:  []string{"no-copier"},
+		},
+		"a copier is no fault": {
+			after: func(w *ward) { w.putNote(presence.Note{ID: "x", Role: "copier", CopiesTo: []string{"s3/eu-west-1"}}) },
+		},
 		"a flush is no fault": {after: func(w *ward) { w.redisDo("flushdb") }},
 		"a user who may not track": {
 			after: func(w *ward) { w.allowUser("~*", "&*", "+@all", "-client|tracking") }, want: []string{"cache-tracking"},

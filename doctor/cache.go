@@ -14,8 +14,9 @@ import (
 // TRACKING).
 const minRedisMajor = 6
 
-// cache looks at each server of the cache, and reports whether they answer.
-func (e *examination) cache(ctx context.Context) bool {
+// cache looks at each server of the cache, and reports whether a deployment can use
+// them.
+func (e *examination) cache(ctx context.Context) (isUsable bool) {
 	nodes, err := e.Cache(ctx)
 	if errors.Is(err, rediscache.ErrMode) {
 		e.report(Finding{
@@ -31,13 +32,15 @@ func (e *examination) cache(ctx context.Context) bool {
 		})
 		return false
 	}
+	isUsable = true
 	for _, n := range nodes {
+		isUsable = isUsable && (n.Writing == nil || n.Replica)
 		subject := "cache " + n.Name
 		e.clock(subject, n.Ahead)
 		e.node(subject, n)
 		e.done(subject)
 	}
-	return true
+	return isUsable
 }
 
 func (e *examination) node(subject string, n rediscache.NodeReport) {
