@@ -103,8 +103,8 @@ func TestPresence(t *testing.T) {
 	d.awaitSeen("a new copier is seen", "ok", "ok", "1")
 
 	for name, outage := range map[string]struct{ begin, end func() }{
-		"killed": {d.parts.redis.Kill, d.parts.redis.Restart},
-		"frozen": {d.parts.redis.Stop, d.parts.redis.Continue},
+		"killed": {func() { d.parts.redis.Kill() }, func() { d.parts.redis.Restart() }}, // a restart makes another process
+		"frozen": {func() { d.parts.redis.Stop() }, func() { d.parts.redis.Continue() }},
 	} {
 		t.Run("Redis is "+name, func(t *testing.T) {
 			outage.begin()

@@ -30,8 +30,9 @@ func RunWithProgram(m *testing.M, binary *string) int {
 }
 
 // StartCloudmirror starts the program at path binary, everything in one process,
-// with the objects below the URL origin let through. It returns its address.
-func StartCloudmirror(t testing.TB, binary, origin string) string {
+// with the objects below the URL origin let through, and with more of an environment.
+// It returns its address.
+func StartCloudmirror(t testing.TB, binary, origin string, env ...string) string {
 	t.Helper()
 	listen := "127.0.0.1:" + FreePort(t)
 	ready := func(ctx context.Context) error {
@@ -45,7 +46,7 @@ func StartCloudmirror(t testing.TB, binary, origin string) string {
 		}
 		return response.Body.Close()
 	}
-	Start(t, ready, nil, binary, "serve", "--listen", listen, "--data-dir", t.TempDir(),
+	Start(t, ready, env, binary, "serve", "--listen", listen, "--data-dir", t.TempDir(),
 		"--allow", "^"+regexp.QuoteMeta(origin)+"/", "--allow-address", "127.0.0.0/8")
 	return listen
 }
