@@ -66,9 +66,7 @@ func (b *Board) Run(ctx context.Context) {
 		b.put(ctx)
 		select {
 		case <-ctx.Done():
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-			defer cancel()
-			_ = b.options.Store.Delete(ctx, table, b.options.Self.ID) // it vanishes by itself
+			b.remove(ctx)
 			return
 		case <-tick.C:
 		}
@@ -89,6 +87,13 @@ func (b *Board) put(ctx context.Context) {
 	if ctx.Err() == nil { // else the end of the process is why
 		b.writeError.Store(&err)
 	}
+}
+
+// remove removes the note, after the end of ctx. One that stays vanishes by itself.
+func (b *Board) remove(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	_ = b.options.Store.Delete(ctx, table, b.options.Self.ID)
 }
 
 // WriteError returns why the store did not take the last note. Nil: it did, or no

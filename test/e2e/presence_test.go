@@ -118,7 +118,7 @@ func TestPresence(t *testing.T) {
 			d.awaitSeen("all is well again", "ok", "ok", "1")
 		})
 	}
-	t.Run("storage is away", func(t *testing.T) {
+	t.Run("storage is away", func(*testing.T) {
 		d.parts.s3.Stop()
 		d.eventually("it is not ok on any page", func() bool {
 			_, health, _, page := d.seen(0)
