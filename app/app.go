@@ -73,7 +73,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 		Cache: a.parts.cache, Near: a.parts.near, Settle: a.parts.settle, Backends: a.parts.engine, Logger: o.Logger, Metrics: a.registry,
 	})
 	a.watchTokens()
-	a.health = newHealth(o.Logger, a.parts.dependencies)
+	a.health = newHealth(o.Logger, a.parts.dependencies, a.registry) //nolint:contextcheck // a scrape has no context
 	a.board = a.newBoard(o.Version)
 	if err := a.newRoles(ctx, o.Version); err != nil {
 		return nil, errors.Join(err, a.close())

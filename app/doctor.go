@@ -75,9 +75,10 @@ func diagnosed(ctx context.Context, c *config.Config) (backends []doctor.Backend
 	if o.buffers, err = s3store.NewBuffers(trialPartBytes, trialMemoryBytes); err != nil {
 		return nil, nil, err
 	}
+	names := bucketNames(c)
 	for _, service := range c.Services {
 		for _, b := range service.Backends {
-			examined := doctor.Backend{ID: b.ID, Name: b.Storage.Bucket, Prefix: b.Storage.Prefix, Private: b.Storage.Presign, CORS: len(service.CORS) > 0}
+			examined := doctor.Backend{ID: b.ID, Name: names[b.Storage.Place()], Prefix: b.Storage.Prefix, Private: b.Storage.Presign, CORS: len(service.CORS) > 0}
 			if o.sqs != nil {
 				settings := o.sqsOptions(b.ID)
 				settings.Create = false

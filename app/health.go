@@ -10,7 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"cloudmirror"
+	"cloudmirror/presence"
 )
 
 const (
@@ -20,29 +24,56 @@ const (
 
 // A dependency is a part that the process needs and that may be down.
 type dependency struct {
-	name  string // as /readyz shows it
-	check func(context.Context) error
-	live  bool // check only tells what somebody else knows, who logs it
+	name    string                // as /readyz shows it
+	kind    string                // in the metric: cache, queue, storage or copies; "": it is not there
+	backend cloudmirror.BackendID // in the metric; zero: of all
+	check   func(context.Context) error
+	live    bool     // check only tells what another part knows, which logs it
+	calls   []*calls // that the process makes of it
 }
 
-// health checks the dependencies from time to time and tells /healthz and
-// /readyz. A broken dependency is shown and logged, and does not make the
-// process unready: without it, clients still get to their origins.
+// backendDependency returns a dependency of one backend.
+func backendDependency(kind string, id cloudmirror.BackendID, check func(context.Context) error, made ...*calls) dependency {
+	return dependency{name: kind + " " + id.String(), kind: kind, backend: id, check: check, calls: made}
+}
+
+// health tells /healthz and /readyz how the dependencies are: by checks from time to
+// time, and by the last calls that the process made. A broken dependency is shown and
+// logged, and does not make the process unready: without it, clients still get to
+// their origins.
 type health struct {
-	logger       *zap.Logger
-	dependencies []dependency
-	ready        atomic.Bool // false while starting and draining
+	logger *zap.Logger
+	all    []dependency // by name
+	ready  atomic.Bool  // false while starting and draining
 
-	mu    sync.Mutex
-	state map[string]string // of each dependency: "ok", or what is wrong
+	mu      sync.Mutex
+	checked map[string]error // what the last check found; without a key: there was none
+	logged  map[string]bool  // the dependencies that the log has as down
 }
 
-func newHealth(logger *zap.Logger, dependencies []dependency) *health {
-	h := &health{logger: logger, dependencies: dependencies, state: make(map[string]string)}
-	for _, d := range dependencies {
-		h.state[d.name] = "not checked yet"
+func newHealth(logger *zap.Logger, dependencies []dependency, r prometheus.Registerer) *health {
+	h := &health{logger: logger, all: slices.Clone(dependencies), checked: make(map[string]error), logged: make(map[string]bool)}
+	slices.SortFunc(h.all, func(a, b dependency) int { return strings.Compare(a.name, b.name) })
+	for _, d := range h.all {
+		if d.kind != "" {
+			r.MustRegister(h.newGauge(d))
+		}
 	}
 	return h
+}
+
+// newGauge makes the metric of a dependency.
+func (h *health) newGauge(d dependency) prometheus.GaugeFunc {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name:        "cloudmirror_dependency_up",
+		Help:        "0 while the last check of a dependency (cache, queue, storage, copies), or the last call of a kind that was made of it, failed. Service and region are empty for the cache.",
+		ConstLabels: prometheus.Labels{"dependency": d.kind, "service": d.backend.Service, "region": d.backend.Region},
+	}, func() float64 {
+		if h.down(context.Background(), d) != nil {
+			return 0
+		}
+		return 1
+	})
 }
 
 // run checks until ctx ends.
@@ -60,52 +91,104 @@ func (h *health) run(ctx context.Context) {
 }
 
 func (h *health) checkAll(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var checks sync.WaitGroup
-	for _, d := range h.dependencies {
+	for _, d := range h.all {
 		if d.live {
 			continue
 		}
 		checks.Go(func() {
-			if err := d.check(ctx); ctx.Err() == nil || err == nil {
-				h.note(d.name, err)
-			} else {
-				h.note(d.name, fmt.Errorf("no answer within %v", checkTimeout))
+			err := d.check(limited)
+			if err != nil && limited.Err() != nil {
+				err = fmt.Errorf("no answer within %v", checkTimeout)
+			}
+			if ctx.Err() == nil {
+				h.note(ctx, d, err)
 			}
 		})
 	}
 	checks.Wait()
 }
 
-// note keeps the state of a dependency and logs when it changes.
-func (h *health) note(name string, err error) {
-	state := stateOf(err)
+// note keeps what a check found, and logs it when the dependency goes down or up.
+func (h *health) note(ctx context.Context, d dependency, err error) {
 	h.mu.Lock()
-	before := h.state[name]
-	h.state[name] = state
+	h.checked[d.name] = err
+	h.mu.Unlock()
+	err = h.down(ctx, d)
+	h.mu.Lock()
+	wasDown, isKnown := h.logged[d.name]
+	h.logged[d.name] = err != nil
 	h.mu.Unlock()
 	switch {
-	case err != nil && (before == "ok" || before == "not checked yet"):
-		h.logger.Warn("dependency is down", zap.String("dependency", name), zap.Error(err))
-	case err == nil && before != "ok":
-		h.logger.Info("dependency is up", zap.String("dependency", name))
+	case err != nil && !wasDown:
+		h.logger.Warn("dependency is down", zap.String("dependency", d.name), zap.Error(err))
+	case err == nil && (wasDown || !isKnown):
+		h.logger.Info("dependency is up", zap.String("dependency", d.name))
 	}
+}
+
+// down returns why a dependency is down, or nil: the last check failed, or the last
+// call of a kind did.
+func (h *health) down(ctx context.Context, d dependency) error {
+	if d.live {
+		return d.check(ctx)
+	}
+	h.mu.Lock()
+	err := h.checked[d.name]
+	h.mu.Unlock()
+	for _, c := range d.calls {
+		if err == nil {
+			err = c.down()
+		}
+	}
+	return err
+}
+
+// stateOf returns what /readyz says of a dependency.
+func (h *health) stateOf(ctx context.Context, d dependency) string {
+	if err := h.down(ctx, d); err != nil {
+		return textOf(err)
+	}
+	for _, c := range d.calls {
+		if doubt := c.doubt(); doubt != "" {
+			return cut(doubt)
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, found := h.checked[d.name]; !found && !d.live {
+		return "not checked yet"
+	}
+	return "ok"
+}
+
+// dependencies returns the states of all dependencies, by name.
+func (h *health) dependencies() []presence.Dependency {
+	states := make([]presence.Dependency, 0, len(h.all))
+	for _, d := range h.all {
+		state := presence.Dependency{Name: d.name}
+		if err := h.down(context.Background(), d); err != nil {
+			state.Cause = textOf(err)
+		}
+		states = append(states, state)
+	}
+	return states
 }
 
 // maxStateBytes bounds what strangers get to see of an error: a part may have sent
 // it.
 const maxStateBytes = 512
 
-func stateOf(err error) string {
-	if err == nil {
-		return "ok"
+func textOf(err error) string { return cut(err.Error()) }
+
+func cut(text string) string {
+	text = strings.ReplaceAll(text, "\n", " ")
+	if len(text) > maxStateBytes {
+		return text[:maxStateBytes] + "…"
 	}
-	state := strings.ReplaceAll(err.Error(), "\n", " ")
-	if len(state) > maxStateBytes {
-		return state[:maxStateBytes] + "…"
-	}
-	return state
+	return text
 }
 
 // serveLive answers /healthz: the process lives.
@@ -125,13 +208,7 @@ func (h *health) serveReady(w http.ResponseWriter, r *http.Request) {
 		state = "starting or draining"
 	}
 	fmt.Fprintln(w, state)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, d := range slices.SortedFunc(slices.Values(h.dependencies), func(a, b dependency) int { return strings.Compare(a.name, b.name) }) {
-		now := h.state[d.name]
-		if d.live {
-			now = stateOf(d.check(r.Context()))
-		}
-		fmt.Fprintf(w, "%s: %s\n", d.name, now)
+	for _, d := range h.all {
+		fmt.Fprintf(w, "%s: %s\n", d.name, h.stateOf(r.Context(), d))
 	}
 }

@@ -57,9 +57,7 @@ func (p *parts) close() error {
 
 func (p *parts) onClose(f func() error) { p.closers = append(p.closers, f) }
 
-func (p *parts) depend(name string, check func(context.Context) error) {
-	p.dependencies = append(p.dependencies, dependency{name: name, check: check})
-}
+func (p *parts) depend(d dependency) { p.dependencies = append(p.dependencies, d) }
 
 func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
 	p := &parts{
@@ -147,7 +145,9 @@ func (a *App) watch(p *parts) {
 	})
 	p.background = append(p.background, p.monitor.Run)
 	for id := range storages {
-		p.dependencies = append(p.dependencies, dependency{name: "copies " + id.String(), check: p.monitor.Backend(id).Check, live: true})
+		d := backendDependency("copies", id, p.monitor.Backend(id).Check)
+		d.live = true
+		p.depend(d)
 	}
 }
 
@@ -169,34 +169,36 @@ func (a *App) openCache(p *parts) error {
 		if err != nil {
 			return err
 		}
-		p.cache, p.settle = store, settings.Near.Delta
+		noted := noteCache(store)
+		p.cache, p.settle = noted, settings.Near.Delta
 		p.records = rediskv.New(store.Client(), settings.Prefix)
 		if options.NearBytes > 0 {
 			p.near = store
 		}
 		p.onClose(store.Close)
-		p.depend("cache", store.Ping)
+		p.depend(dependency{name: "cache", kind: "cache", check: noted.Ping, calls: []*calls{&noted.writes}})
 		return nil
 	}
 	return fmt.Errorf("cache type %q is unknown", a.config.Cache.Type)
 }
 
 func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service config.Service, b config.Backend) error {
-	jobs, err := o.openQueue(p, b)
+	counted, err := o.openQueue(p, b)
 	if err != nil {
 		return err
 	}
-	copies, err := o.openStorage(ctx, p, b)
+	opened, err := o.openStorage(ctx, p, b)
 	if err != nil {
 		return err
 	}
-	p.depend("queue "+b.ID.String(), func(ctx context.Context) error {
-		counts, err := jobs.Count(ctx)
+	jobs, copies := noteQueue(counted), noteStorage(opened)
+	p.depend(backendDependency("queue", b.ID, func(ctx context.Context) error {
+		counts, err := counted.Count(ctx)
 		p.queues.note(b.ID, counts, err)
 		return err
-	})
-	p.depend("storage "+b.ID.String(), func(ctx context.Context) error { return storage.Probe(ctx, copies) })
-	p.counters[b.ID], p.letters[b.ID] = jobs, jobs
+	}, &jobs.sends, &jobs.receives, &jobs.acks))
+	p.depend(backendDependency("storage", b.ID, copies.check, &copies.writes, &copies.removals))
+	p.counters[b.ID], p.letters[b.ID] = counted, counted
 	backend := mirror.Backend{
 		ID: b.ID, Storage: copies, Queue: jobs, TTL: service.TTL, NegativeTTL: service.NegativeTTL,
 	}

@@ -1,11 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -76,6 +75,7 @@ func newProvisionOpener(ctx context.Context, c *config.Config) (o *opener, err e
 func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
 	var buckets []s3store.BucketOptions
 	var places []string // of the same
+	names := bucketNames(o.config)
 	for _, service := range o.config.Services {
 		for _, b := range service.Backends {
 			if b.Storage.Type != config.StorageS3 {
@@ -85,12 +85,12 @@ func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
 			if err != nil {
 				return nil, fmt.Errorf("backend %s: %w", b.ID, err)
 			}
-			place := placeOf(b.Storage)
+			place := b.Storage.Place()
 			i := slices.Index(places, place)
 			if i < 0 {
 				i = len(buckets)
 				places = append(places, place)
-				buckets = append(buckets, s3store.BucketOptions{Client: client, Bucket: b.Storage.Bucket})
+				buckets = append(buckets, s3store.BucketOptions{Client: client, Bucket: b.Storage.Bucket, Name: names[place]})
 			}
 			buckets[i].Spaces = append(buckets[i].Spaces, s3store.Space{
 				Prefix: b.Storage.Prefix, Keep: keepFor(service.TTL), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
@@ -104,13 +104,27 @@ func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
 // began: as long as the upload takes, and as long as it is kept.
 func keepFor(ttl time.Duration) time.Duration { return ttl + mirror.LongestCopy(ttl) + lifecycleSlack }
 
-// placeOf tells buckets apart, whatever way an endpoint is written.
-func placeOf(s config.Storage) string {
-	host := s.Endpoint
-	if u, err := url.Parse(s.Endpoint); err == nil {
-		host = strings.ToLower(u.Host) + u.Path
+// bucketNames returns the name of each bucket, by its place: with its server, if another
+// one has a bucket of the same name.
+func bucketNames(c *config.Config) map[string]string {
+	storages := make(map[string]config.Storage) // by place
+	for _, service := range c.Services {
+		for _, b := range service.Backends {
+			if b.Storage.Type == config.StorageS3 {
+				storages[b.Storage.Place()] = b.Storage
+			}
+		}
 	}
-	return host + " " + s.Bucket
+	names := make(map[string]string, len(storages))
+	for place, s := range storages {
+		names[place] = s.Bucket
+		for other, t := range storages {
+			if t.Bucket == s.Bucket && other != place {
+				names[place] = s.Bucket + " at " + cmp.Or(s.Endpoint, "AWS")
+			}
+		}
+	}
+	return names
 }
 
 // Policy returns what a role may do with the queues and buckets of a

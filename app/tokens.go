@@ -55,7 +55,7 @@ func (a *App) watchTokens() {
 		use: func(ofFile []config.Token) { a.frontend.SetTokens(a.tokens(ofFile)) },
 	}
 	a.parts.background = append(a.parts.background, w.run)
-	a.parts.dependencies = append(a.parts.dependencies, dependency{name: "admin tokens", check: w.check, live: true})
+	a.parts.depend(dependency{name: "admin tokens", check: w.check, live: true})
 }
 
 // A tokensWatch reads admin_tokens_file again when it changed. A file that is gone,

@@ -51,7 +51,7 @@ type Store interface {
 	// done; it does not block.
 	Watch(key Key) (changed <-chan struct{}, stop func())
 
-	// Ping reports whether the store can be reached.
+	// Ping reports whether the store can be reached and takes changes.
 	Ping(ctx context.Context) error
 }
 

@@ -349,6 +349,10 @@ func TestBadStorages(t *testing.T) {
 			storages("type: s3, bucket: abc, prefix: a/", "type: s3, bucket: abc, prefix: a/b/"),
 			`6: services.s3.backends.region-b.storage: bucket "abc" with prefix "a/b/" overlaps bucket "abc" with prefix "a/" of s3/region-a: every backend needs keys of its own, and no prefix may begin with another`,
 		},
+		"one bucket with and without the port": {
+			storages(`type: s3, bucket: abc, endpoint: 'https://h'`, `type: s3, bucket: abc, endpoint: 'https://h:443'`),
+			`6: services.s3.backends.region-b.storage: bucket "abc" with prefix "" overlaps bucket "abc" with prefix "" of s3/region-a: every backend needs keys of its own, and no prefix may begin with another`,
+		},
 		"one bucket behind two spellings of an endpoint": {
 			storages(`type: s3, bucket: abc, endpoint: 'http://H:9000'`, `type: s3, bucket: abc, endpoint: 'http://h:9000/'`),
 			`6: services.s3.backends.region-b.storage: bucket "abc" with prefix "" overlaps bucket "abc" with prefix "" of s3/region-a: every backend needs keys of its own, and no prefix may begin with another`,

@@ -149,17 +149,24 @@ func storagePath(b cloudmirror.BackendID) string {
 }
 
 func overlap(a, b *Storage) bool {
-	return a.Bucket == b.Bucket && sameEndpoint(a.Endpoint, b.Endpoint) &&
+	return a.Place() == b.Place() &&
 		(strings.HasPrefix(a.Prefix, b.Prefix) || strings.HasPrefix(b.Prefix, a.Prefix))
 }
 
-func sameEndpoint(a, b string) bool {
-	u, errA := url.Parse(a)
-	v, errB := url.Parse(b)
-	if errA != nil || errB != nil { // the keys were checked: neither is
-		return a == b
+// Place names the server and the bucket, the same for every spelling of an endpoint.
+// Two servers may each have a bucket of one name.
+func (s Storage) Place() string {
+	u, err := url.Parse(s.Endpoint)
+	if err != nil { // the key was checked: it is a URL
+		return s.Endpoint + " " + s.Bucket
 	}
-	return strings.EqualFold(u.Host, v.Host) && u.Path == v.Path
+	host := strings.ToLower(u.Host)
+	for scheme, port := range map[string]string{"http": ":80", "https": ":443"} {
+		if strings.EqualFold(u.Scheme, scheme) {
+			host = strings.TrimSuffix(host, port)
+		}
+	}
+	return host + u.Path + " " + s.Bucket
 }
 
 func (c *Config) backends() []*Backend {

@@ -35,7 +35,7 @@ type Backend struct {
 	ID      cloudmirror.BackendID
 	Queue   JobQueue // nil: in the memory of a server
 	Storage Bucket   // nil: files of a server
-	Name    string   // of the bucket
+	Name    string   // of the bucket, as its resources have it
 	Prefix  string   // of its keys
 	Private bool     // clients need signed addresses
 	CORS    bool     // scripts of pages must be able to read copies

@@ -1,12 +1,22 @@
 package storage
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
+	"time"
 )
 
-// ProbeKey is the key that Probe asks for, which no object has.
+// ProbeKey is the key that probes read and write, which no object has. It has the
+// form of a purge's marker, which every role may write and remove.
 const ProbeKey = "0000000000000000000000000000000000000000000000000000000000000000/generation"
+
+// What ProbeWriting writes.
+const (
+	probeBytes = 64 << 10 // a disk that has fewer left is full
+	probeLife  = time.Hour
+)
 
 // Probe reports whether a storage can be asked, by asking for ProbeKey.
 func Probe(ctx context.Context, p Provider) error {
@@ -14,4 +24,19 @@ func Probe(ctx context.Context, p Provider) error {
 		return err
 	}
 	return nil
+}
+
+// ProbeWriting reports whether a storage takes copies, by writing 64 KiB under
+// ProbeKey and removing them. If they cannot be removed, they expire after an hour.
+// Several processes may do it at once.
+func ProbeWriting(ctx context.Context, p Provider) error {
+	body := make([]byte, probeBytes)
+	_, _ = rand.Read(body) // it never fails; a file system would compress zeros
+	_, err := p.Put(ctx, ProbeKey, bytes.NewReader(body), PutOptions{
+		SizeBytes: probeBytes, ExpiresAt: time.Now().Add(probeLife), Replace: true,
+	})
+	if err != nil {
+		return err
+	}
+	return p.Delete(ctx, ProbeKey)
 }

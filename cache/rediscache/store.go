@@ -220,7 +220,11 @@ func (s *Store) Watch(key cache.Key) (changed <-chan struct{}, stop func()) {
 	return s.watchers.Watch(key)
 }
 
-// Ping implements cache.Store. Of a Cluster, every master must answer. A server
+// pingLife is how long the keys of Ping live.
+const pingLife = 5 * time.Second
+
+// Ping implements cache.Store. Of a Cluster, every master must answer, and take a
+// key. The keys, <prefix>ping:{…}, are outside of what trackers hear of. A server
 // that needs another form of URL is an error.
 func (s *Store) Ping(ctx context.Context) error {
 	ping := func(ctx context.Context, client *redis.Client) error { return client.Ping(ctx).Err() }
@@ -235,6 +239,26 @@ func (s *Store) Ping(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("rediscache: ping: %w", err)
+	}
+	if err := s.tryWriting(ctx); err != nil {
+		return fmt.Errorf("rediscache: write: %w", err)
+	}
+	return nil
+}
+
+// tryWriting writes a key on each node.
+func (s *Store) tryWriting(ctx context.Context) error {
+	nodes, err := s.listener.nodes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if n.tag == "" { // it holds hardly any keys
+			continue
+		}
+		if err := s.client.Set(ctx, s.prefix+"ping:{"+n.tag+"}", 1, pingLife).Err(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package s3store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type Space struct {
 type BucketOptions struct {
 	Client *s3.Client
 	Bucket string
+	Name   string // as people know it, unlike other buckets of the name; "": Bucket
 	// Owner is the id of the deployment, in letters and digits. It is a part of
 	// the names of rules and statements, by which they are known as ours.
 	Owner string
@@ -44,12 +46,13 @@ type BucketOptions struct {
 // credentials do not allow to look at them, provision.ErrDenied. A server that
 // cannot be told is provision.Manual.
 func Provision(o BucketOptions) []provision.Resource {
+	o.Name = cmp.Or(o.Name, o.Bucket)
 	b := &bucket{BucketOptions: o}
 	return []provision.Resource{
-		{Kind: provision.Bucket, Name: o.Bucket, Plan: b.bounded(b.planBucket)},
-		{Kind: provision.Access, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planAccess))},
-		{Kind: provision.Lifecycle, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planLifecycle))},
-		{Kind: provision.CORS, Name: o.Bucket, Plan: b.bounded(lookOnly(b.planCORS))},
+		{Kind: provision.Bucket, Name: o.Name, Plan: b.bounded(b.planBucket)},
+		{Kind: provision.Access, Name: o.Name, Plan: b.bounded(lookOnly(b.planAccess))},
+		{Kind: provision.Lifecycle, Name: o.Name, Plan: b.bounded(lookOnly(b.planLifecycle))},
+		{Kind: provision.CORS, Name: o.Name, Plan: b.bounded(lookOnly(b.planCORS))},
 	}
 }
 
@@ -84,14 +87,14 @@ func (b *bucket) bounded(plan func(context.Context) (provision.Step, error)) fun
 			err = fmt.Errorf("no answer within %v", lookTimeout)
 		}
 		if err != nil {
-			return provision.Step{}, fmt.Errorf("s3store: look at bucket %s: %w", b.Bucket, err)
+			return provision.Step{}, fmt.Errorf("s3store: look at bucket %s: %w", b.Name, err)
 		}
 		if apply := step.Apply; apply != nil {
 			step.Apply = func(ctx context.Context) error {
 				ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 				defer cancel()
 				if err := apply(ctx); err != nil {
-					return fmt.Errorf("s3store: provision bucket %s: %w", b.Bucket, err)
+					return fmt.Errorf("s3store: provision bucket %s: %w", b.Name, err)
 				}
 				return nil
 			}

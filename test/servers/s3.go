@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,6 +35,9 @@ type S3 struct {
 	SecretKey string
 
 	httpClient *http.Client
+	program    string
+	flags      []string // of versitygw
+	backend    []string // arguments behind them
 }
 
 // StartVersityGW starts versitygw: conditional writes and full-object checksums,
@@ -43,19 +47,25 @@ func StartVersityGW(t testing.TB, region string) *S3 {
 	program := find(t, "versitygw", "`go install github.com/versity/versitygw/cmd/versitygw@v1.8.0`")
 	dir := t.TempDir() // absolute, as versitygw wants it
 	s := newS3(t, region)
-	arguments := []string{
-		"--port", strings.TrimPrefix(s.Endpoint, "http://"), "--region", region, "--keep-alive", "--quiet", "posix",
-	}
+	s.program, s.backend = program, []string{"posix"}
+	s.flags = []string{"--port", strings.TrimPrefix(s.Endpoint, "http://"), "--region", region, "--keep-alive", "--quiet"}
 	if !hasXattrs(dir) {
 		// Metadata in files of its own: readers may see it with another
 		// version's bytes, which S3 rules out.
-		sidecar := t.TempDir()
-		arguments = append(arguments, "--sidecar", sidecar)
+		s.backend = append(s.backend, "--sidecar", t.TempDir())
 		t.Logf("no user xattrs in %s: versitygw is not atomic there, set TMPDIR to another file system", dir)
 	}
-	s.Process = Start(t, s.ready, []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey},
-		program, append(arguments, dir)...)
+	s.backend = append(s.backend, dir)
+	s.RestartVersityGW(t)
 	return s
+}
+
+// RestartVersityGW starts a versitygw with further flags on its port and directory,
+// after a Kill. With --readonly it refuses all changes.
+func (s *S3) RestartVersityGW(t testing.TB, flags ...string) {
+	t.Helper()
+	s.Process = Start(t, s.ready, []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey},
+		s.program, slices.Concat(s.flags, flags, s.backend)...)
 }
 
 // hasXattrs reports whether files below dir can have extended attributes of users.

@@ -1,0 +1,188 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/queue"
+	"cloudmirror/storage"
+)
+
+// calls keeps the last failure among the calls of one kind that the process made of a
+// dependency, until one succeeds. While there is none, a success costs one atomic load.
+// It is safe for concurrent use.
+type calls struct {
+	verb string // such as write: what the dependency refuses
+	// doubtAfter is after how long a failure is only a doubt, if no later call failed.
+	// 0: it stands until a call succeeds.
+	doubtAfter time.Duration
+
+	failure atomic.Pointer[failedCall] // nil: the last call succeeded, or there was none
+}
+
+type failedCall struct {
+	err error
+	at  time.Time
+}
+
+// note keeps the outcome of a call. Errors that say nothing of the dependency change
+// nothing: of callers that left, of origins, and answers such as storage.ErrExist.
+func (c *calls) note(ctx context.Context, err error) {
+	if err == nil {
+		if c.failure.Load() != nil {
+			c.failure.Store(nil)
+		}
+		return
+	}
+	if _, isOrigins := errors.AsType[*cloudmirror.Failure](err); isOrigins || errors.Is(ctx.Err(), context.Canceled) {
+		return
+	}
+	for _, answer := range []error{storage.ErrExist, queue.ErrFull, queue.ErrGone} {
+		if errors.Is(err, answer) {
+			return
+		}
+	}
+	c.failure.Store(&failedCall{err: err, at: time.Now()})
+}
+
+// down returns why such calls fail, or nil.
+func (c *calls) down() error {
+	f := c.failure.Load()
+	if f == nil || c.doubtAfter > 0 && time.Since(f.at) > c.doubtAfter {
+		return nil
+	}
+	return f.cause(c.verb)
+}
+
+// doubt returns what is known of a failure that is too old to stand; "" if there is
+// none.
+func (c *calls) doubt() string {
+	if f := c.failure.Load(); f != nil && c.down() == nil {
+		return fmt.Sprintf("unknown since %s, when the process could not %s", f.at.UTC().Format(time.RFC3339), f.cause(c.verb))
+	}
+	return ""
+}
+
+// cause returns the error without what the driver puts before it, and without the path
+// of a file: both may name an object, which is a matter of its clients.
+func (f *failedCall) cause(verb string) error {
+	err := f.err
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		err = file.Err
+	} else if link, ok := errors.AsType[*os.LinkError](err); ok {
+		err = link.Err
+	} else if inner := errors.Unwrap(err); inner != nil {
+		err = inner
+	}
+	return fmt.Errorf("%s: %w", verb, err)
+}
+
+// notedCache is a cache whose changes are noted.
+type notedCache struct {
+	cache.Store
+	writes calls
+}
+
+func noteCache(s cache.Store) *notedCache {
+	return &notedCache{Store: s, writes: calls{verb: "write"}}
+}
+
+// Swap implements cache.Store. The driver bounds the time itself: a caller that was
+// quicker to leave says nothing of it.
+func (c *notedCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {
+	at, swapped, err := c.Store.Swap(ctx, key, old, next)
+	if err == nil || ctx.Err() == nil {
+		c.writes.note(ctx, err)
+	}
+	return at, swapped, err
+}
+
+// Ping implements cache.Store. It writes as well.
+func (c *notedCache) Ping(ctx context.Context) error {
+	err := c.Store.Ping(ctx)
+	if err == nil {
+		c.writes.note(ctx, nil)
+	}
+	return err
+}
+
+// notedStorage is a storage whose changes are noted.
+type notedStorage struct {
+	storage.Provider
+	writes, removals calls
+}
+
+func noteStorage(p storage.Provider) *notedStorage {
+	return &notedStorage{Provider: p, writes: calls{verb: "write"}, removals: calls{verb: "remove"}}
+}
+
+// Put implements storage.Provider. A ctx that ended may have waited for the origin.
+func (s *notedStorage) Put(ctx context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
+	info, err := s.Provider.Put(ctx, key, body, o)
+	if err == nil || ctx.Err() == nil {
+		s.writes.note(ctx, err)
+	}
+	return info, err
+}
+
+// Delete implements storage.Provider.
+func (s *notedStorage) Delete(ctx context.Context, key string) error {
+	err := s.Provider.Delete(ctx, key)
+	s.removals.note(ctx, err)
+	return err
+}
+
+// check reads, and writes and removes only while that failed the last time.
+func (s *notedStorage) check(ctx context.Context) error {
+	if err := storage.Probe(ctx, s); err != nil {
+		return err
+	}
+	if s.writes.failure.Load() != nil || s.removals.failure.Load() != nil {
+		_ = storage.ProbeWriting(ctx, s) // s notes what comes of it
+	}
+	return nil
+}
+
+// queueDoubt is after how long the failure of a call of a queue is only a doubt. The
+// process sends no job to try, and the next one may come after hours.
+const queueDoubt = time.Minute
+
+// notedQueue is a queue whose calls are noted.
+type notedQueue struct {
+	queue.Queue
+	sends, receives, acks calls
+}
+
+func noteQueue(q queue.Queue) *notedQueue {
+	of := func(verb string) calls { return calls{verb: verb, doubtAfter: queueDoubt} }
+	return &notedQueue{Queue: q, sends: of("send"), receives: of("receive"), acks: of("acknowledge")}
+}
+
+// Send implements queue.Queue.
+func (q *notedQueue) Send(ctx context.Context, job queue.Job, delay time.Duration) error {
+	err := q.Queue.Send(ctx, job, delay)
+	q.sends.note(ctx, err)
+	return err
+}
+
+// Receive implements queue.Queue.
+func (q *notedQueue) Receive(ctx context.Context, limit int) ([]queue.Delivery, error) {
+	deliveries, err := q.Queue.Receive(ctx, limit)
+	q.receives.note(ctx, err)
+	return deliveries, err
+}
+
+// Ack implements queue.Queue.
+func (q *notedQueue) Ack(ctx context.Context, d queue.Delivery) error {
+	err := q.Queue.Ack(ctx, d)
+	q.acks.note(ctx, err)
+	return err
+}
