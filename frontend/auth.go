@@ -76,6 +76,18 @@ func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
 	return operator{address: f.proxies.client(r).String(), token: token}, nil
 }
 
+// isOperator reports whether a request, to which strangers get an answer too, has a
+// valid token. It counts wrong ones: the answer tells which tokens are right.
+func (f *Frontend) isOperator(r *http.Request) (valid bool) {
+	if r.Header["Authorization"] == nil {
+		return false
+	}
+	if _, valid = f.bearer(r); !valid {
+		f.noteUnauthorized(r)
+	}
+	return valid
+}
+
 // noteUnauthorized counts a request without a valid token and, at most once in
 // logEvery, logs the wrong ones: how many came since the last line, and
 // the address of the latest. The tokens themselves are nowhere.

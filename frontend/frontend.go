@@ -55,6 +55,10 @@ type Options struct {
 	MaxWaitersPerClient int            // those of one IPv4 address or IPv6 network of 64 bits; 0: not bounded
 	TrustedProxies      []netip.Prefix // whose X-Forwarded-For is believed
 
+	// Presence tells of the processes of the deployment: a *presence.Board. Nil:
+	// nothing is known of them.
+	Presence notes
+
 	// Handlers of /healthz, /readyz and /metrics. Nil: the path is unknown.
 	Health, Ready, Metrics http.Handler
 
@@ -73,6 +77,7 @@ type Options struct {
 // A Frontend answers HTTP requests. It is safe for concurrent use.
 type Frontend struct {
 	engine     engine
+	presence   notes // nil: there is none
 	services   map[string]*service
 	known      *lru.Cache[knownKey, *known]
 	backends   []*backend // by name
@@ -120,7 +125,7 @@ func New(o Options) (*Frontend, error) {
 		o.MaxWaiters = DefaultMaxWaiters
 	}
 	f := &Frontend{
-		engine: o.Mirror, known: newKnownTargets(), publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
+		engine: o.Mirror, presence: o.Presence, known: newKnownTargets(), publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
 		started: time.Now(), logger: o.Logger, auditLog: o.Audit, complaints: rate.Sometimes{Interval: logEvery}, suspicions: rate.Sometimes{Interval: logEvery},
 		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(),
 		proxies: o.TrustedProxies, waiters: newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies),
