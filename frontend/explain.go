@@ -44,8 +44,8 @@ type explainedTarget struct {
 // A nearlyAllowed is the allow pattern that matches the longest beginning of a URL.
 type nearlyAllowed struct {
 	Pattern string `json:"pattern"`
-	Matches string `json:"matches"`          // that beginning
-	Scheme  string `json:"scheme,omitempty"` // the one with which the pattern lets the URL in
+	Matches string `json:"matches,omitempty"` // that beginning
+	Scheme  string `json:"scheme,omitempty"`  // instead: the one with which the pattern lets the URL in
 }
 
 type refusedTarget struct {
@@ -170,7 +170,7 @@ func findNearest(patterns []cloudmirror.AllowPattern, o cloudmirror.Object, isOp
 	other := map[string]string{"http": "https", "https": "http"}[scheme]
 	if swapped, err := cloudmirror.ParseLegacyObject(other + "://" + rest); err == nil {
 		if match := firstMatch(patterns, swapped); match != "" {
-			return &nearlyAllowed{Pattern: match, Matches: scheme[:len("http")], Scheme: other}
+			return &nearlyAllowed{Pattern: match, Scheme: other}
 		}
 	}
 	var nearest *nearlyAllowed
@@ -201,7 +201,7 @@ const (
 	reasonDirect      = "direct"             // the object is never copied
 	reasonUnreachable = "region-unreachable" // clients cannot fetch the region's copies
 	reasonFallback    = "fallback"           // the origin is none, by the service or the client
-	reasonVerdict     = "verdict"            // the origin itself said no, which is passed on
+	reasonVerdict     = "verdict"            // a failure is passed on, whatever the fallback is
 )
 
 // explainPlaces lists the region and the origin, each as a place or as excluded.
@@ -224,7 +224,7 @@ func (f *Frontend) explainPlaces(ctx context.Context, e *explanation, k *known, 
 	case k.terms.fallback != FallbackOrigin:
 		source.Reason, source.Why = reasonFallback, "The fallback is none: clients without a copy get an error."
 	case region.Reason == "" && err == nil && view.Entry.State == cache.Failed && isPassedOn(view.Entry.Failure):
-		source.Reason, source.Why = reasonVerdict, "What the origin said of the object is passed on instead."
+		source.Reason, source.Why = reasonVerdict, "This failure is passed on instead, whatever the fallback is."
 	default:
 		e.Places = append(e.Places, source)
 		return

@@ -57,12 +57,12 @@ type scenario struct {
 	before func(*world)
 }
 
-func both(changes ...func(*frontend.Options)) func(*frontend.Options) {
-	return func(o *frontend.Options) {
-		for _, c := range changes {
-			c(o)
-		}
+// options returns the changes of a front end's options.
+func (s *scenario) options() (changes []func(*frontend.Options)) {
+	if s.change != nil {
+		changes = append(changes, s.change)
 	}
+	return changes
 }
 
 func direct(t testing.TB) func(*frontend.Options) {
@@ -201,7 +201,7 @@ func scenarios(t testing.TB) map[string]scenario {
 	}
 }
 
-// explainPath returns the path of a scenario below a prefix. Targets are in base64,
+// path returns the path of a scenario below a prefix. Targets are in base64,
 // so that what is no URL gets there as well.
 func (s *scenario) path(prefix string) string {
 	url := s.url
@@ -243,10 +243,7 @@ func TestExplainAgreesWithRedirect(t *testing.T) {
 }
 
 func checkExplained(t *testing.T, s *scenario, terms func(*frontend.Options)) {
-	if s.change != nil {
-		terms = both(terms, s.change)
-	}
-	w := newWorld(t, terms)
+	w := newWorld(t, append(s.options(), terms)...)
 	if s.before != nil {
 		s.before(w)
 	}

@@ -41,12 +41,12 @@ func (f *Frontend) explainAnswer(r *http.Request, k *known, view mirror.View, er
 	return d
 }
 
-// insteadText says what a client gets who does not get the copy, beginning with "it".
+// insteadText says what a client gets who does not get the copy, beginning with "the client".
 func insteadText(k *known, a answer, isPassedOn bool) string {
-	status := fmt.Sprintf("it gets the status %d", a.status)
+	status := fmt.Sprintf("the client gets the status %d", a.status)
 	switch {
 	case a.redirect != nil:
-		return "it is redirected to the origin, its fallback."
+		return "the client is redirected to the origin, its fallback."
 	case isPassedOn:
 		return status + ": this failure is passed on, whatever the fallback is."
 	case k.terms.fallback == FallbackOrigin:

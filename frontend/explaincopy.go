@@ -25,14 +25,14 @@ const (
 	copyFailed       = "failed"          // tried again at error.retry_at
 	copyFailedFinal  = "failed-for-good" // not tried again before expires_at
 	copyGivenUp      = "given-up"        // the same, and its job is a dead letter
-	copyUnknown      = "unknown"         // neither cache nor storage can tell
+	copyUnknown      = "unknown"         // the cache or the storage is down, and the other cannot tell
 )
 
 // explainCopy describes the copy in the region.
 func (f *Frontend) explainCopy(ctx context.Context, k *known, view mirror.View, err error, isOperator bool) explainedPlace {
 	p := explainedPlace{Region: k.backend.id.Region, State: copyUnknown}
 	if err != nil {
-		p.Why = "Neither the cache nor the storage can tell now."
+		p.Why = "It cannot be told now: the cache or the storage is down."
 		return p
 	}
 	e, now := view.Entry, view.Now
@@ -104,7 +104,7 @@ func (p *explainedPlace) describe(now time.Time) string {
 	case copyQueued:
 		return "Its job waits for a copier" + sinceText(p.QueuedSince, now) + "."
 	case copyDelayed:
-		return fmt.Sprintf("A copier put its job back: it rests in the queue until then: %s.%s", moment(*p.DelayedUntil, now), queuedText(p.QueuedSince, now))
+		return fmt.Sprintf("A copier put its job back into the queue, and one gets it again %s.%s", moment(*p.DelayedUntil, now), queuedText(p.QueuedSince, now))
 	case copyWaitsForHost:
 		host := p.WaitsForHost.Host
 		if host == "" {
@@ -116,16 +116,16 @@ func (p *explainedPlace) describe(now time.Time) string {
 	case copyLost:
 		return "Its copier is gone, or its job is lost. The next client who asks has the job sent again."
 	case copyPresent:
-		return fmt.Sprintf("There is a copy of %s, used until then: %s.", byteText(*p.SizeBytes), moment(*p.ExpiresAt, now))
+		return fmt.Sprintf("There is a copy of %s. It expires %s.", byteText(*p.SizeBytes), moment(*p.ExpiresAt, now))
 	case copyFailed:
 		if !p.Error.RetryAt.After(now) {
 			return p.failure() + " The next client who asks has it tried again."
 		}
-		return fmt.Sprintf("%s It is tried again then, if a client wants it: %s.", p.failure(), moment(*p.Error.RetryAt, now))
+		return fmt.Sprintf("%s The next try is due %s, if a client wants it then.", p.failure(), moment(*p.Error.RetryAt, now))
 	case copyFailedFinal:
-		return fmt.Sprintf("%s It is not tried again before then: %s.", p.failure(), moment(*p.ExpiresAt, now))
+		return fmt.Sprintf("%s The next try is due %s, at the earliest.", p.failure(), moment(*p.ExpiresAt, now))
 	case copyGivenUp:
-		return fmt.Sprintf("%s It was given up after %d tries, and its job is a dead letter. It is not tried again before then: %s.", p.failure(), p.Tries, moment(*p.ExpiresAt, now))
+		return fmt.Sprintf("%s It was given up after %d tries, and its job is a dead letter. The next try is due %s, at the earliest.", p.failure(), p.Tries, moment(*p.ExpiresAt, now))
 	default:
 		return "There is no copy. The next client who asks has one made."
 	}
