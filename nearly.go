@@ -10,8 +10,8 @@ import (
 // first segments of paths; what is behind that seldom tells two patterns apart.
 const maxNearBytes = 1 << 10
 
-// A prefixMatcher runs a pattern's program over the beginning of a text. The program
-// is compiled when it is needed first: only those who ask why a URL is refused do.
+// A prefixMatcher runs a pattern's program over the beginning of a text. The first call
+// of Reach compiles the program: only an explanation of a refused URL needs it.
 type prefixMatcher struct {
 	once    sync.Once
 	program *syntax.Prog

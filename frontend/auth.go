@@ -76,8 +76,8 @@ func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
 	return operator{address: f.proxies.client(r).String(), token: token}, nil
 }
 
-// isOperator reports whether a request, to which strangers get an answer too, has a
-// valid token. It counts wrong ones: the answer tells which tokens are right.
+// isOperator reports whether a request has a valid token, where one is not required. It
+// counts wrong ones: the answer tells which tokens are right.
 func (f *Frontend) isOperator(r *http.Request) (valid bool) {
 	if r.Header["Authorization"] == nil {
 		return false

@@ -163,8 +163,8 @@ func firstMatch(patterns []cloudmirror.AllowPattern, o cloudmirror.Object) strin
 
 // findNearest returns the first pattern that would match an object with the other
 // scheme, or else the first of those that match the longest beginning of its URL. For
-// strangers that beginning must include the host: others' hosts are not for them. It
-// returns nil if there is none.
+// strangers that beginning must include the host, so that they learn of no other hosts.
+// It returns nil if there is none.
 func findNearest(patterns []cloudmirror.AllowPattern, o cloudmirror.Object, isOperator bool) *nearlyAllowed {
 	scheme, rest, _ := strings.Cut(o.URL(), "://")
 	other := map[string]string{"http": "https", "https": "http"}[scheme]
