@@ -13,6 +13,7 @@ import (
 type AllowPattern struct {
 	text       string
 	expression *regexp.Regexp
+	near       *prefixMatcher // of Reach
 }
 
 // ParseAllowPattern compiles a pattern. It must begin with ^https://, ^http://
@@ -44,7 +45,7 @@ func ParseAllowPattern(text string) (AllowPattern, error) {
 	if err != nil {
 		return AllowPattern{}, fmt.Errorf("allow pattern %q: %w", text, err)
 	}
-	return AllowPattern{text: text, expression: expression}, nil
+	return AllowPattern{text: text, expression: expression, near: new(prefixMatcher)}, nil
 }
 
 // String returns the pattern as it was written.

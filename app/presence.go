@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -20,7 +19,7 @@ func (a *App) newBoard(version string) *presence.Board {
 		}
 	}
 	board := presence.New(presence.Options{
-		Store: a.parts.records, Self: self, Dependencies: a.health.states, Copies: a.copies, Requests: a.requests,
+		Store: a.parts.records, Self: self, Dependencies: a.health.dependencies, Copies: a.copies, Requests: a.requests,
 	})
 	a.registry.MustRegister(newCopierMetrics(board, a.parts.engine))
 	return board
@@ -51,27 +50,6 @@ func (a *App) requests() map[string]map[string]uint64 {
 	return a.frontend.Requests()
 }
 
-// states returns those of all dependencies that were checked.
-func (h *health) states() []presence.Dependency {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var all []presence.Dependency
-	for _, d := range h.dependencies {
-		state := h.state[d.name]
-		if d.live {
-			state = stateOf(d.check(context.Background()))
-		}
-		switch state {
-		case "ok":
-			all = append(all, presence.Dependency{Name: d.name})
-		case "not checked yet":
-		default:
-			all = append(all, presence.Dependency{Name: d.name, Cause: state})
-		}
-	}
-	return all
-}
-
 // serveReady answers /readyz. Beside what the process knows of its own dependencies,
 // a line for each backend says whether any process copies to it.
 func (a *App) serveReady(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +59,7 @@ func (a *App) serveReady(w http.ResponseWriter, r *http.Request) {
 		state := "ok"
 		switch {
 		case err != nil:
-			state = "not known: " + stateOf(err)
+			state = "not known: " + textOf(err)
 		case presence.Copiers(notes, b.ID.String()) == 0:
 			state = "no process copies to it"
 		}

@@ -49,7 +49,7 @@ func TestEntryHolder(t *testing.T) {
 			return e.Postpone(now, attempt, transient)
 		}},
 		{"Requeue", func(e cache.Entry, attempt string) (cache.Entry, error) {
-			return e.Requeue(now, attempt, lease)
+			return e.Requeue(now, attempt, 0, lease)
 		}},
 	}
 	for _, change := range changes {
@@ -232,8 +232,29 @@ func TestEntryDefer(t *testing.T) {
 		{"a tombstone stays", tombstone, "job", lease, tombstone},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { check(t, tt.from.Defer(now, tt.job, tt.lease), tt.want) })
+		t.Run(tt.name, func(t *testing.T) { check(t, tt.from.Defer(now, tt.job, 0, tt.lease), tt.want) })
 	}
+}
+
+func TestEntryDeferSaysUntilWhen(t *testing.T) {
+	rested := func(e cache.Entry, since time.Time) cache.Entry {
+		e.Until, e.Queueing = now.Add(time.Hour+lease), &cache.Queueing{Since: since, DelayedTo: now.Add(time.Hour)}
+		return e
+	}
+	waiting := with(queued, func(e *cache.Entry) { e.Queueing = &cache.Queueing{Since: longAgo} })
+	before := snapshot(waiting)
+	check(t, waiting.Defer(now, "job", time.Hour, lease), rested(waiting, longAgo))
+	check(t, waiting, before)
+	check(t, waiting.Defer(now, "other", time.Hour, lease), waiting)
+	old := with(queued, func(e *cache.Entry) { e.Queueing = nil }) // of an older release
+	check(t, old.Defer(now, "job", time.Hour, lease), rested(old, now))
+	check(t, copying.Defer(now, "job", time.Hour, lease), copying)
+
+	handedBack, err := copying.Requeue(now, "attempt", time.Hour, lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, handedBack, rested(queued, now))
 }
 
 func TestEntryRequeue(t *testing.T) {
@@ -248,7 +269,7 @@ func TestEntryRequeue(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := tt.from.Requeue(now, "attempt", later.Sub(now))
+			got, err := tt.from.Requeue(now, "attempt", 0, later.Sub(now))
 			if err != nil {
 				t.Fatal(err)
 			}

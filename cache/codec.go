@@ -30,6 +30,8 @@ type wire struct {
 	Nonce      string       `json:"nonce,omitempty"`
 	Attempt    string       `json:"attempt,omitempty"`
 	Tries      int          `json:"tries,omitempty"`
+	Since      int64        `json:"since,omitempty"`
+	DelayedTo  int64        `json:"delayed,omitempty"`
 	SizeBytes  int64        `json:"size,omitempty"`
 	SHA256     string       `json:"sha256,omitempty"`
 	StoredAt   int64        `json:"stored,omitempty"`
@@ -62,6 +64,9 @@ func (e Entry) encodeJSON() string {
 		Purged: milliseconds(e.PurgedUntil), Job: e.Job, Nonce: e.Nonce, Attempt: e.Attempt, Tries: e.Tries,
 		SizeBytes: e.Copy.SizeBytes, SHA256: e.Copy.SHA256, StoredAt: milliseconds(e.Copy.StoredAt),
 		DoneBytes: e.Progress.DoneBytes, TotalBytes: e.Progress.TotalBytes,
+	}
+	if q := e.Queueing; q != nil {
+		w.Since, w.DelayedTo = milliseconds(q.Since), milliseconds(q.DelayedTo)
 	}
 	if f := e.Failure; f != nil {
 		w.Failure = &wireFailure{
@@ -105,6 +110,9 @@ func Decode(stored string) (Entry, error) {
 		PurgedUntil: fromMilliseconds(w.Purged), Job: w.Job, Nonce: w.Nonce, Attempt: w.Attempt, Tries: w.Tries,
 		Copy:     Copy{SizeBytes: w.SizeBytes, SHA256: w.SHA256, StoredAt: fromMilliseconds(w.StoredAt)},
 		Progress: Progress{DoneBytes: w.DoneBytes, TotalBytes: w.TotalBytes},
+	}
+	if w.Since != 0 {
+		e.Queueing = &Queueing{Since: fromMilliseconds(w.Since), DelayedTo: fromMilliseconds(w.DelayedTo)}
 	}
 	if f := w.Failure; f != nil {
 		e.Failure = &Failure{

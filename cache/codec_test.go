@@ -19,6 +19,7 @@ const (
 	storedFailed  = `{"v":1,"state":"error","gen":"g1","until":1700003600000,"job":"j1","tries":2,` +
 		`"error":{"code":"OriginStatus","message":"m","cause":"c","status":404,"permanent":true}}`
 	storedQueued  = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1","nonce":"n1"}`
+	storedDelayed = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1","since":1700000000000,"delayed":1700000010000}`
 	storedCopying = `{"v":1,"state":"copying","gen":"0","until":1700003600000,"job":"j1","attempt":"a1","tries":1,"done":7,"total":-1,` +
 		`"error":{"code":"OriginTimeout","retry":1700000000000}}`
 )
@@ -37,6 +38,10 @@ func TestStoredFormStays(t *testing.T) {
 			Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "m", Cause: "c", Status: 404, Permanent: true},
 		}},
 		"queued": {storedQueued, cache.Entry{State: cache.Queued, Generation: "0", Until: until, Job: "j1", Nonce: "n1"}},
+		"queued, and held back": {storedDelayed, cache.Entry{
+			State: cache.Queued, Generation: "0", Until: until, Job: "j1",
+			Queueing: &cache.Queueing{Since: time.UnixMilli(1700000000000).UTC(), DelayedTo: time.UnixMilli(1700000010000).UTC()},
+		}},
 		"copying": {storedCopying, cache.Entry{
 			State: cache.Copying, Generation: "0", Until: until, Job: "j1", Attempt: "a1", Tries: 1,
 			Progress: cache.Progress{DoneBytes: 7, TotalBytes: -1},
@@ -78,6 +83,9 @@ func TestEveryEntryReadsBackAsItWas(t *testing.T) {
 			Job:        id.Draw(t, "job"), Nonce: id.Draw(t, "nonce"), Attempt: id.Draw(t, "attempt"), Tries: rapid.IntRange(0, 99).Draw(t, "tries"),
 			Copy:     cache.Copy{SizeBytes: rapid.Int64Min(0).Draw(t, "size"), SHA256: id.Draw(t, "sha256"), StoredAt: moment.Draw(t, "stored")},
 			Progress: cache.Progress{DoneBytes: rapid.Int64Min(0).Draw(t, "done"), TotalBytes: rapid.Int64Min(-1).Draw(t, "total")},
+		}
+		if rapid.Bool().Draw(t, "queueing") {
+			e.Queueing = &cache.Queueing{Since: moment.Draw(t, "since"), DelayedTo: moment.Draw(t, "delayed")}
 		}
 		if e.State == cache.Failed || rapid.Bool().Draw(t, "failed before") {
 			e.Failure = failure.Draw(t, "failure")

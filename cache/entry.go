@@ -43,6 +43,10 @@ type Entry struct {
 	Attempt string // Copying: the id of the running attempt
 	Tries   int    // tries that failed, or that nobody ended, since the object was last absent
 
+	// Queueing is, with Queued, since when the job waits. It is nil if an older
+	// release wrote the entry.
+	Queueing *Queueing
+
 	Copy     Copy     // Present: what is stored
 	Progress Progress // Copying: how far it is
 	Failure  *Failure // Failed: why; Queued and Copying: why the last try failed, if one did
@@ -134,7 +138,7 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 	e = e.At(now)
 	claimed := Entry{
 		State: Queued, Generation: g, Until: now.Add(lease), PurgedUntil: e.PurgedUntil,
-		Job: job, Tries: e.Tries, Failure: e.Failure,
+		Job: job, Tries: e.Tries, Failure: e.Failure, Queueing: &Queueing{Since: now},
 	}
 	switch e.State {
 	case Present:
@@ -158,6 +162,9 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 		// may be lost. A second message does no harm; the first one that is
 		// started makes the copy.
 		claimed.Job, claimed.Generation, claimed.Tries = e.Job, e.Generation, e.triesAfter()
+		if e.Queueing != nil {
+			claimed.Queueing = &Queueing{Since: e.Queueing.Since}
+		}
 		return claimed, ClaimResend
 	case Absent:
 	}
@@ -203,7 +210,7 @@ func (e Entry) Release(now time.Time, job string) Entry {
 	if e.Failure == nil {
 		return e.remains(now)
 	}
-	e.State = Failed
+	e.State, e.Queueing = Failed, nil
 	// Kept long enough that the next claim finds the number of tries.
 	e.Until = now.Add(failureMemory)
 	return e
@@ -323,25 +330,20 @@ func (e Entry) Postpone(now time.Time, attempt string, f Failure) (Entry, error)
 	return next, err
 }
 
-// Defer keeps a claim whose job rests in its queue from lapsing meanwhile. An
-// entry that is not queued for that job stays as it is.
-func (e Entry) Defer(now time.Time, job string, lease time.Duration) Entry {
-	if until := now.Add(lease); e.State == Queued && e.Job == job && e.Until.Before(until) {
-		e.Until = until
-	}
-	return e
-}
-
-// Requeue ends an attempt whose copier stops; its job goes back to the queue.
-// The errors are ErrNotHolder and ErrForgotten.
-func (e Entry) Requeue(now time.Time, attempt string, lease time.Duration) (Entry, error) {
+// Requeue ends an attempt whose copier stops; its job goes back to the queue, where
+// it rests for delay. The errors are ErrNotHolder and ErrForgotten.
+func (e Entry) Requeue(now time.Time, attempt string, delay, lease time.Duration) (Entry, error) {
 	if err := e.hold(now, attempt); err != nil {
 		return e, err
 	}
-	return Entry{
-		State: Queued, Generation: e.Generation, Until: now.Add(lease), PurgedUntil: e.PurgedUntil,
-		Job: e.Job, Tries: e.Tries, Failure: e.Failure,
-	}, nil
+	next := Entry{
+		State: Queued, Generation: e.Generation, Until: now.Add(delay + lease), PurgedUntil: e.PurgedUntil,
+		Job: e.Job, Tries: e.Tries, Failure: e.Failure, Queueing: &Queueing{Since: now},
+	}
+	if delay > 0 {
+		next.Queueing.DelayedTo = now.Add(delay)
+	}
+	return next, nil
 }
 
 // Backfill notes a copy that storage was seen to have under generation g. It

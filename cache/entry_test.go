@@ -36,11 +36,13 @@ var (
 	permanent = cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "not found", Status: 404, Permanent: true}
 )
 
+var longAgo = now.Add(-time.Hour)
+
 // The entries that the tables start from.
 var (
 	absent = cache.Entry{State: cache.Absent}
 
-	queued       = cache.Entry{State: cache.Queued, Generation: generation, Until: later, Job: "job"}
+	queued       = cache.Entry{State: cache.Queued, Generation: generation, Until: later, Job: "job", Queueing: &cache.Queueing{Since: now}}
 	queuedLapsed = with(queued, func(e *cache.Entry) { e.Until = now })
 	queuedOld    = with(queued, func(e *cache.Entry) { e.Generation = oldGeneration })
 	queuedRetry  = with(queued, func(e *cache.Entry) { e.Tries, e.Failure = 2, &due })
@@ -136,7 +138,7 @@ func TestEntryPendingAndLapsed(t *testing.T) {
 }
 
 func TestEntryClaim(t *testing.T) {
-	fresh := cache.Entry{State: cache.Queued, Generation: generation, Until: now.Add(lease), Job: "new"}
+	fresh := cache.Entry{State: cache.Queued, Generation: generation, Until: now.Add(lease), Job: "new", Queueing: &cache.Queueing{Since: now}}
 	resent := with(fresh, func(e *cache.Entry) { e.Job = "job" })
 	tests := []struct {
 		name    string
@@ -154,6 +156,11 @@ func TestEntryClaim(t *testing.T) {
 			"a lapsed retry keeps its tries and failure",
 			with(queuedRetry, func(e *cache.Entry) { e.Until = now }), generation,
 			with(resent, func(e *cache.Entry) { e.Tries, e.Failure = 2, &due }), cache.ClaimResend,
+		},
+		{
+			"a lapsed job waits since it was sent first, and is not held back any more",
+			with(queuedLapsed, func(e *cache.Entry) { e.Queueing = &cache.Queueing{Since: longAgo, DelayedTo: now} }), generation,
+			with(resent, func(e *cache.Entry) { e.Queueing = &cache.Queueing{Since: longAgo} }), cache.ClaimResend,
 		},
 		{"copying is pending", copying, generation, copying, cache.ClaimPending},
 		{

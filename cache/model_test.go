@@ -304,7 +304,7 @@ func (w *world) Postpone(t *rapid.T) {
 func (w *world) Requeue(t *rapid.T) {
 	who := anyOf(t, w.attempts)
 	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
-		return e.Requeue(w.now, who.attempt, queueLease)
+		return e.Requeue(w.now, who.attempt, rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "delay"), queueLease)
 	})
 }
 

@@ -16,7 +16,10 @@ func (e Entry) Reserve(now time.Time, job, nonce string, lease time.Duration) En
 	if e = e.At(now); e.State != Absent {
 		return e
 	}
-	return Entry{State: Queued, Generation: cloudmirror.FirstGeneration, Until: now.Add(lease), Job: job, Nonce: nonce}
+	return Entry{
+		State: Queued, Generation: cloudmirror.FirstGeneration, Until: now.Add(lease), Job: job, Nonce: nonce,
+		Queueing: &Queueing{Since: now},
+	}
 }
 
 // IsReserved reports whether e is a reservation with that nonce.

@@ -7,7 +7,7 @@ import (
 	"cloudmirror/cache"
 )
 
-var reserved = cache.Entry{State: cache.Queued, Generation: oldGeneration, Until: later, Job: "job", Nonce: "nonce"}
+var reserved = cache.Entry{State: cache.Queued, Generation: oldGeneration, Until: later, Job: "job", Nonce: "nonce", Queueing: &cache.Queueing{Since: now}}
 
 func TestEntryReserve(t *testing.T) {
 	want := with(reserved, func(e *cache.Entry) { e.Until = now.Add(lease) })
@@ -38,7 +38,7 @@ func TestEntryReserve(t *testing.T) {
 func TestEntryReservationStands(t *testing.T) {
 	reservedLapsed := with(reserved, func(e *cache.Entry) { e.Until = now })
 	started, _ := reserved.Start(now, "job", "attempt", oldGeneration, lease)
-	restarted, err := started.Requeue(now, "attempt", lease)
+	restarted, err := started.Requeue(now, "attempt", 0, lease)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestEntryReservationStands(t *testing.T) {
 	}{
 		{"under its nonce", reserved, "nonce", true},
 		{"with another generation", adopted, "nonce", true},
-		{"while it is kept", reserved.Defer(now, "job", 2*lease), "nonce", true},
+		{"while it is kept", reserved.Defer(now, "job", 0, 2*lease), "nonce", true},
 		{"after its lease, if nobody took over", reservedLapsed, "nonce", true},
 		{"not under another nonce", reserved, "other", false},
 		{"not under none", reserved, "", false},

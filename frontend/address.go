@@ -24,9 +24,9 @@ type copyTarget struct {
 // findCopy is find with URLs of old releases, and with any address that leads to a
 // copy of the service. A URL of another mirror, or of another service, is refused:
 // read as an origin's URL it would name an object that the operator does not mean.
-func (f *Frontend) findCopy(r *http.Request, prefix string, isOperator bool) (t copyTarget, refusal *answer) {
+func (f *Frontend) findCopy(r *http.Request, prefix string, isOperator bool, options ...string) (t copyTarget, refusal *answer) {
 	t.isOperator = isOperator
-	if t.target, refusal = f.find(r, prefix, cloudmirror.ParseLegacyTarget); refusal != nil {
+	if t.target, refusal = f.find(r, prefix, cloudmirror.ParseLegacyTarget, options...); refusal != nil {
 		return t, refusal
 	}
 	t.address = t.object.URL()

@@ -76,14 +76,13 @@ func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
 	return operator{address: f.proxies.client(r).String(), token: token}, nil
 }
 
-// isOperator reports whether a request that needs no token carries a valid one, and
-// counts a wrong one: the answer tells which are right.
-func (f *Frontend) isOperator(r *http.Request) bool {
+// isOperator reports whether a request has a valid token, where one is not required. It
+// counts wrong ones: the answer tells which tokens are right.
+func (f *Frontend) isOperator(r *http.Request) (valid bool) {
 	if r.Header["Authorization"] == nil {
 		return false
 	}
-	_, valid := f.bearer(r)
-	if !valid {
+	if _, valid = f.bearer(r); !valid {
 		f.noteUnauthorized(r)
 	}
 	return valid

@@ -55,11 +55,12 @@ type Options struct {
 	MaxWaitersPerClient int            // those of one IPv4 address or IPv6 network of 64 bits; 0: not bounded
 	TrustedProxies      []netip.Prefix // whose X-Forwarded-For is believed
 
+	// Presence tells of the processes of the deployment: a *presence.Board. Nil:
+	// nothing is known of them.
+	Presence notes
+
 	// Handlers of /healthz, /readyz and /metrics. Nil: the path is unknown.
 	Health, Ready, Metrics http.Handler
-
-	// Presence tells of the processes of the deployment. Nil: nothing is known of them.
-	Presence notes
 
 	// Objects serve the copies that this process keeps itself: each handles
 	// /objects/<service>/<region>/ and sees the path behind the region, with its
@@ -76,6 +77,7 @@ type Options struct {
 // A Frontend answers HTTP requests. It is safe for concurrent use.
 type Frontend struct {
 	engine     engine
+	presence   notes // nil: there is none
 	services   map[string]*service
 	known      *lru.Cache[knownKey, *known]
 	backends   []*backend // by name
@@ -91,16 +93,15 @@ type Frontend struct {
 	suspicions  rate.Sometimes
 	wrongTokens atomic.Int64 // not logged yet
 
-	routes   []route
-	echo     *echo.Echo
-	objects  map[cloudmirror.BackendID]http.Handler
-	header   fixedHeader
-	ids      requestIDs
-	metrics  *metrics
-	census   census
-	presence notes // nil: nothing is known of other processes
-	jobs     *jobs
-	page     *page
+	routes  []route
+	echo    *echo.Echo
+	objects map[cloudmirror.BackendID]http.Handler
+	header  fixedHeader
+	ids     requestIDs
+	metrics *metrics
+	census  census
+	jobs    *jobs
+	page    *page
 
 	proxies proxies
 	waiters *waitingRoom
@@ -124,9 +125,9 @@ func New(o Options) (*Frontend, error) {
 		o.MaxWaiters = DefaultMaxWaiters
 	}
 	f := &Frontend{
-		engine: o.Mirror, known: newKnownTargets(), publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
+		engine: o.Mirror, presence: o.Presence, known: newKnownTargets(), publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
 		started: time.Now(), logger: o.Logger, auditLog: o.Audit, complaints: rate.Sometimes{Interval: logEvery}, suspicions: rate.Sometimes{Interval: logEvery},
-		objects: o.Objects, presence: o.Presence, header: newFixedHeader(), ids: newRequestIDs(),
+		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(),
 		proxies: o.TrustedProxies, waiters: newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies),
 	}
 	f.SetTokens(o.Tokens)

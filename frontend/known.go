@@ -85,26 +85,40 @@ func (f *Frontend) recall(r *http.Request) (*known, bool) {
 	return f.known.Get(key)
 }
 
-// learn is findAllowed for redirects, and remembers what it finds. Only what is
-// allowed is remembered.
+// learn finds what a redirect request names, and remembers it if it is allowed.
 func (f *Frontend) learn(r *http.Request) (k *known, refusal *answer) {
 	k = new(known)
-	if k.target, refusal = f.findAllowed(r, redirectPrefix, cloudmirror.ParseTarget, optionWait, optionFallback); refusal != nil {
+	if k.target, refusal = f.find(r, redirectPrefix, cloudmirror.ParseTarget, optionWait, optionFallback); refusal != nil {
 		return k, refusal
 	}
-	var err error
-	if k.terms, err = termsOf(k.service, k.options); err != nil {
-		return k, refuse(invalidOption(err))
+	if refusal = k.judge(); refusal != nil {
+		return k, refusal
 	}
-	if k.service.Rules.IsDirect(k.object) {
-		k.direct = newRedirect("origin", k.object.URL())
-	}
-	k.want = mirror.Want{Object: k.object, Backend: k.backend.id}.Keyed()
 	key, hasName := knownKeyOf(r.RequestURI)
 	if r.RequestURI != "" && len(r.RequestURI) <= maxKnownTargetBytes && hasName == (k.name != "") {
 		f.known.Add(key, k)
 	}
 	return k, nil
+}
+
+// judge fills in what follows from the target and the rules of its service, or says
+// why the rules do not allow it.
+func (k *known) judge() *answer {
+	switch {
+	case k.backend == nil:
+		return refuse(unknownBackend())
+	case !k.service.admits(k.object):
+		return refuse(notAllowed())
+	}
+	var err error
+	if k.terms, err = termsOf(k.service, k.options); err != nil {
+		return refuse(invalidOption(err))
+	}
+	if k.service.Rules.IsDirect(k.object) {
+		k.direct = newRedirect("origin", k.object.URL())
+	}
+	k.want = mirror.Want{Object: k.object, Backend: k.backend.id}.Keyed()
+	return nil
 }
 
 // locate returns the redirect to a present copy. Those to signed addresses are

@@ -58,17 +58,24 @@ func (f *Frontend) finish(w http.ResponseWriter, r *http.Request, began time.Tim
 // decide returns the answer to a client whose target is allowed. What can be
 // checked without a look-up is checked first.
 func (f *Frontend) decide(r *http.Request, k *known, began time.Time) answer {
-	if f.loops(r.Header) {
-		return loopDetected()
-	}
-	if k.direct != nil {
-		return toOriginDirectly(k.direct)
-	}
-	if !k.backend.isReachable() {
-		return unreachable(k.terms, k.object)
+	if a, decided := f.decideUnseen(r, k); decided {
+		return a
 	}
 	view, cut, err := f.obtain(r, k.want, k.terms, began.Add(k.terms.wait))
 	return f.conclude(r, k, view, cut, err)
+}
+
+// decideUnseen decides what needs no look-up of the copy.
+func (f *Frontend) decideUnseen(r *http.Request, k *known) (a answer, decided bool) {
+	switch {
+	case f.loops(r.Header):
+		return loopDetected(), true
+	case k.direct != nil:
+		return toOriginDirectly(k.direct), true
+	case !k.backend.isReachable():
+		return unreachable(k.terms, k.object), true
+	}
+	return a, false
 }
 
 // obtain gets a copy within a client's terms, whose wait ends at end. If it ends
@@ -87,15 +94,21 @@ func (f *Frontend) obtain(r *http.Request, want mirror.Want, t terms, end time.T
 		patience = mirror.Patience{}
 	}
 	view, err = f.engine.Wait(ctx, want, patience)
-	switch {
-	case err != nil || isFinal(view.Entry):
+	if err != nil || isFinal(view.Entry) {
 		return view, "", err
-	case t.now:
-		return view, codeRedirectNow, nil
-	case f.draining.Err() != nil:
-		return view, codeDraining, nil
 	}
-	return view, codeWaitTimeout, nil
+	return view, f.waitEnds(t), nil
+}
+
+// waitEnds returns why a client stops waiting for a copy that is not there yet.
+func (f *Frontend) waitEnds(t terms) cloudmirror.Code {
+	switch {
+	case t.now:
+		return codeRedirectNow
+	case f.draining.Err() != nil:
+		return codeDraining
+	}
+	return codeWaitTimeout
 }
 
 // isFinal reports whether waiting for a copy is of no use.

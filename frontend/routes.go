@@ -38,6 +38,7 @@ func (f *Frontend) table(o Options) []route {
 		{[]string{http.MethodOptions}, "/v1/redirect/*", "/v1/redirect/{service}/{region}/{url}", f.preflight},
 		{[]string{http.MethodDelete}, "/v1/purge/*", "/v1/purge/{service}/{region}/{url}", f.answering(f.purge)},
 		{read, "/v1/status/*", "/v1/status/{service}/{region}/{url}", f.answering(f.status)},
+		{read, "/v1/explain/*", "/v1/explain/{service}/{region}/{url}", f.answering(f.explain)},
 		{[]string{http.MethodPost}, "/v1/warm", "/v1/warm", f.answering(f.warm)},
 		{read, "/v1/jobs/:id", "/v1/jobs/{id}", f.answering(f.job)},
 		{read, "/v1/dead-letters/:service/:region", "/v1/dead-letters/{service}/{region}", f.answering(f.letters)},

@@ -27,9 +27,8 @@ type statusBody struct {
 	StoredAt  *time.Time `json:"stored_at,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	Tries      int    `json:"tries,omitempty"`
-	DoneBytes  *int64 `json:"done_bytes,omitempty"`
-	TotalBytes *int64 `json:"total_bytes,omitempty"` // only if the origin said
+	Tries int `json:"tries,omitempty"`
+	progress
 
 	Error *statusError `json:"error,omitempty"` // why the last try failed
 }
@@ -46,7 +45,7 @@ type statusError struct {
 // status answers GET of /v1/status/:service/:region/:url; the URL may be that of
 // the origin, of this mirror, or of a copy. It causes no copy. With a valid token it
 // also knows copies of URLs with dot segments and by their addresses, and private
-// causes.
+// causes and names of processes.
 func (f *Frontend) status(r *http.Request) answer {
 	isOperator := f.isOperator(r)
 	t, refusal := f.findStatus(r, isOperator)
@@ -62,6 +61,7 @@ func (f *Frontend) status(r *http.Request) answer {
 		return unavailable("What is known of the object cannot be told now; try again later.")
 	}
 	body := describe(want, view.Entry)
+	body.progress = f.progressOf(r.Context(), want, view, isOperator)
 	body.Direct = t.service.Rules.IsDirect(t.object)
 	if view.Entry.State == cache.Present {
 		if link, err := f.engine.Link(r.Context(), want, view.Entry.Generation, http.MethodGet); err == nil {
@@ -109,25 +109,24 @@ func describe(w mirror.Want, e cache.Entry) *statusBody {
 	case cache.Present:
 		body.SizeBytes, body.SHA256 = &e.Copy.SizeBytes, e.Copy.SHA256
 		body.StoredAt, body.ExpiresAt = timestamp(e.Copy.StoredAt), timestamp(e.Until)
-	case cache.Copying:
-		body.DoneBytes = &e.Progress.DoneBytes
-		if e.Progress.TotalBytes >= 0 {
-			body.TotalBytes = &e.Progress.TotalBytes
-		}
 	case cache.Failed:
 		body.ExpiresAt = timestamp(e.Until)
-	case cache.Absent, cache.Queued, cache.Tombstone:
+	case cache.Absent, cache.Queued, cache.Copying, cache.Tombstone:
 	}
-	if failure := e.Failure; failure != nil {
-		body.Error = &statusError{
-			Code: failure.Code, Message: sentence(failure.Message), Status: failure.Status,
-			Permanent: failure.Permanent, RetryAt: timestamp(failure.RetryAt),
-		}
-		if failure.Permanent {
-			body.Error.RetryAt = nil
-		}
-	}
+	body.Error = describeFailure(e.Failure)
 	return body
+}
+
+// describeFailure returns a failure as everybody may see it; nil for nil.
+func describeFailure(f *cache.Failure) *statusError {
+	if f == nil {
+		return nil
+	}
+	shown := &statusError{Code: f.Code, Message: sentence(f.Message), Status: f.Status, Permanent: f.Permanent, RetryAt: timestamp(f.RetryAt)}
+	if f.Permanent {
+		shown.RetryAt = nil
+	}
+	return shown
 }
 
 // timestamp returns a time for JSON; nil if it is not known.

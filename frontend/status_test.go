@@ -3,6 +3,8 @@ package frontend_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
+	"cloudmirror/frontend"
 )
 
 func statusPath(id cloudmirror.BackendID) string {
@@ -41,15 +44,15 @@ func TestStatus(t *testing.T) {
 			"stored_at": storedAt, "expires_at": expiresAt,
 			"location": publicURL + "/objects/s3/us-east-1/" + mustObject(originURL).StorageKey(cloudmirror.FirstGeneration),
 		}},
-		{"queued", func(w *world) { w.ensure() }, "", map[string]any{"state": "pending"}},
+		{"queued", func(w *world) { w.ensure() }, "", map[string]any{"state": "pending", "waits_for": "copier", "queued_since": storedAt}},
 		{"copying", func(w *world) {
 			w.ensure()
 			attempt, _ := w.begin(east)
 			if err := attempt.Renew(w.t.Context(), cache.Progress{DoneBytes: 3, TotalBytes: 7}); err != nil {
 				w.t.Fatal(err)
 			}
-		}, "", map[string]any{"state": "pending", "done_bytes": 3.0, "total_bytes": 7.0}},
-		{"copying, of unknown length", func(w *world) { w.ensure(); w.begin(east) }, "", map[string]any{"state": "pending", "done_bytes": 0.0}},
+		}, "", map[string]any{"state": "pending", "done_bytes": 3.0, "total_bytes": 7.0, "percent": 42.0, "waits_for": "copy"}},
+		{"copying, of unknown length", func(w *world) { w.ensure(); w.begin(east) }, "", map[string]any{"state": "pending", "done_bytes": 0.0, "waits_for": "copy"}},
 		{"failed for good", func(w *world) { w.failed(notFoundAtOrigin()) }, "", map[string]any{
 			"state": "error", "tries": 1.0, "expires_at": "2000-01-01T00:00:30Z",
 			"error": map[string]any{"code": "OriginStatus", "message": "The origin answered 404 Not Found.", "status": 404.0, "permanent": true},
@@ -71,7 +74,7 @@ func TestStatus(t *testing.T) {
 			time.Sleep(time.Hour)
 			w.ensure()
 		}, "", map[string]any{
-			"state": "pending", "tries": 1.0,
+			"state": "pending", "tries": 1.0, "waits_for": "copier", "queued_since": "2000-01-01T01:00:00Z",
 			"error": map[string]any{"code": "OriginTimeout", "message": "The origin is too slow.", "permanent": false, "retry_at": "2000-01-01T01:00:00Z"},
 		}},
 	}
@@ -93,6 +96,82 @@ func TestStatus(t *testing.T) {
 				}
 				if w.jobs(east) != jobs {
 					t.Error("asking for the status caused a job")
+				}
+			})
+		})
+	}
+}
+
+// What processes say of a copy is newer than what its entry says. Names of processes,
+// and hosts to which origins redirect, are for operators.
+func TestStatusSaysWhatACopyWaitsFor(t *testing.T) {
+	since := map[string]any{"waits_for": "copier", "queued_since": "2000-01-01T00:00:00Z"}
+	with := func(more map[string]any) map[string]any {
+		all := maps.Clone(since)
+		maps.Copy(all, more)
+		return all
+	}
+	turns := func(host string) map[string]any {
+		shown := map[string]any{"turns": 8.0, "max_turns": 8.0}
+		if host != "" {
+			shown["host"] = host
+		}
+		return with(map[string]any{"waits_for": "host", "waits_for_host": shown})
+	}
+	other := waitsForHost("https://origin.test")
+	tests := []struct {
+		name      string
+		change    func(*frontend.Options)
+		before    func(*world)
+		strangers map[string]any // beside state, url, service and region
+		operators map[string]any // what they see more
+	}{
+		{"no process has the job", copiers(), (*world).ensure, since, nil},
+		{"a copier put it back", copiers(), delayed, with(map[string]any{"waits_for": "delay", "delayed_until": "2000-01-01T00:00:40Z"}), nil},
+		{"it waits for its host", copiers(other), (*world).ensure, turns("https://origin.test"), map[string]any{"copied_by": "copier-1:4711"}},
+		{
+			"it waits for the host of a redirect", copiers(waitsForHost("https://elsewhere.test")), (*world).ensure, turns(""),
+			with(map[string]any{"waits_for": "host", "copied_by": "copier-1:4711", "waits_for_host": map[string]any{"host": "https://elsewhere.test", "turns": 8.0, "max_turns": 8.0}}),
+		},
+		{
+			"it is copied", copiers(copying(31_000_000, 50_000_000, 1_300_000)), begun,
+			map[string]any{"waits_for": "copy", "done_bytes": 31e6, "total_bytes": 50e6, "percent": 62.0, "bytes_per_second": 1.3e6},
+			map[string]any{"copied_by": "copier-1:4711"},
+		},
+		{
+			"it is copied, and a duplicate of its job waits", copiers(other, copying(1, 2, 3), other), begun,
+			map[string]any{"waits_for": "copy", "done_bytes": 1.0, "total_bytes": 2.0, "percent": 50.0, "bytes_per_second": 3.0},
+			map[string]any{"copied_by": "copier-1:4711"},
+		},
+		{
+			"figures that cannot be", copiers(copying(-5, 0, -1)), begun,
+			map[string]any{"waits_for": "copy", "done_bytes": 0.0, "total_bytes": 0.0, "bytes_per_second": 0.0},
+			map[string]any{"copied_by": "copier-1:4711"},
+		},
+		{
+			"more bytes than announced", copiers(copying(math.MaxInt64, 3, 0)), begun,
+			map[string]any{"waits_for": "copy", "done_bytes": float64(math.MaxInt64), "total_bytes": 3.0, "percent": 100.0, "bytes_per_second": 0.0},
+			map[string]any{"copied_by": "copier-1:4711"},
+		},
+		{
+			"its copier is silent for a minute", copiers(), func(w *world) { begun(w); time.Sleep(time.Minute) },
+			map[string]any{"waits_for": "request", "done_bytes": 3e6, "total_bytes": 5e6, "percent": 60.0},
+			nil,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, tt.change)
+				tt.before(w)
+				want := map[string]any{"state": "pending", "url": originURL, "service": "s3", "region": "us-east-1"}
+				maps.Copy(want, tt.strangers)
+				if diff := cmp.Diff(want, decode[map[string]any](t, w.operate(http.MethodGet, statusPath(east), "", ""))); diff != "" {
+					t.Errorf("strangers see (-want +got):\n%s", diff)
+				}
+				maps.Copy(want, tt.operators)
+				if diff := cmp.Diff(want, decode[map[string]any](t, w.operate(http.MethodGet, statusPath(east), "Bearer "+token, ""))); diff != "" {
+					t.Errorf("operators see (-want +got):\n%s", diff)
 				}
 			})
 		})

@@ -72,18 +72,4 @@ func (f *Frontend) find(r *http.Request, prefix string, parse targetParser, opti
 	return t, nil
 }
 
-// findAllowed is find for one backend, and an object that its service allows.
-func (f *Frontend) findAllowed(r *http.Request, prefix string, parse targetParser, options ...string) (t target, refusal *answer) {
-	t, refusal = f.find(r, prefix, parse, options...)
-	switch {
-	case refusal != nil:
-		return t, refusal
-	case t.backend == nil:
-		return t, refuse(unknownBackend())
-	case !t.service.admits(t.object):
-		return t, refuse(notAllowed())
-	}
-	return t, nil
-}
-
 func refuse(a answer) *answer { return &a }

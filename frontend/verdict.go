@@ -21,6 +21,13 @@ func finalStatus(f *cache.Failure) (int, outcome) {
 	return 0, outcomeError
 }
 
+// isPassedOn reports whether clients get the status of a failure, whatever their
+// fallback is.
+func isPassedOn(f *cache.Failure) bool {
+	status, _ := finalStatus(f)
+	return status != 0 && !concernsCopier(f)
+}
+
 // concernsCopier reports whether a failure with a final status may be about the
 // copier that asked, and not about the object: a client may be let through, or be
 // able to follow a redirect that leads out of the allow patterns.

@@ -253,7 +253,7 @@ func retryDelay(tries int) time.Duration {
 // nil, and leaves it to be received again otherwise.
 func (a *Attempt) HandBack(ctx context.Context, delay time.Duration) error {
 	err := a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
-		return e.Requeue(now, a.id, delay+a.mirror.timing.QueueLease)
+		return e.Requeue(now, a.id, delay, a.mirror.timing.QueueLease)
 	}, func(cache.Entry) bool { return false })
 	if err != nil {
 		return err

@@ -121,7 +121,7 @@ func (f *flight) keepReservation(ctx context.Context, at cache.Snapshot) {
 		return
 	}
 	_, _, err := f.mirror.update(ctx, f.key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
-		return e.Defer(now, job, f.mirror.timing.QueueLease), nil
+		return e.Defer(now, job, 0, f.mirror.timing.QueueLease), nil
 	})
 	if err == nil {
 		f.foreseen = foreseenChanges

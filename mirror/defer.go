@@ -18,7 +18,7 @@ func (m *Mirror) Defer(ctx context.Context, job queue.Job, delay time.Duration) 
 	if err != nil {
 		return err
 	}
-	if err := m.keep(ctx, job, delay+m.timing.QueueLease); err != nil {
+	if err := m.keep(ctx, job, delay); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timing.Send)
@@ -32,15 +32,15 @@ func (m *Mirror) Defer(ctx context.Context, job queue.Job, delay time.Duration) 
 // Keep keeps the claim of a job that was received and waits for its turn in a
 // copier, so that nobody takes the job for lost.
 func (m *Mirror) Keep(ctx context.Context, job queue.Job) error {
-	return m.keep(ctx, job, m.timing.QueueLease)
+	return m.keep(ctx, job, 0)
 }
 
 // KeepEvery is how often such a claim must be kept: three times in a lease.
 func (m *Mirror) KeepEvery() time.Duration { return m.timing.QueueLease / 3 }
 
-func (m *Mirror) keep(ctx context.Context, job queue.Job, lease time.Duration) error {
+func (m *Mirror) keep(ctx context.Context, job queue.Job, delay time.Duration) error {
 	_, _, err := m.update(ctx, cache.KeyOf(job.Object, job.Backend), cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
-		return e.Defer(now, job.ID, lease), nil
+		return e.Defer(now, job.ID, delay, m.timing.QueueLease), nil
 	})
 	return err
 }

@@ -52,7 +52,7 @@ func (m *Mirror) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at
 		return View{}, err
 	}
 	if !seen.found {
-		return View{Entry: cache.Entry{State: cache.Absent, Generation: seen.generation}, Now: at.Now()}, cacheErr
+		return View{Entry: cache.Entry{State: cache.Absent, Generation: seen.generation, PurgedUntil: at.Entry.PurgedUntil}, Now: at.Now()}, cacheErr
 	}
 	if cacheErr != nil {
 		// The copy is good without the cache, by our own clock.

@@ -122,6 +122,47 @@ func TestADeferredJobIsNotTakenForLost(t *testing.T) {
 	})
 }
 
+// TestAnEntrySaysUntilWhenItsJobRests holds what an entry says of delays against when
+// a copier gets the job.
+func TestAnEntrySaysUntilWhenItsJobRests(t *testing.T) {
+	const delay = 40 * time.Second
+	for name, rest := range map[string]func(w *world, job queue.Job) error{
+		"a job that was not begun": func(w *world, job queue.Job) error { return w.mirror.Defer(w.t.Context(), job, delay) },
+		"an attempt that is handed back": func(w *world, job queue.Job) error {
+			return w.begin(job).HandBack(w.t.Context(), delay)
+		},
+		"a slow attempt that is handed back": func(w *world, job queue.Job) error {
+			return w.begin(job).HandBackSlow(w.t.Context(), delay)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				if _, err := w.mirror.Ensure(t.Context(), w.want); err != nil {
+					t.Fatal(err)
+				}
+				if q := w.peek().Entry.Queueing; q == nil || !q.Since.Equal(time.Now()) || !q.DelayedTo.IsZero() {
+					t.Errorf("a job that was just sent: %+v", q)
+				}
+				time.Sleep(5 * time.Second)
+				if err := rest(w, w.receive()); err != nil {
+					t.Fatal(err)
+				}
+				e := w.peek().Entry
+				if e.State != cache.Queued || e.Queueing == nil || !e.Queueing.DelayedTo.Equal(time.Now().Add(delay)) {
+					t.Fatalf("the entry is %+v", e)
+				}
+				time.Sleep(time.Until(e.Queueing.DelayedTo) - time.Millisecond)
+				if n, err := w.queue.Queue.(queue.Counter).Count(t.Context()); err != nil || n.Ready != 0 || n.Delayed != 1 {
+					t.Errorf("before then the queue holds %+v, error %v", n, err)
+				}
+				time.Sleep(time.Millisecond)
+				w.receive()
+			})
+		})
+	}
+}
+
 func TestAJobThatCannotBeDeferredKeepsItsMessage(t *testing.T) {
 	w := newWorld(t)
 	if _, err := w.mirror.Ensure(t.Context(), w.want); err != nil {

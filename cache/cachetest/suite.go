@@ -162,7 +162,7 @@ func entries(now time.Time, life time.Duration) map[cache.State]cache.Entry {
 	return map[cache.State]cache.Entry{
 		cache.Queued: {State: cache.Queued, Generation: "0", Until: until, Job: job, Tries: 2, Failure: &cache.Failure{
 			Code: cloudmirror.CodeOriginTimeout, Message: "The origin was too slow.", RetryAt: now,
-		}},
+		}, Queueing: &cache.Queueing{Since: now, DelayedTo: until}},
 		cache.Copying: {
 			State: cache.Copying, Generation: "0", Until: until, Job: job, Attempt: attempt,
 			Progress: cache.Progress{DoneBytes: 7, TotalBytes: -1},

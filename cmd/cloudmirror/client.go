@@ -75,7 +75,22 @@ func (c *client) purge(ctx context.Context, b cloudmirror.BackendID, o cloudmirr
 
 // status returns what the server knows of a copy, as JSON.
 func (c *client) status(ctx context.Context, b cloudmirror.BackendID, o cloudmirror.Object) (json.RawMessage, error) {
-	body, err := c.do(ctx, http.MethodGet, "/v1/status/"+b.String()+"/"+o.Target(), http.StatusOK)
+	return c.ask(ctx, "/v1/status/"+b.String()+"/"+o.Target())
+}
+
+// explain returns what the server says of the answer to a redirect of a target, as
+// JSON.
+func (c *client) explain(ctx context.Context, b cloudmirror.BackendID, target string) (json.RawMessage, error) {
+	answer, err := c.ask(ctx, "/v1/explain/"+b.String()+"/"+target)
+	if e, ok := errors.AsType[*serverError](err); ok && e.Code == "NotFound" {
+		return nil, fmt.Errorf("the server is of an older release, which explains nothing: %w", err)
+	}
+	return answer, err
+}
+
+// ask returns an answer of JSON.
+func (c *client) ask(ctx context.Context, path string) (json.RawMessage, error) {
+	body, err := c.do(ctx, http.MethodGet, path, http.StatusOK)
 	if err != nil {
 		return nil, err
 	}

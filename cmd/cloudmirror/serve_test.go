@@ -87,6 +87,12 @@ func TestServeAnswersTheCommandsAndStopsInOrder(t *testing.T) {
 		if got := w.run(t.Context(), "status", "--server", url, "https://example.com/"); !strings.Contains(got.stdout, "state          absent") {
 			t.Errorf("status: %+v", got)
 		}
+		explained := w.run(t.Context(), "explain", "--server", url, "https://example.com/")
+		for _, want := range []string{"  allowed by   ^https://\n", "  copy         absent\n", "  client gets  the copy within ", "  to           https://example.com/\n"} {
+			if !strings.Contains(explained.stdout, want) {
+				t.Errorf("%q is not in %+v", want, explained)
+			}
+		}
 		// The token is the one that the server keeps in ./data.
 		if got := w.run(t.Context(), "purge", "--server", url, "https://example.com/"); got.status != exitAbsent || got.stdout != "nothing there: https://example.com/ in s3/us-east-1\n" {
 			t.Errorf("purge: %+v", got)

@@ -16,11 +16,12 @@ const fakeToken = "the-token-of-the-fake"
 type fakeServer struct {
 	URL string
 
-	mu       sync.Mutex
-	copies   map[string]json.RawMessage // region/target to the answer of status
-	down     map[string]bool            // regions that cannot be purged
-	isOld    bool                       // answers 204, whatever is asked for
-	requests []string                   // method, target and token of each
+	mu        sync.Mutex
+	copies    map[string]json.RawMessage // region/target to the answer of status
+	down      map[string]bool            // regions that cannot be purged
+	explained json.RawMessage            // the answer to explain; nil: the path is unknown
+	isOld     bool                       // answers 204, whatever is asked for
+	requests  []string                   // method, target and token of each
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
@@ -52,8 +53,10 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(answer)
+	case r.Method == http.MethodGet && operation == "explain" && f.explained != nil:
+		_, _ = w.Write(f.explained)
 	default:
-		http.NotFound(w, r)
+		refuse(w, http.StatusNotFound, "NotFound", "There is nothing at this path.")
 	}
 }
 

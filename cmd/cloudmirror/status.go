@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,14 +21,18 @@ func (c *cli) statusCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "status URL...",
 		Short: "Show what is known of copies, without causing any",
-		Long: `Show, for each URL, the state of its copy: absent, present, pending or error, and
-what belongs to it. No copy is caused. A URL is that of the origin, one by which
-this mirror was asked (it names service and region, where the flags do not), or, with
-a token, the address of a copy. With - the URLs are the lines of standard input.
+		Long: `Show, for each URL, the state of its copy: absent, present, pending or error,
+and what belongs to it, such as what a pending one waits for. No copy is caused.
+"cloudmirror explain" says it in sentences, and what a client gets.
 
-With a bearer token the private cause of errors is shown, too: that of --token, of
-the variable ` + config.TokenVariable + `, or the one in the file admin-token in the data
-directory of the configuration, where "cloudmirror serve" keeps its own.
+A URL is that of the origin, one by which this mirror was asked (it names service
+and region, where the flags do not), or, with a token, the address of a copy.
+With - the URLs are the lines of standard input.
+
+With a bearer token the private cause of errors and the process that has the
+job are shown, too: that of --token, of the variable ` + config.TokenVariable + `, or
+the one in the file admin-token in the data directory of the configuration,
+where "cloudmirror serve" keeps its own.
 
 The exit status says whether the server answered, not what the state is.`,
 		Example: `  cloudmirror status https://example.com/file.tar.gz
@@ -105,11 +110,25 @@ func sortedFieldLines(fields map[string]any) []string {
 	return lines
 }
 
+// relative returns how far off a time is, with a space before it; "" if the value is
+// no time.
+func relative(value any) string {
+	text, _ := value.(string)
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return ""
+	}
+	if d := time.Until(t).Round(time.Second); d > 0 {
+		return fmt.Sprintf(" (in %v)", d)
+	}
+	return fmt.Sprintf(" (%v ago)", time.Since(t).Round(time.Second))
+}
+
 // fieldLines returns a line for a field, or one for each field within it.
 func fieldLines(name string, value any) []string {
 	inner, ok := value.(map[string]any)
 	if !ok {
-		return []string{fmt.Sprintf("  %-14s %s", plain(name), plain(fmt.Sprint(value)))}
+		return []string{fmt.Sprintf("  %-14s %s", plain(name), plain(fmt.Sprint(value))+relative(value))}
 	}
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(inner)) {

@@ -1,0 +1,233 @@
+package frontend
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/mirror"
+	"cloudmirror/origin"
+)
+
+const explainPrefix = "/v1/explain/"
+
+// explanation is why a redirect request is answered as it is. Members without a
+// meaning are left out.
+type explanation struct {
+	At       time.Time         `json:"at"` // when it was true; on the cache's clock, as all times
+	Client   explainedClient   `json:"client"`
+	Target   explainedTarget   `json:"target"`
+	Places   []explainedPlace  `json:"places"`   // from which the client may get the object, best first
+	Excluded []explainedPlace  `json:"excluded"` // from which it does not, each with its reason
+	Answer   explainedDecision `json:"answer"`
+}
+
+type explainedClient struct {
+	Network string `json:"network"` // that counts as one client
+}
+
+type explainedTarget struct {
+	URL     string         `json:"url,omitempty"` // canonical; left out if it is no URL
+	Service string         `json:"service"`
+	Region  string         `json:"region"`
+	Pattern string         `json:"pattern,omitempty"` // the first allow pattern that lets the URL in
+	Direct  string         `json:"direct,omitempty"`  // the first direct pattern that it matches
+	Nearly  *nearlyAllowed `json:"nearly,omitempty"`  // of a URL that no pattern lets in
+	Refused *refusedTarget `json:"refused,omitempty"`
+}
+
+// A nearlyAllowed is the allow pattern that matches the longest beginning of a URL.
+type nearlyAllowed struct {
+	Pattern string `json:"pattern"`
+	Matches string `json:"matches,omitempty"` // that beginning
+	Scheme  string `json:"scheme,omitempty"`  // instead: the one with which the pattern lets the URL in
+}
+
+type refusedTarget struct {
+	Code    cloudmirror.Code `json:"code"`
+	Message string           `json:"message"`
+	Cause   string           `json:"cause,omitempty"` // for operators
+}
+
+// An explainedPlace is a region, with the state of the copy in it, or the origin.
+type explainedPlace struct {
+	Region string `json:"region,omitempty"`
+	Origin string `json:"origin,omitempty"`
+	State  string `json:"state,omitempty"`  // of the copy in the region
+	Reason string `json:"reason,omitempty"` // of an excluded place
+	Why    string `json:"why"`
+
+	Tries     int        `json:"tries,omitempty"`
+	SizeBytes *int64     `json:"size,omitempty"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	progress
+	Error *statusError `json:"error,omitempty"`
+}
+
+// An explainedDecision is the answer to the redirect request, now.
+type explainedDecision struct {
+	Status      int              `json:"status"`
+	Code        cloudmirror.Code `json:"code,omitempty"` // why the client does not get the copy
+	Location    string           `json:"location,omitempty"`
+	WaitSeconds float64          `json:"wait_seconds,omitempty"` // the rest is the answer after a wait in vain
+	Why         string           `json:"why"`
+}
+
+// explain answers GET of /v1/explain/:service/:region/:url, where the URL may be that
+// of the origin or of this mirror, with the options of a redirect. It causes no copy.
+// With a valid token it also has private causes and names of processes.
+func (f *Frontend) explain(r *http.Request) answer {
+	isOperator := f.isOperator(r)
+	k, refused, refusal := f.findExplained(r, isOperator)
+	if refusal != nil {
+		return *refusal
+	}
+	e := explanation{
+		At: time.Now().UTC().Truncate(time.Millisecond), Client: explainedClient{Network: network(f.proxies.client(r)).String()},
+		Target: explainedTarget{URL: k.object.URL(), Service: k.service.name, Region: k.backend.id.Region},
+		Places: []explainedPlace{}, Excluded: []explainedPlace{},
+	}
+	if k.object.URL() != "" {
+		e.Target.judge(&k.service.Rules, k.object, isOperator)
+	}
+	if refused != nil {
+		e.refuse(refused)
+		return okJSON(e)
+	}
+	view, err := f.engine.Peek(r.Context(), k.want)
+	if err == nil && !view.Now.IsZero() {
+		e.At = *timestamp(view.Now)
+	}
+	e.Answer = f.explainAnswer(r, k, view, err)
+	f.explainPlaces(r.Context(), &e, k, view, err, isOperator)
+	return okJSON(e)
+}
+
+// findExplained finds what a request wants to have explained. Refused is what a
+// redirect says that refuses the target; k has then what is known of it. Refusal is
+// the answer if there is nothing to explain.
+func (f *Frontend) findExplained(r *http.Request, isOperator bool) (k *known, refused, refusal *answer) {
+	k = new(known)
+	options := []string{optionWait, optionFallback}
+	k.target, refused = f.find(r, explainPrefix, cloudmirror.ParseTarget, options...)
+	switch {
+	case k.backend == nil && refused != nil:
+		return nil, nil, refused
+	case k.backend == nil:
+		return nil, nil, refuse(unknownBackend())
+	case refused != nil:
+		if legacy, failure := f.find(r, explainPrefix, cloudmirror.ParseLegacyTarget, options...); failure == nil {
+			k.object = legacy.object
+		}
+		return k, refused, nil
+	}
+	t, refusal := f.findCopy(r, explainPrefix, isOperator, options...)
+	switch {
+	case refusal != nil:
+		return nil, nil, refusal
+	case t.generation != "":
+		return nil, nil, refuse(invalidURL(errors.New("the URL is the address of a copy, from which the origin's URL cannot be read: give that one")))
+	}
+	k.object = t.object
+	refused = k.judge()
+	return k, refused, nil
+}
+
+// judge says which patterns decide about an object, and what its rules refuse.
+func (t *explainedTarget) judge(rules *origin.Rules, o cloudmirror.Object, isOperator bool) {
+	t.Pattern, t.Direct = firstMatch(rules.Allow, o), firstMatch(rules.Direct, o)
+	if t.Pattern == "" {
+		t.Nearly = findNearest(rules.Allow, o, isOperator)
+	}
+	if err := origin.Check(*rules, o); err != nil {
+		failure := cloudmirror.AsFailure(err)
+		t.Refused = &refusedTarget{Code: failure.Code, Message: sentence(failure.Message)}
+		if isOperator && failure.Err != nil {
+			t.Refused.Cause = cut(failure.Err.Error(), maxMessageBytes)
+		}
+	}
+}
+
+// firstMatch returns the first pattern that matches an object; "": none does.
+func firstMatch(patterns []cloudmirror.AllowPattern, o cloudmirror.Object) string {
+	if i := slices.IndexFunc(patterns, func(p cloudmirror.AllowPattern) bool { return p.Match(o) }); i >= 0 {
+		return patterns[i].String()
+	}
+	return ""
+}
+
+// findNearest returns the first pattern that would match an object with the other
+// scheme, or else the first of those that match the longest beginning of its URL. For
+// strangers that beginning must include the host, so that they learn of no other hosts.
+// It returns nil if there is none.
+func findNearest(patterns []cloudmirror.AllowPattern, o cloudmirror.Object, isOperator bool) *nearlyAllowed {
+	scheme, rest, _ := strings.Cut(o.URL(), "://")
+	other := map[string]string{"http": "https", "https": "http"}[scheme]
+	if swapped, err := cloudmirror.ParseLegacyObject(other + "://" + rest); err == nil {
+		if match := firstMatch(patterns, swapped); match != "" {
+			return &nearlyAllowed{Pattern: match, Scheme: other}
+		}
+	}
+	var nearest *nearlyAllowed
+	longest := len(scheme + "://")
+	if !isOperator {
+		longest = len(o.Origin())
+	}
+	for _, p := range patterns {
+		if n := p.Reach(o); n > longest {
+			longest, nearest = n, &nearlyAllowed{Pattern: p.String(), Matches: o.URL()[:n]}
+		}
+	}
+	return nearest
+}
+
+// refuse explains a redirect that refuses its target.
+func (e *explanation) refuse(a *answer) {
+	if e.Target.Refused == nil || a.code != cloudmirror.CodeURLNotAllowed {
+		e.Target.Refused = &refusedTarget{Code: a.code, Message: a.message}
+	}
+	e.Excluded = []explainedPlace{{Region: e.Target.Region, Reason: reasonRefused, Why: "The request is refused before any copy is looked for."}}
+	e.Answer = explainedDecision{Status: a.status, Code: a.code, Why: e.Target.Refused.Message}
+}
+
+// Reasons why a place is excluded.
+const (
+	reasonRefused     = "refused"            // the target is
+	reasonDirect      = "direct"             // the object is never copied
+	reasonUnreachable = "region-unreachable" // clients cannot fetch the region's copies
+	reasonFallback    = "fallback"           // the origin is none, by the service or the client
+	reasonVerdict     = "verdict"            // a failure is passed on, whatever the fallback is
+)
+
+// explainPlaces lists the region and the origin, each as a place or as excluded.
+func (f *Frontend) explainPlaces(ctx context.Context, e *explanation, k *known, view mirror.View, err error, isOperator bool) {
+	region := f.explainCopy(ctx, k, view, err, isOperator)
+	source := explainedPlace{Origin: k.object.Origin(), Why: "Clients without a copy are redirected to the origin."}
+	switch {
+	case k.direct != nil:
+		region.Reason, region.Why = reasonDirect, "The URL matches a direct pattern: it is never copied."
+		source.Why = "Direct URLs are answered with their origin, whatever the fallback is."
+		e.Places, e.Excluded = append(e.Places, source), append(e.Excluded, region)
+		return
+	case !k.backend.isReachable():
+		region.Reason, region.Why = reasonUnreachable, "Clients cannot fetch the copies of this region now. "+region.Why
+		e.Excluded = append(e.Excluded, region)
+	default:
+		e.Places = append(e.Places, region)
+	}
+	switch {
+	case k.terms.fallback != FallbackOrigin:
+		source.Reason, source.Why = reasonFallback, "The fallback is none: clients without a copy get an error."
+	case region.Reason == "" && err == nil && view.Entry.State == cache.Failed && isPassedOn(view.Entry.Failure):
+		source.Reason, source.Why = reasonVerdict, "This failure is passed on instead, whatever the fallback is."
+	default:
+		e.Places = append(e.Places, source)
+		return
+	}
+	e.Excluded = append(e.Excluded, source)
+}
