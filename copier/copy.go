@@ -64,6 +64,11 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	}
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
+	if response.SizeBytes > longBytes {
+		if err := t.visits.lengthen(); err != nil {
+			return storage.Info{}, err
+		}
+	}
 	t.logLeftOut(response.Header)
 	body := &storedBody{rest: t.stream(ctx, response.Body), place: t.place}
 	t.place.awaitMemory()

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"go.uber.org/zap"
-	"golang.org/x/sync/semaphore"
 )
 
 // maxWaiting bounds the jobs that wait for the turns of their hosts.
@@ -88,7 +87,7 @@ func (hs *hosts) newHost(origin string) *host {
 		health: newHealth(hs.manners.Failures),
 	}
 	if h.limit > 0 {
-		h.turns = semaphore.NewWeighted(int64(h.limit))
+		h.turns = &turns{limit: h.limit}
 	}
 	return h
 }

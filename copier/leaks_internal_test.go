@@ -27,7 +27,7 @@ func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
 		}
 		copies.Wait()
 		for _, h := range hs.idle.Values() {
-			if !h.turns.TryAcquire(2) || h.waiting != 0 || h.users != 0 {
+			if h.turns.taken != 0 || h.turns.long != 0 || h.turns.late != nil || h.waiting != 0 || h.long != 0 || h.users != 0 {
 				t.Errorf("%s: a turn is held, or %d jobs wait, or %d use it", h.origin, h.waiting, h.users)
 			}
 		}
@@ -51,25 +51,27 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 		return o
 	}
 	own := object()
-	host := hs.visit(own.Origin())
-	defer hs.leave(host)
-	if host.takeTurn(ctx) != nil {
+	k := &task{Copier: &Copier{hosts: hs, slots: s}, cancel: func(error) {}, isLong: random.IntN(3) == 0}
+	k.askToo(own.Origin())
+	if random.IntN(2) == 0 {
+		k.askToo(object().Origin())
+	}
+	defer k.leaveHosts()
+	if k.takePlace(ctx) != nil {
 		return
 	}
-	began := time.Now()
-	if !s.take(ctx) {
-		host.endTurn(began)
-		return
-	}
+	defer k.makeWay()
 	ctx, evict := context.WithCancelCause(ctx)
 	defer evict(nil)
-	place := s.occupy(func() { evict(errSlowest) })
-	defer func() { place.leave(); host.endTurn(began) }()
-	try, _ := host.admit(own, random.IntN(2))
+	k.place.handBack = func() { evict(errSlowest) }
+	place := k.place
+	try, _ := k.asks[0].admit(own, random.IntN(2))
 	if try == nil {
 		return
 	}
-	v := newVisits(hs, queue.Job{Object: own}, try)
+	v := newVisits(hs, queue.Job{Object: own}, try, k.turns)
+	late := time.AfterFunc(longAfter, func() { v.overstay(evict) })
+	defer late.Stop()
 	unreachable := &cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable, Origin: object().Origin()}
 	err := []error{nil, errStopping, unreachable, unreachable, unreachable}[random.IntN(5)]
 	for range random.IntN(4) {
@@ -80,6 +82,9 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 		}
 		randomReads(ctx, place, random)
 		leave()
+	}
+	if err == nil && random.IntN(3) == 0 {
+		err = v.lengthen()
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		err = context.Cause(ctx)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/mirror"
 	"cloudmirror/queue"
+	"cloudmirror/storage"
 )
 
 // Limits of what is done after a copy ended.
@@ -22,6 +22,7 @@ const (
 	downDelay      = 5 * time.Second  // how long a job rests that a part of ours being down gave back
 	slowDelay      = 10 * time.Second // how long a job rests whose copy was the slowest; doubled each time
 	maxSlow        = 4                // how often that is done before it costs a try
+	maxWaits       = 4                // how often the job of one attempt waits for hosts, beside the first time
 	buryTries      = 3                // how often a letter is tried to be written: nobody else will
 )
 
@@ -37,8 +38,11 @@ type task struct {
 	logger   *zap.Logger
 	visits   *visits                 // nil until the host admitted one
 	cancel   context.CancelCauseFunc // of the work
+	asks     []*host                 // its object's own host, and those whose turns it has waited for
+	isLong   bool                    // it needs the turns of a long copy
+	turns    []*turn                 // of the hosts that it asks; the work's own
 	place    *place                  // nil until there is a slot
-	makeWay  func()                  // gives place and turn back, once
+	makeWay  func()                  // gives place and turns back, once
 
 	kept    time.Time                      // when the claim of a job that waits was kept last; the heartbeat's own
 	attempt atomic.Pointer[mirror.Attempt] // nil until begun
@@ -75,32 +79,24 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 		return t.bury(ctx, deadMisrouted, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
 	}
 	if t.backend.Rules.IsDirect(t.delivery.Job.Object) {
-		return t.begin(ctx, nil)
+		return t.begin(ctx, stopping)
 	}
-	host := t.hosts.visit(t.delivery.Job.Object.Origin())
-	defer t.hosts.leave(host)
-	// First the host's turn, then a slot: who waits for a busy host must not keep
-	// others from working.
-	switch err := host.takeTurn(stopping); {
+	t.isLong = t.delivery.Job.Long
+	t.askToo(t.delivery.Job.Object.Origin())
+	defer t.leaveHosts()
+	switch err := t.takePlace(stopping); {
 	case errors.Is(err, errCrowded):
-		return t.deferJob(ctx, host.nextDelivery())
+		return t.deferJob(ctx, t.asks[0].nextDelivery())
 	case err != nil:
 		return t.putBack(ctx, 0, errStopping)
 	}
-	began := time.Now()
-	if !t.slots.take(stopping) {
-		host.endTurn(began)
-		return t.putBack(ctx, 0, errStopping)
-	}
-	t.place = t.slots.occupy(func() { t.cancel(errSlowest) })
-	t.makeWay = sync.OnceFunc(func() { t.place.leave(); host.endTurn(began) })
-	defer t.makeWay()
-	return t.begin(ctx, host)
+	defer func() { t.makeWay() }()
+	return t.begin(ctx, stopping)
 }
 
-// begin begins an attempt and carries it out. The host is nil if the object is
-// never copied: then the attempt fails before any host is asked or waited for.
-func (t *task) begin(ctx context.Context, host *host) (result, error) {
+// begin begins an attempt and carries it out. If the object is never copied no host
+// is asked or waited for: the attempt fails before.
+func (t *task) begin(ctx, stopping context.Context) (result, error) {
 	attempt, outcome, err := t.mirror.Begin(ctx, t.delivery.Job)
 	if err != nil {
 		return t.notBegun(ctx, err)
@@ -120,18 +116,13 @@ func (t *task) begin(ctx context.Context, host *host) (result, error) {
 	case mirror.Begun, mirror.Exhausted, mirror.None:
 	}
 	t.attempt.Store(attempt)
-	if host == nil {
+	if len(t.asks) == 0 {
 		return t.refuseDirect(ctx, attempt)
 	}
 	if outcome == mirror.Exhausted || t.delivery.Unfit != nil {
 		return t.giveUp(ctx, attempt)
 	}
-	try, again := host.admit(t.delivery.Job.Object, t.delivery.Job.Tries)
-	if try == nil {
-		return t.postpone(ctx, attempt, again)
-	}
-	t.visits = newVisits(t.hosts, t.delivery.Job, try)
-	return t.carryOut(ctx, attempt)
+	return t.carryOut(ctx, stopping, attempt)
 }
 
 // postpone ends an attempt whose host is paused, without a try: a front end
@@ -155,15 +146,20 @@ func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.
 	return resultPostponed, t.acknowledge(closing)
 }
 
-// refused ends an attempt at an object that a host redirects to one which is not to
-// be asked now. Where that has too many copies, the job rests in the queue until a
-// turn of it may be free, as if it were the object's own.
+// refused ends an attempt at an object one of whose hosts is not to be asked now.
+// Where that has too many copies, and too many jobs wait for it, the job rests in the
+// queue until a turn of it may be free.
 func (t *task) refused(closing context.Context, attempt *mirror.Attempt, why *refusedError) (result, error) {
 	if !why.isCrowded {
 		return t.postpone(closing, attempt, why.again)
 	}
 	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
-	if r, err := t.handBack(closing, attempt, why.again, nil); err != nil {
+	busy := t.askToo(why.origin)
+	again := busy.nextTurn
+	if busy == t.asks[0] && t.isLong {
+		again = busy.nextDelivery // the job says that it is long, and is deferred before its host is asked
+	}
+	if r, err := t.handBackLong(closing, attempt, again()); err != nil {
 		return r, err
 	}
 	return resultDeferred, nil
@@ -189,19 +185,57 @@ func (t *task) notBegun(ctx context.Context, why error) (result, error) {
 	return t.putBack(ctx, downDelay, why)
 }
 
-// carryOut copies the object and ends the attempt.
-func (t *task) carryOut(ctx context.Context, attempt *mirror.Attempt) (result, error) {
-	id, begun := t.backend.ID, time.Now()
-	running := t.metrics.running.WithLabelValues(id.Service, id.Region)
+// carryOut copies the object and ends the attempt. A copy that finds no turn at a
+// host that its origin redirects to, or that is long and finds no turn for long ones,
+// ends; its job waits for those turns, and is copied then.
+func (t *task) carryOut(ctx, stopping context.Context, attempt *mirror.Attempt) (result, error) {
+	for waits := 0; ; waits++ {
+		try, again := t.asks[0].admit(t.delivery.Job.Object, t.delivery.Job.Tries)
+		if try == nil {
+			return t.postpone(ctx, attempt, again)
+		}
+		t.visits = newVisits(t.hosts, t.delivery.Job, try, t.turns)
+		begun := time.Now()
+		info, err := t.copyOnce(ctx, attempt)
+		refused, isRefused := errors.AsType[*refusedError](err)
+		if isRefused && refused.isCrowded && waits < maxWaits {
+			if err = t.waitFor(ctx, stopping, refused); err == nil {
+				continue
+			}
+		}
+		return t.end(ctx, attempt, info, begun, err)
+	}
+}
+
+// copyOnce copies the object, unless a host has no turn for it: then the error is a
+// *refusedError.
+func (t *task) copyOnce(ctx context.Context, attempt *mirror.Attempt) (storage.Info, error) {
+	ctx, giveWay := context.WithCancelCause(ctx)
+	defer giveWay(nil)
+	visits := t.visits
+	late := time.AfterFunc(longAfter, func() { visits.overstay(giveWay) })
+	defer late.Stop()
+	running := t.metrics.running.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
 	running.Inc()
+	defer running.Dec()
 	endProof := t.startProof(ctx, attempt)
 	info, err := t.copy(ctx, attempt)
 	endProof(err == nil)
-	running.Dec()
+	t.isLong = visits.isLongCopy()
+	if refused, ok := errors.AsType[*refusedError](context.Cause(ctx)); ok && err != nil {
+		return info, refused
+	}
+	return info, err
+}
 
+// end ends an attempt whose copy has ended, and its job.
+func (t *task) end(ctx context.Context, attempt *mirror.Attempt, info storage.Info, begun time.Time, err error) (result, error) {
 	// What follows must happen although the copy may have been cancelled.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
+	if errors.Is(err, errStopping) && ctx.Err() == nil { // while it waited
+		return t.handBack(closing, attempt, 0, errStopping)
+	}
 	if err != nil {
 		return t.failed(ctx, closing, attempt, err)
 	}
@@ -209,7 +243,7 @@ func (t *task) carryOut(ctx context.Context, attempt *mirror.Attempt) (result, e
 		return t.leave(err)
 	}
 	took := time.Since(begun)
-	t.metrics.copied(id, took)
+	t.metrics.copied(t.backend.ID, took)
 	t.logger.Info("copied", zap.Int64("bytes", info.SizeBytes), zap.Duration("took", took))
 	t.makeWay() // an acknowledgement waits for others to share its request
 	return resultCopied, t.acknowledge(closing)
@@ -336,6 +370,18 @@ func (t *task) handBack(ctx context.Context, attempt *mirror.Attempt, delay time
 		return t.leave(errors.Join(why, err))
 	}
 	return resultHandedBack, errors.Join(why, t.acknowledge(ctx))
+}
+
+// handBackLong is handBack for a job whose host had no turn for it: if it is long, the
+// next copier waits for the turn of a long one before it asks the origin.
+func (t *task) handBackLong(ctx context.Context, attempt *mirror.Attempt, delay time.Duration) (result, error) {
+	if !t.isLong {
+		return t.handBack(ctx, attempt, delay, nil)
+	}
+	if err := attempt.HandBackLong(ctx, delay); err != nil {
+		return t.leave(err)
+	}
+	return resultHandedBack, t.acknowledge(ctx)
 }
 
 // putBack gives back a job that was not begun: as a fresh message, so that no
