@@ -75,6 +75,7 @@ type Copier struct {
 	metrics  *metrics
 
 	slots       *slots
+	held        held
 	connections int
 	visibility  time.Duration
 	grace       time.Duration

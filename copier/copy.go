@@ -9,6 +9,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/mirror"
 	"cloudmirror/origin"
+	"cloudmirror/presence"
 	"cloudmirror/storage"
 )
 
@@ -62,6 +63,7 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	if err != nil {
 		return storage.Info{}, fmt.Errorf("copier: the URL of the last hop: %w", err)
 	}
+	t.activity.set(presence.Copying, server)
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
 	if response.SizeBytes > longBytes {

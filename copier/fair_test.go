@@ -132,7 +132,7 @@ func TestASmallObjectBehindSlowISOs(t *testing.T) {
 func TestALongCopyGetsItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const isos, size, rest = 4, 17 << 20, 10 * time.Millisecond // 22 s for each
-		b := newBubble(t, withISOs(&isoOrigin{rest: rest, size: size, first: 200 * time.Millisecond}, func(o *copier.Options) {
+		b := newBubble(t, withISOs(&isoOrigin{rest: rest, size: size, first: 500 * time.Millisecond}, func(o *copier.Options) {
 			o.Manners.CopiesPerHost = 3
 		}))
 		for i := range isos {
@@ -140,7 +140,7 @@ func TestALongCopyGetsItsTurn(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		for i := range 60 {
-			for j := range 6 { // more than one turn can bear in a second
+			for j := range 8 { // more than three turns can bear in a second
 				b.ask(fmt.Sprintf("https://host.test/small/%d/%d", i, j))
 			}
 			time.Sleep(time.Second)

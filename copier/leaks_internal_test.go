@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,7 +27,7 @@ func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
 			copies.Go(func() { randomCopy(t, hs, s, rand.New(rand.NewPCG(1, uint64(i)))) }) //nolint:gosec // a test repeats itself
 		}
 		copies.Wait()
-		for _, h := range hs.idle.Values() {
+		for _, h := range slices.Concat(hs.idle.Values(), hs.resting.Values()) {
 			if h.turns.taken != 0 || h.turns.long != 0 || h.turns.late != nil || h.waiting != 0 || h.long != 0 || h.users != 0 {
 				t.Errorf("%s: a turn is held, or %d jobs wait, or %d use it", h.origin, h.waiting, h.users)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/mirror"
+	"cloudmirror/presence"
 	"cloudmirror/queue"
 	"cloudmirror/storage"
 )
@@ -35,6 +36,8 @@ type task struct {
 	*Copier
 	backend  *backend
 	delivery queue.Delivery
+	received time.Time
+	activity activity // for Copies
 	logger   *zap.Logger
 	visits   *visits                 // nil until the host admitted one
 	cancel   context.CancelCauseFunc // of the work
@@ -53,10 +56,11 @@ type task struct {
 // handle works on one delivery until its message needs no more attention. The
 // context work ends with the grace period, stopping before it.
 func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Delivery) {
-	t := &task{Copier: c, backend: b, delivery: d, logger: c.logger.With(
+	t := &task{Copier: c, backend: b, delivery: d, received: time.Now(), logger: c.logger.With(
 		zap.Stringer("backend", b.ID), zap.Stringer("object", d.Job.Object), zap.String("job", d.Job.ID),
 	)}
 	t.total.Store(-1)
+	defer c.held.add(t)()
 	ctx, cancel := context.WithCancelCause(work)
 	defer cancel(nil)
 	t.cancel = cancel
@@ -195,6 +199,7 @@ func (t *task) carryOut(ctx, stopping context.Context, attempt *mirror.Attempt) 
 			return t.postpone(ctx, attempt, again)
 		}
 		t.visits = newVisits(t.hosts, t.delivery.Job, try, t.turns)
+		t.activity.set(presence.Copying, t.asks[0])
 		begun := time.Now()
 		info, err := t.copyOnce(ctx, attempt)
 		refused, isRefused := errors.AsType[*refusedError](err)
@@ -230,6 +235,7 @@ func (t *task) copyOnce(ctx context.Context, attempt *mirror.Attempt) (storage.I
 
 // end ends an attempt whose copy has ended, and its job.
 func (t *task) end(ctx context.Context, attempt *mirror.Attempt, info storage.Info, begun time.Time, err error) (result, error) {
+	t.activity.set("", nil)
 	// What follows must happen although the copy may have been cancelled.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"cloudmirror/presence"
 )
 
 // askToo notes that the copy asks a host, such as https://example.com, and returns
@@ -52,7 +53,9 @@ func (t *task) takePlace(ctx context.Context) error {
 // takeTurns waits for a turn of each host that the copy asks. It holds no turn while
 // it waits for one: two hosts that redirect to each other would wait for ever.
 func (t *task) takeTurns(ctx context.Context) ([]*turn, error) {
+	defer t.activity.set("", nil)
 	for awaited := 0; ; {
+		t.activity.set(presence.WaitsForHost, t.asks[awaited])
 		u, err := t.asks[awaited].takeTurn(ctx, t.isLong)
 		if err != nil {
 			return nil, err
