@@ -21,7 +21,7 @@ import (
 // in the slow pool are free, and no host is held.
 func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hs, s := newHosts(Manners{CopiesPerHost: 2, Failures: 1}, zap.NewNop()), newSlots(3, 2)
+		hs, s := newHosts(Manners{CopiesPerHost: 2, Failures: 1}, zap.NewNop()), newSlots(1, 2)
 		var copies sync.WaitGroup
 		for i := range 500 {
 			copies.Go(func() { randomCopy(t, hs, s, rand.New(rand.NewPCG(1, uint64(i)))) }) //nolint:gosec // a test repeats itself
@@ -41,8 +41,8 @@ func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
 
 // randomCopy does what a task does with its host, its place and its visits.
 func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
-	pause(t.Context(), time.Duration(random.IntN(1000))*time.Second)
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(random.IntN(300))*time.Second, errStopping)
+	pause(t.Context(), time.Duration(random.IntN(100))*time.Second)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(random.IntN(60_000))*time.Millisecond, errStopping)
 	defer cancel()
 	object := func() cloudmirror.Object {
 		o, err := cloudmirror.ParseObject(fmt.Sprintf("https://host%d.test/%d", random.IntN(4), random.IntN(20)))

@@ -77,3 +77,23 @@ func TestTheOrderOfTurns(t *testing.T) {
 		}
 	})
 }
+
+// A waiter that gives up when it gets its turn either has it, or has it no more.
+func TestATurnThatComesTooLateIsGivenBack(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	refused := 0
+	for range 100 {
+		h := turns{limit: 1}
+		err := h.wait(ctx, true)
+		if err != nil {
+			refused++
+		}
+		if has := err == nil; has != (h.taken == 1) || has != (h.long == 1) {
+			t.Fatalf("error %v, but %d turns are taken, %d of them long", err, h.taken, h.long)
+		}
+	}
+	if refused == 0 {
+		t.Error("no waiter gave up")
+	}
+}
