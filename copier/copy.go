@@ -36,7 +36,7 @@ func (t *task) transferOrFind(ctx context.Context, attempt *mirror.Attempt) (sto
 	if !errors.Is(err, storage.ErrExist) {
 		return info, err
 	}
-	// Somebody else's copy is in our place: whole and verified, as all copies
+	// Another copier's copy is in this place: whole and verified, as all copies
 	// are. Only one that is about to expire is of no use.
 	info, err = t.backend.Storage.Stat(ctx, attempt.StorageKey())
 	switch {

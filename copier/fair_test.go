@@ -54,8 +54,12 @@ func (i *isoOrigin) answer(ctx context.Context, o cloudmirror.Object) (io.Reader
 
 func (i *isoOrigin) Get(ctx context.Context, rules origin.Rules, o cloudmirror.Object) (*origin.Response, error) {
 	response, err := i.scriptedOrigin.Get(ctx, rules, o)
-	if err == nil && isISO(o) && !strings.Contains(o.URL(), "chunked") {
+	switch {
+	case err != nil || strings.Contains(o.URL(), "chunked"):
+	case isISO(o):
 		response.SizeBytes = int64(i.bytes())
+	case strings.HasSuffix(o.URL(), "medium"):
+		response.SizeBytes = 8 << 20
 	}
 	return response, err
 }
@@ -205,6 +209,27 @@ func TestALongCopyKeepsTheLastTurnWhileNoJobWaits(t *testing.T) {
 		b.wantSoon(time.Second, "https://host.test/small")
 		if n := b.value("cloudmirror_copies_running"); n != 7 {
 			t.Errorf("%v copies run behind a small one", n)
+		}
+	})
+}
+
+// A copy that is half done after 10 s is not given up for others.
+func TestAMediumCopyKeepsTheLastTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, withISOs(&isoOrigin{}, nil))
+		for i := range 7 {
+			b.ask(fmt.Sprintf("https://host.test/iso/%d", i))
+		}
+		b.settle()
+		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
+			return &drip{ctx: ctx, bytes: 8 << 10, every: 15 * time.Millisecond, size: 8 << 20}, nil
+		})
+		medium := "https://host.test/medium"
+		b.ask(medium)
+		time.Sleep(time.Second)
+		b.ask("https://host.test/small")
+		if e := b.after(15*time.Second, medium); e.State != cache.Present || b.origin.askedFor(medium) != 1 {
+			t.Errorf("it is %+v after %d requests", e, b.origin.askedFor(medium))
 		}
 	})
 }

@@ -24,7 +24,7 @@ const (
 	maxStep       = 100 * time.Millisecond // between jobs that come back; a flood of 500 is deferred for 50 s
 	assumedPace   = 10 * time.Millisecond  // of a host that ended few copies yet; too early is better than too late
 	provenTurns   = 64                     // how few: the first ones may have been slow by chance
-	paceSmoothing = 8                      // the last so many turns make the pace
+	paceSmoothing = 8                      // over how many turns the pace is averaged
 )
 
 // errCrowded says that too many jobs wait for a turn.
@@ -125,7 +125,7 @@ func (h *host) endConnection() {
 func (h *host) enqueue(isLong bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	// Long jobs keep no others from waiting, and cost little in the queue.
+	// Jobs that are long are bounded apart: they keep no others from waiting.
 	isFull := h.waiting >= h.maxWaiting()
 	if isLong {
 		isFull = h.long >= waitPerTurn*h.limit

@@ -20,11 +20,11 @@ import (
 const (
 	closingTimeout = 30 * time.Second // for telling the entry and the queue how it ended
 	heldDelay      = time.Minute      // how long a second message of a running attempt's job rests
-	downDelay      = 5 * time.Second  // how long a job rests that a part of ours being down gave back
+	downDelay      = 5 * time.Second  // how long a job rests that was given back since the cache or the storage is down
 	slowDelay      = 10 * time.Second // how long a job rests whose copy was the slowest; doubled each time
 	maxSlow        = 4                // how often that is done before it costs a try
 	maxWaits       = 4                // how often the job of one attempt waits for hosts, beside the first time
-	buryTries      = 3                // how often a letter is tried to be written: nobody else will
+	buryTries      = 3                // how often the copier tries to write a dead letter
 )
 
 // errSlowest is the cause by which the slowest copy ends when another needs its place
@@ -170,7 +170,7 @@ func (t *task) refused(closing context.Context, attempt *mirror.Attempt, why *re
 }
 
 // notBegun treats a job of which the engine could not tell what is to be done. If
-// that is because a part of ours is down, the job is put back; otherwise it is
+// that is because the cache or the storage is down, the job is put back; otherwise it is
 // the job's own trouble, and its receives count.
 func (t *task) notBegun(ctx context.Context, why error) (result, error) {
 	if t.delivery.Unfit != nil {
@@ -218,8 +218,14 @@ func (t *task) copyOnce(ctx context.Context, attempt *mirror.Attempt) (storage.I
 	ctx, giveWay := context.WithCancelCause(ctx)
 	defer giveWay(nil)
 	visits := t.visits
-	late := time.AfterFunc(longAfter, func() { visits.overstay(giveWay) })
+	late := time.AfterFunc(longAfter, func() {
+		if total := t.total.Load(); total <= 0 || t.read.Load() < total/2 {
+			visits.overstay(giveWay)
+		}
+	})
 	defer late.Stop()
+	latest := time.AfterFunc(2*longAfter, func() { visits.overstay(giveWay) })
+	defer latest.Stop()
 	running := t.metrics.running.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
 	running.Inc()
 	defer running.Dec()
@@ -352,8 +358,8 @@ func (t *task) persist(ctx context.Context, change func() error) error {
 	}
 }
 
-// leave gives up a message without acknowledging it. It is received again, by
-// somebody who then finds a copy, another attempt, or something to do.
+// leave gives up a message without acknowledging it. A copier receives it again, and
+// then finds a copy, another attempt, or something to do.
 func (t *task) leave(err error) (result, error) {
 	if errors.Is(err, mirror.ErrLost) {
 		return resultLost, err
@@ -401,8 +407,8 @@ func (t *task) putBack(ctx context.Context, delay time.Duration, why error) (res
 	return resultHandedBack, errors.Join(why, t.acknowledge(ctx))
 }
 
-// deferJob gives back a job that found no room to wait for its host, until its
-// turn may come.
+// deferJob gives back a job for whose host too many others wait, until its turn may
+// come.
 func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error) {
 	if t.delivery.Unfit != nil {
 		return t.leave(t.delivery.Unfit) // a fresh message would forget how often it was received

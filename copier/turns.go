@@ -11,7 +11,7 @@ import (
 // copies, so that a small object waits for none of them.
 const (
 	longBytes = 16 << 20         // by the length that the origin announces
-	longAfter = 10 * time.Second // by the time since the copy began, whatever its length
+	longAfter = 10 * time.Second // by the time since the copy began; twice that if half of it is there by then
 )
 
 // turns bound the copies that ask one host at a time. They are safe for concurrent
