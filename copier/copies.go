@@ -43,19 +43,20 @@ type held struct {
 	tasks map[*task]struct{}
 }
 
-// add adds a task until remove is called.
-func (h *held) add(t *task) (remove func()) {
+// add adds a task. The caller removes it.
+func (h *held) add(t *task) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.tasks == nil {
 		h.tasks = make(map[*task]struct{})
 	}
 	h.tasks[t] = struct{}{}
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(h.tasks, t)
-	}
+}
+
+func (h *held) remove(t *task) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.tasks, t)
 }
 
 func (h *held) list() []*task {

@@ -84,7 +84,7 @@ func TestTheRateOfACopyIsThatOfLate(t *testing.T) {
 		b := newBubble(t, nil)
 		began := time.Now()
 		b.origin.script(func(ctx context.Context, _ cloudmirror.Object) (io.Reader, error) {
-			return readerFunc(func(p []byte) (int, error) {
+			return readerFunc(func([]byte) (int, error) {
 				rest := 10 * time.Millisecond
 				if time.Since(began) > time.Minute {
 					rest = time.Second

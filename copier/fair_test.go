@@ -221,7 +221,7 @@ func TestAMediumCopyKeepsTheLastTurn(t *testing.T) {
 			b.ask(fmt.Sprintf("https://host.test/iso/%d", i))
 		}
 		b.settle()
-		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
+		b.origin.script(func(ctx context.Context, _ cloudmirror.Object) (io.Reader, error) {
 			return &drip{ctx: ctx, bytes: 8 << 10, every: 15 * time.Millisecond, size: 8 << 20}, nil
 		})
 		medium := "https://host.test/medium"

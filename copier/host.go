@@ -15,12 +15,11 @@ import (
 
 // Bounds of what waits for one host, and of how long a job rests that may not wait.
 const (
-	waitPerTurn = 8                // jobs that wait for each copy that may run, or more:
-	waitTime    = 20 * time.Second // as many as get their turns while their clients still wait
-	minDeferral = time.Second      // what SQS can tell apart
-	maxDeferral = 5 * time.Minute  // the estimate may be wrong: look again
-	maxLead     = 4 * time.Second  // what a deferred job grants those that wait at most: with what
-	// later adds, and SQS by rounding up, it is 5 s
+	waitPerTurn   = 8                      // jobs that wait for each copy that may run, or more:
+	waitTime      = 20 * time.Second       // as many as get their turns while their clients still wait
+	minDeferral   = time.Second            // what SQS can tell apart
+	maxDeferral   = 5 * time.Minute        // the estimate may be wrong: look again
+	maxLead       = 4 * time.Second        // before the next deferred job comes back; 5 s with what later and SQS add
 	maxStep       = 100 * time.Millisecond // between jobs that come back; a flood of 500 is deferred for 50 s
 	assumedPace   = 10 * time.Millisecond  // of a host that ended few copies yet; too early is better than too late
 	provenTurns   = 64                     // how few: the first ones may have been slow by chance

@@ -11,7 +11,6 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/mirror"
-	"cloudmirror/presence"
 	"cloudmirror/queue"
 	"cloudmirror/storage"
 )
@@ -23,7 +22,6 @@ const (
 	downDelay      = 5 * time.Second  // how long a job rests that was given back since the cache or the storage is down
 	slowDelay      = 10 * time.Second // how long a job rests whose copy was the slowest; doubled each time
 	maxSlow        = 4                // how often that is done before it costs a try
-	maxWaits       = 4                // how often the job of one attempt waits for hosts, beside the first time
 	buryTries      = 3                // how often the copier tries to write a dead letter
 )
 
@@ -60,7 +58,8 @@ func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Deli
 		zap.Stringer("backend", b.ID), zap.Stringer("object", d.Job.Object), zap.String("job", d.Job.ID),
 	)}
 	t.total.Store(-1)
-	defer c.held.add(t)()
+	c.held.add(t)
+	defer c.held.remove(t)
 	ctx, cancel := context.WithCancelCause(work)
 	defer cancel(nil)
 	t.cancel = cancel
@@ -150,25 +149,6 @@ func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.
 	return resultPostponed, t.acknowledge(closing)
 }
 
-// refused ends an attempt at an object one of whose hosts is not to be asked now.
-// Where that has too many copies, and too many jobs wait for it, the job rests in the
-// queue until a turn of it may be free.
-func (t *task) refused(closing context.Context, attempt *mirror.Attempt, why *refusedError) (result, error) {
-	if !why.isCrowded {
-		return t.postpone(closing, attempt, why.again)
-	}
-	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
-	busy := t.askToo(why.origin)
-	again := busy.nextTurn
-	if busy == t.asks[0] && t.isLong {
-		again = busy.nextDelivery // the job says that it is long, and is deferred before its host is asked
-	}
-	if r, err := t.handBackLong(closing, attempt, again()); err != nil {
-		return r, err
-	}
-	return resultDeferred, nil
-}
-
 // notBegun treats a job of which the engine could not tell what is to be done. If
 // that is because the cache or the storage is down, the job is put back; otherwise it is
 // the job's own trouble, and its receives count.
@@ -187,56 +167,6 @@ func (t *task) notBegun(ctx context.Context, why error) (result, error) {
 		t.backend.storage.doubt()
 	}
 	return t.putBack(ctx, downDelay, why)
-}
-
-// carryOut copies the object and ends the attempt. A copy that finds no turn at a
-// host that its origin redirects to, or that is long and finds no turn for long ones,
-// ends; its job waits for those turns, and is copied then.
-func (t *task) carryOut(ctx, stopping context.Context, attempt *mirror.Attempt) (result, error) {
-	for waits := 0; ; waits++ {
-		try, again := t.asks[0].admit(t.delivery.Job.Object, t.delivery.Job.Tries)
-		if try == nil {
-			return t.postpone(ctx, attempt, again)
-		}
-		t.visits = newVisits(t.hosts, t.delivery.Job, try, t.turns)
-		t.activity.set(presence.Copying, t.asks[0])
-		begun := time.Now()
-		info, err := t.copyOnce(ctx, attempt)
-		refused, isRefused := errors.AsType[*refusedError](err)
-		if isRefused && refused.isCrowded && waits < maxWaits {
-			if err = t.waitFor(ctx, stopping, refused); err == nil {
-				continue
-			}
-		}
-		return t.end(ctx, attempt, info, begun, err)
-	}
-}
-
-// copyOnce copies the object, unless a host has no turn for it: then the error is a
-// *refusedError.
-func (t *task) copyOnce(ctx context.Context, attempt *mirror.Attempt) (storage.Info, error) {
-	ctx, giveWay := context.WithCancelCause(ctx)
-	defer giveWay(nil)
-	visits := t.visits
-	late := time.AfterFunc(longAfter, func() {
-		if total := t.total.Load(); total <= 0 || t.read.Load() < total/2 {
-			visits.overstay(giveWay)
-		}
-	})
-	defer late.Stop()
-	latest := time.AfterFunc(2*longAfter, func() { visits.overstay(giveWay) })
-	defer latest.Stop()
-	running := t.metrics.running.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
-	running.Inc()
-	defer running.Dec()
-	endProof := t.startProof(ctx, attempt)
-	info, err := t.copy(ctx, attempt)
-	endProof(err == nil)
-	t.isLong = visits.isLongCopy()
-	if refused, ok := errors.AsType[*refusedError](context.Cause(ctx)); ok && err != nil {
-		return info, refused
-	}
-	return info, err
 }
 
 // end ends an attempt whose copy has ended, and its job.
@@ -382,18 +312,6 @@ func (t *task) handBack(ctx context.Context, attempt *mirror.Attempt, delay time
 		return t.leave(errors.Join(why, err))
 	}
 	return resultHandedBack, errors.Join(why, t.acknowledge(ctx))
-}
-
-// handBackLong is handBack for a job whose host had no turn for it: if it is long, the
-// next copier waits for the turn of a long one before it asks the origin.
-func (t *task) handBackLong(ctx context.Context, attempt *mirror.Attempt, delay time.Duration) (result, error) {
-	if !t.isLong {
-		return t.handBack(ctx, attempt, delay, nil)
-	}
-	if err := attempt.HandBackLong(ctx, delay); err != nil {
-		return t.leave(err)
-	}
-	return resultHandedBack, t.acknowledge(ctx)
 }
 
 // putBack gives back a job that was not begun: as a fresh message, so that no

@@ -204,9 +204,9 @@ func (v *visits) settle(err error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.own.try.settle(err)
+	v.own.settle(err)
 	for _, hop := range v.hops {
-		hop.try.settle(err)
+		hop.settle(err)
 	}
 }
 

@@ -103,7 +103,8 @@ func (t *task) waitFor(ctx, stopping context.Context, why *refusedError) error {
 	t.askToo(why.origin)
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(stopping, cancel)()
+	stop := context.AfterFunc(stopping, cancel)
+	defer stop()
 	switch err := t.takePlace(waiting); {
 	case errors.Is(err, errCrowded):
 		return why
