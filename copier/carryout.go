@@ -72,12 +72,7 @@ func (t *task) refused(closing context.Context, attempt *mirror.Attempt, why *re
 		return t.postpone(closing, attempt, why.again)
 	}
 	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
-	busy := t.askToo(why.origin)
-	again := busy.nextTurn
-	if busy == t.asks[0] && t.isLong {
-		again = busy.nextDelivery // the job says that it is long, and is deferred before its host is asked
-	}
-	if r, err := t.handBackLong(closing, attempt, again()); err != nil {
+	if r, err := t.handBackLong(closing, attempt, t.askToo(why.origin).nextTurn()); err != nil {
 		return r, err
 	}
 	return resultDeferred, nil

@@ -36,6 +36,7 @@ type task struct {
 	delivery queue.Delivery
 	received time.Time
 	activity activity // for Copies
+	placed   func()   // more jobs may be received
 	logger   *zap.Logger
 	visits   *visits                 // nil until the host admitted one
 	cancel   context.CancelCauseFunc // of the work
@@ -52,9 +53,11 @@ type task struct {
 }
 
 // handle works on one delivery until its message needs no more attention. The
-// context work ends with the grace period, stopping before it.
-func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Delivery) {
-	t := &task{Copier: c, backend: b, delivery: d, received: time.Now(), logger: c.logger.With(
+// context work ends with the grace period, stopping before it. When the task has a
+// slot, waits for a host or needs none, it calls placed, which may be called again.
+func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Delivery, placed func()) {
+	defer placed()
+	t := &task{Copier: c, backend: b, delivery: d, received: time.Now(), placed: placed, logger: c.logger.With(
 		zap.Stringer("backend", b.ID), zap.Stringer("object", d.Job.Object), zap.String("job", d.Job.ID),
 	)}
 	t.total.Store(-1)
@@ -82,6 +85,7 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 		return t.bury(ctx, deadMisrouted, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
 	}
 	if t.backend.Rules.IsDirect(t.delivery.Job.Object) {
+		t.placed() // it takes no slot
 		return t.begin(ctx, stopping)
 	}
 	t.isLong = t.delivery.Job.Long
@@ -340,6 +344,7 @@ func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error
 }
 
 func (t *task) bury(ctx context.Context, reason deadReason, why error) (result, error) {
+	t.placed() // it takes no slot any more
 	var err error
 	for failures := range buryTries {
 		if failures > 0 {

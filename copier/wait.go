@@ -40,6 +40,7 @@ func (t *task) takePlace(ctx context.Context) error {
 		giveBack(turns)
 		return ctx.Err()
 	}
+	t.placed()
 	t.turns, t.place = turns, t.slots.occupy(func() { t.cancel(errSlowest) })
 	t.makeWay = sync.OnceFunc(func() {
 		t.place.leave()
@@ -56,9 +57,13 @@ func (t *task) takeTurns(ctx context.Context) ([]*turn, error) {
 	defer t.activity.set("", nil)
 	for awaited := 0; ; {
 		t.activity.set(presence.WaitsForHost, t.asks[awaited])
-		u, err := t.asks[awaited].takeTurn(ctx, t.isLong)
-		if err != nil {
-			return nil, err
+		u := t.asks[awaited].tryTurn(t.isLong)
+		if u == nil {
+			t.placed()
+			var err error
+			if u, err = t.asks[awaited].takeTurn(ctx, t.isLong); err != nil {
+				return nil, err
+			}
 		}
 		turns := make([]*turn, len(t.asks))
 		turns[awaited] = u
