@@ -34,6 +34,7 @@ type bubble struct {
 	queue    *countingQueue
 	mirror   *mirror.Mirror
 	registry *prometheus.Registry
+	copier   *copier.Copier
 	stop     func() // the copier, with a grace of a second
 }
 
@@ -84,7 +85,8 @@ func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Opti
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); copier.New(o).Run(ctx) }()
+	b.copier = copier.New(o)
+	go func() { defer close(done); b.copier.Run(ctx) }()
 	b.stop = func() { cancel(); <-done }
 	t.Cleanup(func() { b.stop(); b.mirror.Close() })
 	return b

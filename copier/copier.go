@@ -21,7 +21,7 @@ import (
 // maxReceive is how many messages are asked for at once (SQS allows 10).
 const maxReceive = 10
 
-// gatherTime is how long a copier with room for some messages waits for room for
+// gatherTime is how long a copier with slots for a few messages waits for slots for
 // as many as can be asked for at once, so that small copies do not cost a request
 // each.
 const gatherTime = 20 * time.Millisecond
@@ -75,6 +75,7 @@ type Copier struct {
 	metrics  *metrics
 
 	slots       *slots
+	held        held
 	connections int
 	visibility  time.Duration
 	grace       time.Duration
@@ -132,7 +133,7 @@ func (c *Copier) Run(ctx context.Context) {
 // errStopping is the cause by which copies end when the grace period is over.
 var errStopping = errors.New("copier: stopping")
 
-// receive takes messages of one backend while there is room to work on them.
+// receive takes messages of one backend while there are slots to work on them.
 func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.WaitGroup) {
 	logger := c.logger.With(zap.Stringer("backend", b.ID))
 	for failures := 0; ctx.Err() == nil; {
@@ -140,9 +141,12 @@ func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.Wait
 			return
 		}
 		deliveries, err := b.Queue.Receive(ctx, c.slots.gather(ctx))
+		var unplaced sync.WaitGroup // the tasks that may still take a slot
+		unplaced.Add(len(deliveries))
 		for _, d := range deliveries {
-			tasks.Go(func() { c.handle(ctx, work, b, d) })
+			tasks.Go(func() { c.handle(ctx, work, b, d, sync.OnceFunc(unplaced.Done)) })
 		}
+		unplaced.Wait() // what is received next should find slots as well
 		switch {
 		case err == nil:
 			failures = 0

@@ -58,7 +58,8 @@ type world struct {
 	jobs     *oddQueue // around queue, what the copier receives from
 	files    *breakableStorage
 	mirror   *mirror.Mirror
-	registry *prometheus.Registry // of the copier that was started last
+	copier   *copier.Copier       // that was started last
+	registry *prometheus.Registry // of it
 }
 
 func newWorld(t *testing.T) *world {
@@ -115,6 +116,7 @@ func (w *world) startWith(change func(*copier.Options)) (stop func()) {
 	}
 	change(&o)
 	c := copier.New(o)
+	w.copier = c
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); c.Run(ctx) }()

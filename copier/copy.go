@@ -9,6 +9,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/mirror"
 	"cloudmirror/origin"
+	"cloudmirror/presence"
 	"cloudmirror/storage"
 )
 
@@ -35,7 +36,7 @@ func (t *task) transferOrFind(ctx context.Context, attempt *mirror.Attempt) (sto
 	if !errors.Is(err, storage.ErrExist) {
 		return info, err
 	}
-	// Somebody else's copy is in our place: whole and verified, as all copies
+	// Another copier's copy is in this place: whole and verified, as all copies
 	// are. Only one that is about to expire is of no use.
 	info, err = t.backend.Storage.Stat(ctx, attempt.StorageKey())
 	switch {
@@ -62,8 +63,14 @@ func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bo
 	if err != nil {
 		return storage.Info{}, fmt.Errorf("copier: the URL of the last hop: %w", err)
 	}
+	t.activity.set(presence.Copying, server)
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
+	if response.SizeBytes > longBytes {
+		if err := t.visits.lengthen(); err != nil {
+			return storage.Info{}, err
+		}
+	}
 	t.logLeftOut(response.Header)
 	body := &storedBody{rest: t.stream(ctx, response.Body), place: t.place}
 	t.place.awaitMemory()

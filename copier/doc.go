@@ -8,11 +8,13 @@
 // an error; the message is acknowledged last. A copier that dies in between
 // leaves a message that is received again.
 //
-// Origins are treated with manners ([Manners]): each scheme, host and port is asked
-// by at most Manners.CopiesPerHost copies at a time, whether for an object of its own or by a redirect,
-// in the order in which its own jobs came; one that is in trouble, or asks for a
-// rest, is paused but for a trial now and then, which costs its jobs no try; and a
-// service reads no faster than its bandwidth.
+// Origins are treated considerately ([Manners]). At most Manners.CopiesPerHost copies
+// ask one scheme, host and port at a time, whether for its own objects or by
+// redirects, in the order in which the jobs came. Long copies hold all but one of
+// these turns at most, so that small objects do not wait for them (turns.go); one for
+// which there is no turn ends, and its job waits. A host that is in trouble, or asks
+// for a rest, is paused but for a trial now and then, which costs its jobs no try.
+// A service reads no faster than its bandwidth.
 //
 // Copies run in slots. One whose origin is slow leaves its slot and goes on in a
 // pool beside them, so that origins that drip keep no other job waiting; when the

@@ -140,7 +140,8 @@ func TestACopyPassesRedirectsOneByOne(t *testing.T) {
 		}
 		own, cdn := parse("https://host.test/a"), parse("https://cdn.test/a")
 		hosts := newHosts(Manners{CopiesPerHost: 1}, zap.NewNop())
-		v := newVisits(hosts, queue.Job{Object: own}, &try{host: hosts.visit(own.Origin()), object: own})
+		host := hosts.visit(own.Origin())
+		v := newVisits(hosts, queue.Job{Object: own}, &try{host: host, object: own}, []*turn{host.tryTurn(false)})
 		enter := func(ctx context.Context, o cloudmirror.Object) func() {
 			leave, err := v.enter(ctx, o)
 			if err != nil {
@@ -171,7 +172,7 @@ func TestACopyPassesRedirectsOneByOne(t *testing.T) {
 			t.Error("the second request does not pass when the first one has")
 		}
 		v.end(nil)
-		if host := hosts.visit(cdn.Origin()); !host.tryTurn() {
+		if host := hosts.visit(cdn.Origin()); host.tryTurn(false) == nil {
 			t.Error("the turn was not given back")
 		}
 	})

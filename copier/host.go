@@ -9,20 +9,21 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/semaphore"
 
 	"cloudmirror"
 )
 
 // Bounds of what waits for one host, and of how long a job rests that may not wait.
 const (
-	waitPerTurn   = 8                     // jobs that wait for each copy that may run, or more:
-	waitTime      = 20 * time.Second      // as many as get their turns while their clients still wait
-	minDeferral   = time.Second           // what SQS can tell apart
-	maxDeferral   = 5 * time.Minute       // the estimate may be wrong: look again
-	assumedPace   = 10 * time.Millisecond // of a host that ended few copies yet; too early is better than too late
-	provenTurns   = 64                    // how few: the first ones may have been slow by chance
-	paceSmoothing = 8                     // the last so many turns make the pace
+	waitPerTurn   = 8                      // jobs that wait for each copy that may run, or more:
+	waitTime      = 20 * time.Second       // as many as get their turns while their clients still wait
+	minDeferral   = time.Second            // what SQS can tell apart
+	maxDeferral   = 5 * time.Minute        // the estimate may be wrong: look again
+	maxLead       = 4 * time.Second        // before the next deferred job comes back; 5 s with what later and SQS add
+	maxStep       = 100 * time.Millisecond // between jobs that come back; a flood of 500 is deferred for 50 s
+	assumedPace   = 10 * time.Millisecond  // of a host that ended few copies yet; too early is better than too late
+	provenTurns   = 64                     // how few: the first ones may have been slow by chance
+	paceSmoothing = 8                      // over how many turns the pace is averaged
 )
 
 // errCrowded says that too many jobs wait for a turn.
@@ -32,20 +33,22 @@ var errCrowded = errors.New("copier: too many jobs wait for their host")
 // it for something, how it answered, and whether it is paused. It is safe for
 // concurrent use.
 type host struct {
-	origin string              // as cloudmirror.Object.Origin has it
-	users  int                 // tasks that hold it; guarded by hosts.mu
-	limit  int                 // copies at a time
-	turns  *semaphore.Weighted // nil: as many as there are slots
-	queue  *queueBound         // of all hosts
+	origin string      // as cloudmirror.Object.Origin has it
+	users  int         // tasks that hold it; guarded by hosts.mu
+	limit  int         // copies at a time
+	turns  *turns      // nil: as many as there are slots
+	queue  *queueBound // of all hosts
 	logger *zap.Logger
 
 	mu      sync.Mutex
 	health  health
-	waiting int
+	waiting int           // jobs that may be small
+	long    int           // jobs that wait for the turn of a long copy
 	ended   int           // turns, as far as they count
 	pace    time.Duration // how long a turn takes; 0: none has ended
 	freed   time.Time     // when a turn ended last, or a copy was refused one first
-	promise time.Time     // when the job that was deferred last gets its turn, as it seems
+	promise time.Time     // when the job of the host that was deferred last comes back
+	hopTurn time.Time     // when the job of another host that was deferred last may get its turn here
 }
 
 // A queueBound bounds the jobs that wait for the turns of all hosts together.
@@ -77,35 +80,67 @@ func (q *queueBound) count() int {
 	return q.taken
 }
 
-// takeTurn waits until one more copy may run, first come, first served. The error
-// is errCrowded at once if too many wait already, or ctx's. The caller calls
-// endTurn if there is none.
-func (h *host) takeTurn(ctx context.Context) error {
+// takeTurn waits until one more copy may run, first come, first served; isLong says
+// that it is known to be long. The error is errCrowded at once if too many wait
+// already, or ctx's. The caller ends the turn if there is none.
+func (h *host) takeTurn(ctx context.Context, isLong bool) (*turn, error) {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	if h.tryTurn() {
-		return nil
+	if u := h.tryTurn(isLong); u != nil {
+		return u, nil
 	}
-	if !h.enqueue() {
-		return errCrowded
+	if !h.enqueue(isLong) {
+		return nil, errCrowded
 	}
-	defer h.dequeue()
-	return h.turns.Acquire(ctx, 1)
+	defer h.dequeue(isLong)
+	if err := h.turns.wait(ctx, isLong); err != nil {
+		return nil, err
+	}
+	return &turn{host: h, began: time.Now(), isLong: isLong}, nil
 }
 
-// tryTurn reports whether one more copy may run now. If so, the caller calls
-// endTurn.
-func (h *host) tryTurn() bool { return h.turns == nil || h.turns.TryAcquire(1) }
+// tryTurn returns a turn if one more copy may run now, and nil otherwise. The caller
+// ends it.
+func (h *host) tryTurn(isLong bool) *turn {
+	if h.turns != nil && !h.turns.try(isLong) {
+		return nil
+	}
+	return &turn{host: h, began: time.Now(), isLong: isLong}
+}
 
-func (h *host) enqueue() bool {
+// tryConnection reports whether a copy that runs may have one more connection now,
+// which is a turn of a long copy. If so, the caller calls endConnection.
+func (h *host) tryConnection() bool { return h.turns == nil || h.turns.try(true) }
+
+func (h *host) endConnection() {
+	if h.turns == nil {
+		return
+	}
+	h.freeTurn()
+	h.turns.release(true)
+}
+
+func (h *host) enqueue(isLong bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.waiting >= h.maxWaiting() || !h.queue.enter() {
+	// Jobs that are long are bounded apart: they keep no others from waiting.
+	isFull := h.waiting >= h.maxWaiting()
+	if isLong {
+		isFull = h.long >= waitPerTurn*h.limit
+	}
+	if isFull || !h.queue.enter() {
 		return false
 	}
-	h.waiting++
+	*h.waits(isLong)++
 	return true
+}
+
+func (h *host) waits(isLong bool) *int {
+	if isLong {
+		return &h.long
+	}
+	return &h.waiting
 }
 
 // maxWaiting returns how many jobs may wait for the host. Those of a fast one get
@@ -123,72 +158,70 @@ func (h *host) maxWaiting() int {
 	return min(perTurn*h.limit, max(h.queue.limit/2, waitPerTurn*h.limit))
 }
 
-func (h *host) dequeue() {
+func (h *host) dequeue(isLong bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.waiting--
+	*h.waits(isLong)--
 	h.queue.leave()
 }
 
-// endTurn gives a turn back that began at a time.
-func (h *host) endTurn(began time.Time) {
-	if h.turns == nil {
-		return
-	}
+// freeTurn notes that a turn ends.
+func (h *host) freeTurn() {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.freed = time.Now()
-	took := h.freed.Sub(began)
+}
+
+// measure notes how long a turn took that was kept to the end of its copy.
+func (h *host) measure(took time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.pace == 0 {
 		h.pace = took
 	}
 	h.pace += (took - h.pace) / paceSmoothing
 	h.ended = min(h.ended+1, provenTurns)
-	h.mu.Unlock()
-	h.turns.Release(1)
 }
 
-// giveBackTurn ends a turn that says nothing of how long copies take.
-func (h *host) giveBackTurn() {
-	if h.turns == nil {
-		return
-	}
-	h.mu.Lock()
-	h.freed = time.Now()
-	h.mu.Unlock()
-	h.turns.Release(1)
-}
-
-// nextDelivery returns when a job that may not wait is to be delivered again. A
-// delay cannot be taken back, and a client may wait: while few turns have ended,
-// they are taken to have been slow by chance.
+// nextDelivery returns when a job that may not wait is to be delivered again: as
+// fast as the host's turns end, and at least every 100 ms one of the jobs that are
+// deferred, but the next one after 4 s at most. So a turn that becomes free against
+// the estimate is soon used, and few jobs come back within 5 s; a thousand jobs cost
+// no more than 10 messages a second however long the turns take. While few turns have
+// ended, they are taken to have been slow by chance.
 func (h *host) nextDelivery() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ended < provenTurns {
-		return h.nextAt(assumedPace)
+	step := assumedPace
+	if h.ended == provenTurns {
+		step = h.pace
 	}
-	return h.nextAt(h.pace)
+	step /= time.Duration(h.limit)
+	lead := min(time.Duration(h.waiting)*step, maxLead)
+	return later(max(promiseNext(&h.promise, lead, min(step, maxStep)), minDeferral))
 }
 
-// nextTurn is nextDelivery for a copy whose coming too early costs a request.
+// nextTurn is nextDelivery for a job of another host that redirects here, whose
+// coming too early costs a request there: ever later while no turn ends.
 func (h *host) nextTurn() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.nextAt(max(cmp.Or(h.pace, assumedPace), h.stuck()))
+	step := max(cmp.Or(h.pace, assumedPace), h.stuck()) / time.Duration(h.limit)
+	rest := promiseNext(&h.hopTurn, time.Duration(h.waiting)*step, step)
+	return later(max(rest, min(h.stuck()/2, maxDeferral), minDeferral))
 }
 
-// nextAt returns when to come back, behind those that wait and those that were
-// told so before, as fast as the host's turns end, and ever later while none ends.
-// The caller holds the lock.
-func (h *host) nextAt(pace time.Duration) time.Duration {
-	now, step := time.Now(), pace/time.Duration(h.limit)
-	if soonest := now.Add(time.Duration(h.waiting) * step); h.promise.Before(soonest) {
-		h.promise = soonest
+// promiseNext returns in how long a job is to come back: a step behind the one that
+// was told so before, and behind the lead.
+func promiseNext(promise *time.Time, lead, step time.Duration) time.Duration {
+	now := time.Now()
+	if soonest := now.Add(lead); promise.Before(soonest) {
+		*promise = soonest
 	}
-	if h.promise = h.promise.Add(step); h.promise.After(now.Add(maxDeferral)) {
-		h.promise = now.Add(maxDeferral)
+	if *promise = promise.Add(step); promise.After(now.Add(maxDeferral)) {
+		*promise = now.Add(maxDeferral)
 	}
-	return later(max(h.promise.Sub(now), min(h.stuck()/2, maxDeferral), minDeferral))
+	return promise.Sub(now)
 }
 
 // stuck returns for how long no turn has ended while copies were refused one.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"go.uber.org/zap"
-	"golang.org/x/sync/semaphore"
 )
 
 // maxWaiting bounds the jobs that wait for the turns of their hosts.
@@ -18,7 +17,7 @@ const maxWaiting = 2048
 type Manners struct {
 	CopiesPerHost int // copies that ask one scheme, host and port at a time; 0: not bounded
 	Failures      int // objects of a host that fail in a row until it is paused; 5
-	Remembered    int // hosts that are kept although no job of theirs is in hand; 1024
+	Remembered    int // hosts that are kept although no job of theirs is in hand, and as many that are paused; 1024
 }
 
 func (m Manners) withDefaults() Manners {
@@ -33,26 +32,33 @@ func (m Manners) withDefaults() Manners {
 
 // hosts are the origin hosts that a copier knows, by scheme, host and port. Those
 // that tasks are about are held; of the others, the ones used last are remembered.
+// Those that are paused are remembered apart: however many others jobs name, they
+// stay paused.
 type hosts struct {
 	manners Manners
 	logger  *zap.Logger
 	queue   queueBound
 
-	mu   sync.Mutex
-	used map[string]*host
-	idle *simplelru.LRU[string, *host]
+	mu      sync.Mutex
+	used    map[string]*host
+	idle    *simplelru.LRU[string, *host] // not paused when they were left
+	resting *simplelru.LRU[string, *host] // paused when they were left
 }
 
 func newHosts(m Manners, logger *zap.Logger) *hosts {
 	m = m.withDefaults()
-	idle, err := simplelru.NewLRU[string, *host](m.Remembered, nil)
+	return &hosts{
+		manners: m, logger: logger, queue: queueBound{limit: maxWaiting},
+		used: make(map[string]*host), idle: newHostLRU(m.Remembered), resting: newHostLRU(m.Remembered),
+	}
+}
+
+func newHostLRU(size int) *simplelru.LRU[string, *host] {
+	lru, err := simplelru.NewLRU[string, *host](size, nil)
 	if err != nil { // only a size that is not positive is refused
 		panic(err)
 	}
-	return &hosts{
-		manners: m, logger: logger, queue: queueBound{limit: maxWaiting},
-		used: make(map[string]*host), idle: idle,
-	}
+	return lru
 }
 
 // visit returns the host of an origin, such as https://example.com. The caller must
@@ -62,9 +68,7 @@ func (hs *hosts) visit(origin string) *host {
 	defer hs.mu.Unlock()
 	h, found := hs.used[origin]
 	if !found {
-		if h, found = hs.idle.Get(origin); found {
-			hs.idle.Remove(origin)
-		} else {
+		if h = hs.recall(origin); h == nil {
 			h = hs.newHost(origin)
 		}
 		hs.used[origin] = h
@@ -73,12 +77,28 @@ func (hs *hosts) visit(origin string) *host {
 	return h
 }
 
+// recall takes a host that no task is about out of the ones that are remembered, or
+// returns nil. The caller holds the lock.
+func (hs *hosts) recall(origin string) *host {
+	for _, lru := range []*simplelru.LRU[string, *host]{hs.idle, hs.resting} {
+		if h, found := lru.Get(origin); found {
+			lru.Remove(origin)
+			return h
+		}
+	}
+	return nil
+}
+
 func (hs *hosts) leave(h *host) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	if h.users--; h.users == 0 {
 		delete(hs.used, h.origin)
-		hs.idle.Add(h.origin, h)
+		lru := hs.idle
+		if h.isPaused() {
+			lru = hs.resting
+		}
+		lru.Add(h.origin, h)
 	}
 }
 
@@ -88,7 +108,7 @@ func (hs *hosts) newHost(origin string) *host {
 		health: newHealth(hs.manners.Failures),
 	}
 	if h.limit > 0 {
-		h.turns = semaphore.NewWeighted(int64(h.limit))
+		h.turns = &turns{limit: h.limit}
 	}
 	return h
 }
@@ -98,7 +118,7 @@ func (hs *hosts) paused() int {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	n := 0
-	for _, h := range slices.AppendSeq(hs.idle.Values(), maps.Values(hs.used)) {
+	for _, h := range slices.AppendSeq(hs.resting.Values(), maps.Values(hs.used)) {
 		if h.isPaused() {
 			n++
 		}

@@ -9,24 +9,30 @@ import (
 	"cloudmirror/copier"
 )
 
-// Strangers name hosts: only so many are remembered, those of which something was
-// wanted last.
+// Jobs name hosts, and clients choose them: at most a number is remembered of those
+// that are paused, and others do not count among them.
 func TestHostsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.Remembered = 100 })
-		b.fail("host.test", 5, unreachable())
+		b := newBubble(t, func(o *copier.Options) { o.Manners.Remembered = 10 })
+		b.fail("paused0.test", 5, unreachable())
 		b.origin.script(copiesIn(0))
-		for i := range 99 {
+		for i := range 50 {
 			b.ask(fmt.Sprintf("https://host%d.test/", i))
 		}
-		synctest.Wait()
+		b.settle()
 		if n := b.value("cloudmirror_origin_hosts_paused"); n != 1 {
-			t.Errorf("%v hosts are paused, want 1 of 100", n)
+			t.Errorf("%v hosts are paused, want 1 in spite of 50 others", n)
 		}
-		b.ask("https://one.more.test/")
-		synctest.Wait()
-		if n := b.value("cloudmirror_origin_hosts_paused"); n != 0 {
-			t.Errorf("%v hosts are paused, want the oldest to be forgotten", n)
+		asked := b.origin.asked()
+		b.ask("https://paused0.test/another")
+		if b.settle(); b.origin.asked() != asked {
+			t.Error("a host that is paused was asked at once")
+		}
+		for i := range 10 {
+			b.fail(fmt.Sprintf("paused%d.test", i+1), 5, unreachable())
+		}
+		if n := b.value("cloudmirror_origin_hosts_paused"); n != 10 {
+			t.Errorf("%v hosts are paused, want the oldest of 11 to be forgotten", n)
 		}
 	})
 }

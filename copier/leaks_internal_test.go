@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,14 +21,14 @@ import (
 // in the slow pool are free, and no host is held.
 func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hs, s := newHosts(Manners{CopiesPerHost: 2, Failures: 1}, zap.NewNop()), newSlots(3, 2)
+		hs, s := newHosts(Manners{CopiesPerHost: 2, Failures: 1}, zap.NewNop()), newSlots(1, 2)
 		var copies sync.WaitGroup
 		for i := range 500 {
 			copies.Go(func() { randomCopy(t, hs, s, rand.New(rand.NewPCG(1, uint64(i)))) }) //nolint:gosec // a test repeats itself
 		}
 		copies.Wait()
-		for _, h := range hs.idle.Values() {
-			if !h.turns.TryAcquire(2) || h.waiting != 0 || h.users != 0 {
+		for _, h := range slices.Concat(hs.idle.Values(), hs.resting.Values()) {
+			if h.turns.taken != 0 || h.turns.long != 0 || h.turns.late != nil || h.waiting != 0 || h.long != 0 || h.users != 0 {
 				t.Errorf("%s: a turn is held, or %d jobs wait, or %d use it", h.origin, h.waiting, h.users)
 			}
 		}
@@ -40,8 +41,8 @@ func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
 
 // randomCopy does what a task does with its host, its place and its visits.
 func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
-	pause(t.Context(), time.Duration(random.IntN(1000))*time.Second)
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(random.IntN(300))*time.Second, errStopping)
+	pause(t.Context(), time.Duration(random.IntN(100))*time.Second)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(random.IntN(60_000))*time.Millisecond, errStopping)
 	defer cancel()
 	object := func() cloudmirror.Object {
 		o, err := cloudmirror.ParseObject(fmt.Sprintf("https://host%d.test/%d", random.IntN(4), random.IntN(20)))
@@ -51,25 +52,27 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 		return o
 	}
 	own := object()
-	host := hs.visit(own.Origin())
-	defer hs.leave(host)
-	if host.takeTurn(ctx) != nil {
+	k := &task{Copier: &Copier{hosts: hs, slots: s}, cancel: func(error) {}, placed: func() {}, isLong: random.IntN(3) == 0}
+	k.askToo(own.Origin())
+	if random.IntN(2) == 0 {
+		k.askToo(object().Origin())
+	}
+	defer k.leaveHosts()
+	if k.takePlace(ctx) != nil {
 		return
 	}
-	began := time.Now()
-	if !s.take(ctx) {
-		host.endTurn(began)
-		return
-	}
+	defer k.makeWay()
 	ctx, evict := context.WithCancelCause(ctx)
 	defer evict(nil)
-	place := s.occupy(func() { evict(errSlowest) })
-	defer func() { place.leave(); host.endTurn(began) }()
-	try, _ := host.admit(own, random.IntN(2))
+	k.place.handBack = func() { evict(errSlowest) }
+	place := k.place
+	try, _ := k.asks[0].admit(own, random.IntN(2))
 	if try == nil {
 		return
 	}
-	v := newVisits(hs, queue.Job{Object: own}, try)
+	v := newVisits(hs, queue.Job{Object: own}, try, k.turns)
+	late := time.AfterFunc(longAfter, func() { v.overstay(evict) })
+	defer late.Stop()
 	unreachable := &cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable, Origin: object().Origin()}
 	err := []error{nil, errStopping, unreachable, unreachable, unreachable}[random.IntN(5)]
 	for range random.IntN(4) {
@@ -80,6 +83,9 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 		}
 		randomReads(ctx, place, random)
 		leave()
+	}
+	if err == nil && random.IntN(3) == 0 {
+		err = v.lengthen()
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		err = context.Cause(ctx)

@@ -6,14 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"go.uber.org/zap"
 
 	"cloudmirror/copier"
-	"cloudmirror/mirror"
-	"cloudmirror/queue/sqsqueue"
-	"cloudmirror/queue/sqsqueue/sqstest"
 )
 
 // A flood of small copies costs hardly more requests than a tenth of one each for
@@ -21,22 +16,8 @@ import (
 // more are the first and the last ones.
 func TestSQSRequestsOfAFlood(t *testing.T) {
 	const jobs, wanted = 2000, 0.5 // 0.33 on a quiet machine; single messages take 3
-	server, endpoint := sqstest.Start(t, sqstest.Options{})
-	q, err := sqsqueue.New(sqsqueue.Options{
-		Client: sqsqueue.NewClient(aws.Config{
-			Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
-		}, endpoint),
-		Backend: backendID, Create: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = q.Close() })
 	w := newWorld(t)
-	w.mirror = mirror.New(mirror.Options{Cache: w.memory, Logger: zap.NewNop(), Backends: []mirror.Backend{{
-		ID: backendID, Storage: w.files, Queue: q, TTL: time.Hour, NegativeTTL: negativeTTL,
-	}}})
-	t.Cleanup(w.mirror.Close)
+	server, q := withSQS(t, w)
 	stop := w.startWith(func(o *copier.Options) {
 		o.Backends[0].Queue, o.Logger = q, zap.NewNop()
 		o.Concurrency, o.Visibility, o.Manners = 32, time.Minute, copier.Manners{CopiesPerHost: 64}

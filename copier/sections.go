@@ -81,7 +81,7 @@ func (t *task) tryConnection(server *host) bool {
 	if !t.place.tryConnection() {
 		return false
 	}
-	if !server.tryTurn() {
+	if !server.tryConnection() {
 		t.place.endConnection()
 		return false
 	}
@@ -90,7 +90,7 @@ func (t *task) tryConnection(server *host) bool {
 
 func (t *task) endConnection(server *host) {
 	t.place.endConnection()
-	server.giveBackTurn()
+	server.endConnection()
 }
 
 // A section is one connection's part of a body.

@@ -92,7 +92,7 @@ func (s *slots) slowCopies() int {
 	return len(s.slow)
 }
 
-// A place is a slot or a seat in the slow pool, for one copy.
+// A place is a slot, or one of the slow pool, for one copy.
 type place struct {
 	slots    *slots
 	pace     *pace

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,16 +12,17 @@ import (
 	"cloudmirror"
 	"cloudmirror/mirror"
 	"cloudmirror/queue"
+	"cloudmirror/storage"
 )
 
 // Limits of what is done after a copy ended.
 const (
 	closingTimeout = 30 * time.Second // for telling the entry and the queue how it ended
 	heldDelay      = time.Minute      // how long a second message of a running attempt's job rests
-	downDelay      = 5 * time.Second  // how long a job rests that a part of ours being down gave back
+	downDelay      = 5 * time.Second  // how long a job rests that was given back since the cache or the storage is down
 	slowDelay      = 10 * time.Second // how long a job rests whose copy was the slowest; doubled each time
 	maxSlow        = 4                // how often that is done before it costs a try
-	buryTries      = 3                // how often a letter is tried to be written: nobody else will
+	buryTries      = 3                // how often the copier tries to write a dead letter
 )
 
 // errSlowest is the cause by which the slowest copy ends when another needs its place
@@ -34,11 +34,17 @@ type task struct {
 	*Copier
 	backend  *backend
 	delivery queue.Delivery
+	received time.Time
+	activity activity // for Copies
+	placed   func()   // more jobs may be received
 	logger   *zap.Logger
 	visits   *visits                 // nil until the host admitted one
 	cancel   context.CancelCauseFunc // of the work
+	asks     []*host                 // its object's own host, and those whose turns it has waited for
+	isLong   bool                    // it needs the turns of a long copy
+	turns    []*turn                 // of the hosts that it asks; the work's own
 	place    *place                  // nil until there is a slot
-	makeWay  func()                  // gives place and turn back, once
+	makeWay  func()                  // gives place and turns back, once
 
 	kept    time.Time                      // when the claim of a job that waits was kept last; the heartbeat's own
 	attempt atomic.Pointer[mirror.Attempt] // nil until begun
@@ -47,12 +53,16 @@ type task struct {
 }
 
 // handle works on one delivery until its message needs no more attention. The
-// context work ends with the grace period, stopping before it.
-func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Delivery) {
-	t := &task{Copier: c, backend: b, delivery: d, logger: c.logger.With(
+// context work ends with the grace period, stopping before it. When the task has a
+// slot, waits for a host or needs none, it calls placed, which may be called again.
+func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Delivery, placed func()) {
+	defer placed()
+	t := &task{Copier: c, backend: b, delivery: d, received: time.Now(), placed: placed, logger: c.logger.With(
 		zap.Stringer("backend", b.ID), zap.Stringer("object", d.Job.Object), zap.String("job", d.Job.ID),
 	)}
 	t.total.Store(-1)
+	c.held.add(t)
+	defer c.held.remove(t)
 	ctx, cancel := context.WithCancelCause(work)
 	defer cancel(nil)
 	t.cancel = cancel
@@ -75,32 +85,25 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 		return t.bury(ctx, deadMisrouted, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
 	}
 	if t.backend.Rules.IsDirect(t.delivery.Job.Object) {
-		return t.begin(ctx, nil)
+		t.placed() // it takes no slot
+		return t.begin(ctx, stopping)
 	}
-	host := t.hosts.visit(t.delivery.Job.Object.Origin())
-	defer t.hosts.leave(host)
-	// First the host's turn, then a slot: who waits for a busy host must not keep
-	// others from working.
-	switch err := host.takeTurn(stopping); {
+	t.isLong = t.delivery.Job.Long
+	t.askToo(t.delivery.Job.Object.Origin())
+	defer t.leaveHosts()
+	switch err := t.takePlace(stopping); {
 	case errors.Is(err, errCrowded):
-		return t.deferJob(ctx, host.nextDelivery())
+		return t.deferJob(ctx, t.asks[0].nextDelivery())
 	case err != nil:
 		return t.putBack(ctx, 0, errStopping)
 	}
-	began := time.Now()
-	if !t.slots.take(stopping) {
-		host.endTurn(began)
-		return t.putBack(ctx, 0, errStopping)
-	}
-	t.place = t.slots.occupy(func() { t.cancel(errSlowest) })
-	t.makeWay = sync.OnceFunc(func() { t.place.leave(); host.endTurn(began) })
-	defer t.makeWay()
-	return t.begin(ctx, host)
+	defer func() { t.makeWay() }()
+	return t.begin(ctx, stopping)
 }
 
-// begin begins an attempt and carries it out. The host is nil if the object is
-// never copied: then the attempt fails before any host is asked or waited for.
-func (t *task) begin(ctx context.Context, host *host) (result, error) {
+// begin begins an attempt and carries it out. If the object is never copied no host
+// is asked or waited for: the attempt fails before.
+func (t *task) begin(ctx, stopping context.Context) (result, error) {
 	attempt, outcome, err := t.mirror.Begin(ctx, t.delivery.Job)
 	if err != nil {
 		return t.notBegun(ctx, err)
@@ -120,18 +123,13 @@ func (t *task) begin(ctx context.Context, host *host) (result, error) {
 	case mirror.Begun, mirror.Exhausted, mirror.None:
 	}
 	t.attempt.Store(attempt)
-	if host == nil {
+	if len(t.asks) == 0 {
 		return t.refuseDirect(ctx, attempt)
 	}
 	if outcome == mirror.Exhausted || t.delivery.Unfit != nil {
 		return t.giveUp(ctx, attempt)
 	}
-	try, again := host.admit(t.delivery.Job.Object, t.delivery.Job.Tries)
-	if try == nil {
-		return t.postpone(ctx, attempt, again)
-	}
-	t.visits = newVisits(t.hosts, t.delivery.Job, try)
-	return t.carryOut(ctx, attempt)
+	return t.carryOut(ctx, stopping, attempt)
 }
 
 // postpone ends an attempt whose host is paused, without a try: a front end
@@ -155,22 +153,8 @@ func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.
 	return resultPostponed, t.acknowledge(closing)
 }
 
-// refused ends an attempt at an object that a host redirects to one which is not to
-// be asked now. Where that has too many copies, the job rests in the queue until a
-// turn of it may be free, as if it were the object's own.
-func (t *task) refused(closing context.Context, attempt *mirror.Attempt, why *refusedError) (result, error) {
-	if !why.isCrowded {
-		return t.postpone(closing, attempt, why.again)
-	}
-	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
-	if r, err := t.handBack(closing, attempt, why.again, nil); err != nil {
-		return r, err
-	}
-	return resultDeferred, nil
-}
-
 // notBegun treats a job of which the engine could not tell what is to be done. If
-// that is because a part of ours is down, the job is put back; otherwise it is
+// that is because the cache or the storage is down, the job is put back; otherwise it is
 // the job's own trouble, and its receives count.
 func (t *task) notBegun(ctx context.Context, why error) (result, error) {
 	if t.delivery.Unfit != nil {
@@ -189,19 +173,15 @@ func (t *task) notBegun(ctx context.Context, why error) (result, error) {
 	return t.putBack(ctx, downDelay, why)
 }
 
-// carryOut copies the object and ends the attempt.
-func (t *task) carryOut(ctx context.Context, attempt *mirror.Attempt) (result, error) {
-	id, begun := t.backend.ID, time.Now()
-	running := t.metrics.running.WithLabelValues(id.Service, id.Region)
-	running.Inc()
-	endProof := t.startProof(ctx, attempt)
-	info, err := t.copy(ctx, attempt)
-	endProof(err == nil)
-	running.Dec()
-
+// end ends an attempt whose copy has ended, and its job.
+func (t *task) end(ctx context.Context, attempt *mirror.Attempt, info storage.Info, begun time.Time, err error) (result, error) {
+	t.activity.set("", nil)
 	// What follows must happen although the copy may have been cancelled.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
+	if errors.Is(err, errStopping) && ctx.Err() == nil { // while it waited
+		return t.handBack(closing, attempt, 0, errStopping)
+	}
 	if err != nil {
 		return t.failed(ctx, closing, attempt, err)
 	}
@@ -209,7 +189,7 @@ func (t *task) carryOut(ctx context.Context, attempt *mirror.Attempt) (result, e
 		return t.leave(err)
 	}
 	took := time.Since(begun)
-	t.metrics.copied(id, took)
+	t.metrics.copied(t.backend.ID, took)
 	t.logger.Info("copied", zap.Int64("bytes", info.SizeBytes), zap.Duration("took", took))
 	t.makeWay() // an acknowledgement waits for others to share its request
 	return resultCopied, t.acknowledge(closing)
@@ -312,8 +292,8 @@ func (t *task) persist(ctx context.Context, change func() error) error {
 	}
 }
 
-// leave gives up a message without acknowledging it. It is received again, by
-// somebody who then finds a copy, another attempt, or something to do.
+// leave gives up a message without acknowledging it. A copier receives it again, and
+// then finds a copy, another attempt, or something to do.
 func (t *task) leave(err error) (result, error) {
 	if errors.Is(err, mirror.ErrLost) {
 		return resultLost, err
@@ -349,8 +329,8 @@ func (t *task) putBack(ctx context.Context, delay time.Duration, why error) (res
 	return resultHandedBack, errors.Join(why, t.acknowledge(ctx))
 }
 
-// deferJob gives back a job that found no room to wait for its host, until its
-// turn may come.
+// deferJob gives back a job for whose host too many others wait, until its turn may
+// come.
 func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error) {
 	if t.delivery.Unfit != nil {
 		return t.leave(t.delivery.Unfit) // a fresh message would forget how often it was received
@@ -364,6 +344,7 @@ func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error
 }
 
 func (t *task) bury(ctx context.Context, reason deadReason, why error) (result, error) {
+	t.placed() // it takes no slot any more
 	var err error
 	for failures := range buryTries {
 		if failures > 0 {

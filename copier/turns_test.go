@@ -155,7 +155,7 @@ func TestAStopHandsBackWhatWaitsForItsHost(t *testing.T) {
 		for i := range 50 {
 			b.ask(fmt.Sprintf("https://slow.test/%d", i))
 		}
-		synctest.Wait()
+		b.settle()
 		go b.stop()
 		synctest.Wait()
 		if n, err := b.queue.Count(t.Context()); err != nil || n.Ready != 42 || n.InFlight != 8 {

@@ -3,6 +3,7 @@ package copier
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +15,8 @@ import (
 // visits are the tries of one copy at the hosts that it asks: at its object's host,
 // whose turn the job has waited for, and at those that it is redirected to. It takes
 // their turns before it asks them, without waiting, since two hosts that redirect
-// to each other would wait for ever: a job that gets none is handed back.
+// to each other would wait for ever: a copy that gets none ends, and its job waits
+// for the turns of both hosts (turns.go).
 //
 // Every turn is kept until the copy ends. The object's own host's is, so that a flood
 // of jobs which it redirects to a busy host waits for a turn instead of asking it
@@ -23,9 +25,11 @@ import (
 type visits struct {
 	hosts *hosts
 	tries int // of the job
-	own   *try
+	own   *hopVisit
+	held  []*turn // of hosts that the copy was redirected to before
 
 	mu     sync.Mutex
+	isLong bool                 // the copy needs the turns of a long one
 	hops   map[string]*hopVisit // by origin; without the object's own
 	server string               // the origin that sends the body; "": not known yet
 	passes map[string]chan struct{}
@@ -35,12 +39,14 @@ type visits struct {
 // A hopVisit is a try at a host, and a turn of it.
 type hopVisit struct {
 	*try
-	began time.Time
+	turn *turn
 }
 
-func newVisits(hosts *hosts, job queue.Job, own *try) *visits {
+// newVisits returns the visits of a copy that has turns, the first one of its
+// object's own host. The caller ends them.
+func newVisits(hosts *hosts, job queue.Job, own *try, taken []*turn) *visits {
 	return &visits{
-		hosts: hosts, tries: job.Tries, own: own,
+		hosts: hosts, tries: job.Tries, own: &hopVisit{try: own, turn: taken[0]}, held: taken[1:], isLong: taken[0].isLong,
 		hops: make(map[string]*hopVisit), passes: make(map[string]chan struct{}),
 	}
 }
@@ -99,17 +105,77 @@ func (v *visits) begin(hop cloudmirror.Object) (*hopVisit, error) {
 		return nil, err
 	}
 	host := v.hosts.visit(hop.Origin())
-	if !host.tryTurn() {
+	turn := v.turnOf(host)
+	if turn == nil {
 		defer v.hosts.leave(host)
-		return nil, &refusedError{origin: host.origin, isCrowded: true, again: host.nextTurn()}
+		return nil, &refusedError{origin: host.origin, isCrowded: true}
 	}
 	try, again := host.admit(object, v.tries)
 	if try == nil {
-		host.giveBackTurn()
+		turn.giveBack()
 		v.hosts.leave(host)
 		return nil, &refusedError{origin: host.origin, again: again}
 	}
-	return &hopVisit{try: try, began: time.Now()}, nil
+	return &hopVisit{try: try, turn: turn}, nil
+}
+
+// turnOf returns the turn that the copy has waited for, or one that is free, or nil.
+// The caller holds the lock.
+func (v *visits) turnOf(host *host) *turn {
+	for _, u := range v.held {
+		if u.host == host {
+			return u
+		}
+	}
+	return host.tryTurn(v.isLong)
+}
+
+// lengthen says that the copy is long. The error is a *refusedError if one of its
+// hosts has no turn for a long copy now: then the copy ends before it reads the body.
+func (v *visits) lengthen() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.isLong = true
+	for u := range v.turns() {
+		if !u.lengthen() {
+			return &refusedError{origin: u.host.origin, isCrowded: true}
+		}
+	}
+	return nil
+}
+
+// overstay says that the copy takes long. Where one of its hosts has no turn for a
+// long copy, giveWay is called with a *refusedError as soon as a job waits there
+// that may be small.
+func (v *visits) overstay(giveWay context.CancelCauseFunc) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.isLong = true
+	for u := range v.turns() {
+		u.overstay(func() { giveWay(&refusedError{origin: u.host.origin, isCrowded: true}) })
+	}
+}
+
+// isLongCopy reports whether the copy needs the turns of a long one.
+func (v *visits) isLongCopy() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.isLong
+}
+
+// turns returns the turns of the hosts that the copy has asked. The caller holds the
+// lock.
+func (v *visits) turns() iter.Seq[*turn] {
+	return func(yield func(*turn) bool) {
+		if !yield(v.own.turn) {
+			return
+		}
+		for _, hop := range v.hops {
+			if !yield(hop.turn) {
+				return
+			}
+		}
+	}
 }
 
 // serve notes which URL the body comes from, and returns its host.
@@ -151,18 +217,21 @@ func (v *visits) end(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, hop := range v.hops {
-		hop.host.endTurn(hop.began)
+		hop.turn.end()
 		v.hosts.leave(hop.host)
 	}
 	clear(v.hops)
+	for _, u := range v.held {
+		u.giveBack() // of a host that was not asked this time
+	}
 }
 
-// A refusedError says that a host to which the origin redirects is not to be asked
-// now: it is paused, or too many copies ask it.
+// A refusedError says that a host that the copy asks, or to which its origin
+// redirects, is not to be asked now: it is paused, or too many copies ask it.
 type refusedError struct {
 	origin    string
 	isCrowded bool
-	again     time.Duration
+	again     time.Duration // when the paused host may be asked
 }
 
 func (e *refusedError) Error() string {

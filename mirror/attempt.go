@@ -270,6 +270,13 @@ func (a *Attempt) HandBackSlow(ctx context.Context, delay time.Duration) error {
 	return a.HandBack(ctx, delay)
 }
 
+// HandBackLong is HandBack for a long copy whose host had no turn for it. The job
+// says so (queue.Job.Long).
+func (a *Attempt) HandBackLong(ctx context.Context, delay time.Duration) error {
+	a.job.Long = true
+	return a.HandBack(ctx, delay)
+}
+
 // end applies the last change of the attempt: what comes after it, such as a late
 // heartbeat, is lost. If an earlier try was made whose answer was lost, an entry
 // that isDone is that try's work.

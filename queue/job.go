@@ -20,6 +20,7 @@ type Job struct {
 	Tries      int                    // tries that failed before
 	Replace    bool                   // a copy that is about to expire is in the way
 	Slow       int                    // how often it was handed back since its origin was slow
+	Long       bool                   // it was handed back since its origin had no turn for a long copy
 	Redriven   bool                   // an operator sends it again: an error that stands is forgiven
 	SentAt     time.Time
 
@@ -39,6 +40,7 @@ type wireJob struct {
 	Generation string    `json:"generation"`
 	Tries      int       `json:"tries,omitempty"`
 	Slow       int       `json:"slow,omitempty"`
+	Long       bool      `json:"long,omitempty"`
 	Replace    bool      `json:"replace,omitempty"`
 	Redriven   bool      `json:"redriven,omitempty"`
 	Nonce      string    `json:"nonce,omitempty"`
@@ -49,7 +51,7 @@ type wireJob struct {
 func (j Job) Encode() []byte {
 	encoded, err := json.Marshal(wireJob{
 		Version: JobVersion, ID: j.ID, URL: j.Object.URL(), Backend: j.Backend.String(),
-		Generation: string(j.Generation), Tries: j.Tries, Slow: j.Slow, Replace: j.Replace, Redriven: j.Redriven,
+		Generation: string(j.Generation), Tries: j.Tries, Slow: j.Slow, Long: j.Long, Replace: j.Replace, Redriven: j.Redriven,
 		Nonce: j.Nonce, SentAt: j.SentAt.UTC().Truncate(time.Millisecond),
 	})
 	if err != nil { // a struct of strings and numbers always encodes
@@ -101,6 +103,6 @@ func decodeJob(body []byte) (Job, error) {
 	}
 	return Job{
 		ID: w.ID, Object: object, Backend: backend, Generation: generation,
-		Tries: w.Tries, Slow: max(0, w.Slow), Replace: w.Replace, Redriven: w.Redriven, SentAt: sentAt, Nonce: w.Nonce,
+		Tries: w.Tries, Slow: max(0, w.Slow), Long: w.Long, Replace: w.Replace, Redriven: w.Redriven, SentAt: sentAt, Nonce: w.Nonce,
 	}, nil
 }

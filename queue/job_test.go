@@ -20,7 +20,7 @@ func testJob(t *testing.T) queue.Job {
 	}
 	return queue.Job{
 		ID: "jobid", Object: object, Backend: cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"},
-		Generation: "gen1", Tries: 3, Slow: 2, Replace: true, Redriven: true, SentAt: time.Date(2026, 3, 4, 5, 6, 7, int(89*time.Millisecond), time.UTC),
+		Generation: "gen1", Tries: 3, Slow: 2, Long: true, Replace: true, Redriven: true, SentAt: time.Date(2026, 3, 4, 5, 6, 7, int(89*time.Millisecond), time.UTC),
 		Nonce: "nonce1",
 	}
 }
@@ -40,7 +40,7 @@ func TestJobSurvivesEncoding(t *testing.T) {
 // releases exchange it.
 func TestWireForm(t *testing.T) {
 	const want = `{"version":1,"id":"jobid","url":"https://origin.test/a%2Fb/file.tar.gz?token=hush",` +
-		`"backend":"s3/eu-west-1","generation":"gen1","tries":3,"slow":2,"replace":true,"redriven":true,"nonce":"nonce1","sent_at":"2026-03-04T05:06:07.089Z"}`
+		`"backend":"s3/eu-west-1","generation":"gen1","tries":3,"slow":2,"long":true,"replace":true,"redriven":true,"nonce":"nonce1","sent_at":"2026-03-04T05:06:07.089Z"}`
 	if got := string(testJob(t).Encode()); got != want {
 		t.Errorf("the message body is\n%s\nwant\n%s", got, want)
 	}

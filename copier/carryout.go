@@ -1,0 +1,91 @@
+package copier
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cloudmirror/mirror"
+	"cloudmirror/presence"
+	"cloudmirror/storage"
+)
+
+// maxWaits is how often the job of one attempt waits for a host that refused its copy,
+// before it goes back to the queue.
+const maxWaits = 4
+
+// carryOut copies the object and ends the attempt. A copy that finds no turn at a
+// host that its origin redirects to, or that is long and finds no turn for long ones,
+// ends; its job waits for those turns, and is copied then.
+func (t *task) carryOut(ctx, stopping context.Context, attempt *mirror.Attempt) (result, error) {
+	for waits := 0; ; waits++ {
+		try, again := t.asks[0].admit(t.delivery.Job.Object, t.delivery.Job.Tries)
+		if try == nil {
+			return t.postpone(ctx, attempt, again)
+		}
+		t.visits = newVisits(t.hosts, t.delivery.Job, try, t.turns)
+		t.activity.set(presence.Copying, t.asks[0])
+		begun := time.Now()
+		info, err := t.copyOnce(ctx, attempt)
+		refused, isRefused := errors.AsType[*refusedError](err)
+		if isRefused && refused.isCrowded && waits < maxWaits {
+			if err = t.waitFor(ctx, stopping, refused); err == nil {
+				continue
+			}
+		}
+		return t.end(ctx, attempt, info, begun, err)
+	}
+}
+
+// copyOnce copies the object, unless a host has no turn for it: then the error is a
+// *refusedError.
+func (t *task) copyOnce(ctx context.Context, attempt *mirror.Attempt) (storage.Info, error) {
+	ctx, giveWay := context.WithCancelCause(ctx)
+	defer giveWay(nil)
+	visits := t.visits
+	late := time.AfterFunc(longAfter, func() {
+		if total := t.total.Load(); total <= 0 || t.read.Load() < total/2 {
+			visits.overstay(giveWay)
+		}
+	})
+	defer late.Stop()
+	latest := time.AfterFunc(2*longAfter, func() { visits.overstay(giveWay) })
+	defer latest.Stop()
+	running := t.metrics.running.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
+	running.Inc()
+	defer running.Dec()
+	endProof := t.startProof(ctx, attempt)
+	info, err := t.copy(ctx, attempt)
+	endProof(err == nil)
+	t.isLong = visits.isLongCopy()
+	if refused, ok := errors.AsType[*refusedError](context.Cause(ctx)); ok && err != nil {
+		return info, refused
+	}
+	return info, err
+}
+
+// refused ends an attempt at an object one of whose hosts is not to be asked now.
+// Where that has too many copies, and too many jobs wait for it, the job rests in the
+// queue until a turn of it may be free.
+func (t *task) refused(closing context.Context, attempt *mirror.Attempt, why *refusedError) (result, error) {
+	if !why.isCrowded {
+		return t.postpone(closing, attempt, why.again)
+	}
+	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
+	if r, err := t.handBackLong(closing, attempt, t.askToo(why.origin).nextTurn()); err != nil {
+		return r, err
+	}
+	return resultDeferred, nil
+}
+
+// handBackLong is handBack for a job whose host had no turn for it: if it is long, the
+// next copier waits for the turn of a long one before it asks the origin.
+func (t *task) handBackLong(ctx context.Context, attempt *mirror.Attempt, delay time.Duration) (result, error) {
+	if !t.isLong {
+		return t.handBack(ctx, attempt, delay, nil)
+	}
+	if err := attempt.HandBackLong(ctx, delay); err != nil {
+		return t.leave(err)
+	}
+	return resultHandedBack, t.acknowledge(ctx)
+}

@@ -1,0 +1,244 @@
+package copier
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// When a copy counts as long. At most all but one of a host's turns are held by long
+// copies, so that a small object waits for none of them.
+const (
+	longBytes = 16 << 20         // by the length that the origin announces
+	longAfter = 10 * time.Second // by the time since the copy began; twice that if half of it is there by then
+)
+
+// turns bound the copies that ask one host at a time. They are safe for concurrent
+// use. Jobs get turns in the order in which they came, but that one which needs a
+// turn for a long copy lets others pass while there is none.
+type turns struct {
+	limit int
+
+	mu      sync.Mutex
+	taken   int
+	long    int     // of them, held by long copies and by further connections
+	waiting [2]line // first jobs of any length, then those that are known to be long
+	came    uint64  // numbers the waiters
+	late    *turn   // of a copy that became long while all long turns were taken; nil: none
+}
+
+// A line is a first-in-first-out list of waiters.
+type line []*waiter
+
+type waiter struct {
+	number uint64
+	isLong bool
+	got    chan struct{} // closed with the turn
+}
+
+// maxLong returns how many turns long copies may hold: of two or more all but one.
+func (t *turns) maxLong() int { return max(1, t.limit-1) }
+
+// has reports whether a turn is free. The caller holds the lock.
+func (t *turns) has(isLong bool) bool {
+	return t.taken < t.limit && (!isLong || t.long < t.maxLong())
+}
+
+// try takes a turn if one is free.
+func (t *turns) try(isLong bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// What is free has no waiter that could use it: release passes turns on.
+	ok := t.has(isLong)
+	if ok {
+		t.take(isLong)
+	}
+	return ok
+}
+
+// take counts a turn. The caller holds the lock.
+func (t *turns) take(isLong bool) {
+	t.taken++
+	if isLong {
+		t.long++
+	}
+}
+
+// wait takes a turn as soon as one is free. The error is ctx's.
+func (t *turns) wait(ctx context.Context, isLong bool) error {
+	w := t.join(isLong)
+	select {
+	case <-w.got:
+		return nil
+	case <-ctx.Done():
+	}
+	if !t.quit(w) { // it got its turn meanwhile
+		t.release(isLong)
+	}
+	return ctx.Err()
+}
+
+// join puts a waiter into its line, or gives it its turn at once. A copy that
+// overstays its turn gives way.
+func (t *turns) join(isLong bool) *waiter {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.came++
+	w := &waiter{number: t.came, isLong: isLong, got: make(chan struct{})}
+	queue := t.line(isLong)
+	*queue = append(*queue, w)
+	t.pass()
+	if t.late != nil && len(t.waiting[0]) > 0 {
+		t.late.giveWay()
+		t.late = nil
+	}
+	return w
+}
+
+func (t *turns) line(isLong bool) *line {
+	if isLong {
+		return &t.waiting[1]
+	}
+	return &t.waiting[0]
+}
+
+// quit takes a waiter out of its line. It reports false if the waiter has its turn.
+func (t *turns) quit(w *waiter) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	queue := t.line(w.isLong)
+	i := slices.Index(*queue, w)
+	if i >= 0 {
+		*queue = slices.Delete(*queue, i, i+1)
+	}
+	return i >= 0
+}
+
+// release gives a turn back.
+func (t *turns) release(isLong bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.put(isLong)
+}
+
+// put gives a turn back, and on to the next job. The caller holds the lock.
+func (t *turns) put(isLong bool) {
+	t.taken--
+	if isLong {
+		t.long--
+	}
+	if t.late != nil && t.makeLong(t.late) {
+		t.late = nil
+	}
+	t.pass()
+}
+
+// pass gives turns that are free to the jobs that wait for them. The caller holds
+// the lock.
+func (t *turns) pass() {
+	for {
+		var next *line
+		for i := range t.waiting {
+			if queue := &t.waiting[i]; len(*queue) > 0 && t.has((*queue)[0].isLong) &&
+				(next == nil || (*queue)[0].number < (*next)[0].number) {
+				next = queue
+			}
+		}
+		if next == nil {
+			return
+		}
+		w := (*next)[0]
+		(*next)[0], *next = nil, (*next)[1:]
+		t.take(w.isLong)
+		close(w.got)
+	}
+}
+
+// count returns how many turns are taken.
+func (t *turns) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.taken
+}
+
+// A turn lets one copy ask a host. It is safe for concurrent use.
+type turn struct {
+	host  *host
+	began time.Time
+
+	// These are guarded by host.turns.mu.
+	isLong  bool
+	isOver  bool
+	giveWay func() // has the copy end, since others wait; it does not block
+}
+
+// lengthen makes the turn that of a long copy. It reports whether the host had a
+// turn for one.
+func (u *turn) lengthen() bool {
+	t := u.host.turns
+	if t == nil {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return u.isLong || u.isOver || t.makeLong(u)
+}
+
+// makeLong is lengthen for a turn that is not long yet. The caller holds the lock.
+func (t *turns) makeLong(u *turn) bool {
+	if t.long >= t.maxLong() {
+		return false
+	}
+	u.isLong = true
+	t.long++
+	return true
+}
+
+// overstay says that the copy takes long. If the host has no turn for a long one,
+// the copy goes on only as long as no job waits that may be small: giveWay is called
+// then.
+func (u *turn) overstay(giveWay func()) {
+	t := u.host.turns
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case u.isLong || u.isOver || t.makeLong(u):
+	case len(t.waiting[0]) > 0:
+		giveWay()
+	default:
+		u.giveWay, t.late = giveWay, u
+	}
+}
+
+// end gives the turn back, and counts what it took for the pace of the host. Further
+// calls do nothing.
+func (u *turn) end() {
+	if u.giveBack() {
+		u.host.measure(time.Since(u.began))
+	}
+}
+
+// giveBack ends a turn that says nothing of how long copies take. It reports false
+// if the turn had ended before.
+func (u *turn) giveBack() bool {
+	t := u.host.turns
+	if t == nil {
+		return false
+	}
+	u.host.freeTurn()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if u.isOver {
+		return false
+	}
+	u.isOver = true
+	if t.late == u {
+		t.late = nil
+	}
+	t.put(u.isLong)
+	return true
+}
