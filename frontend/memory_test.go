@@ -55,7 +55,7 @@ func (w *world) answerTo(method, target string) (answer string, found bool) {
 	recorder := httptest.NewRecorder()
 	w.frontend.Handler().ServeHTTP(recorder, r.WithContext(w.t.Context()))
 	body := queuedSince.ReplaceAllString(recorder.Body.String(), "")
-	if body != recorder.Body.String() {
+	if body != recorder.Body.String() || method == http.MethodHead && strings.HasPrefix(target, "/v1/status/") {
 		recorder.Header().Del("Content-Length")
 	}
 	var text strings.Builder
