@@ -15,6 +15,9 @@ import (
 	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 	"cloudmirror/copier"
+	"cloudmirror/kv"
+	"cloudmirror/kv/memkv"
+	"cloudmirror/kv/rediskv"
 	"cloudmirror/mirror"
 	"cloudmirror/monitor"
 	"cloudmirror/origin"
@@ -26,6 +29,7 @@ import (
 // them.
 type parts struct {
 	cache    cache.Store
+	records  kv.Store      // what the processes of the deployment share and may lose
 	near     mirror.Near   // nil: nothing is remembered
 	settle   time.Duration // how long others may remember what was purged
 	engine   []mirror.Backend
@@ -151,7 +155,7 @@ func (a *App) openCache(p *parts) error {
 	switch a.config.Cache.Type {
 	case config.CacheMemory:
 		store, err := memcache.New(memcache.Options{})
-		p.cache = store
+		p.cache, p.records = store, new(memkv.Store)
 		return err
 	case config.CacheRedis:
 		settings := a.config.Cache.Redis
@@ -166,6 +170,7 @@ func (a *App) openCache(p *parts) error {
 			return err
 		}
 		p.cache, p.settle = store, settings.Near.Delta
+		p.records = rediskv.New(store.Client(), settings.Prefix)
 		if options.NearBytes > 0 {
 			p.near = store
 		}
