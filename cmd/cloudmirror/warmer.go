@@ -1,0 +1,371 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"cloudmirror"
+)
+
+const (
+	maxBatchURLs   = 1_000     // what the server takes in one request
+	maxBatchBytes  = 512 << 10 // of URLs: nginx takes requests of 1 MiB if nobody set it up
+	minSplitURLs   = 100       // a batch of fewer is not refused for its size
+	maxRunningJobs = 8         // of one command; a front end runs 16
+
+	serverPatience  = 2 * time.Minute  // without an answer that counts
+	jobPatience     = 10 * time.Second // while no front end that answers knows the job
+	lastLookTimeout = 2 * time.Second
+	maxIdleJobs     = 10 // of a batch in a row that end with nothing done
+)
+
+// Pauses of a warmer grow by half from the first to the last.
+var ( //nolint:gochecknoglobals // constants, but for the language
+	pollPauses  = pauses{first: 200 * time.Millisecond, last: 2 * time.Second}
+	retryPauses = pauses{first: 500 * time.Millisecond, last: 10 * time.Second}
+)
+
+var errOldServer = errors.New("the server is of an older release, or no cloudmirror: its jobs do not tell which URLs are done")
+
+// A urlState is how far a URL of the list is.
+type urlState byte
+
+const (
+	urlWaits urlState = iota
+	urlPresent
+	urlFailed
+)
+
+// A warmer has a server copy the URLs of a list, in jobs of a batch each. Fields
+// above mu are set before run.
+type warmer struct {
+	client   *client
+	backend  cloudmirror.BackendID // of any region: everyRegion
+	urls     []string
+	wait     bool
+	rate     float64       // URLs a second; 0: no limit
+	patience time.Duration // how long the server may not answer
+	progress *progress
+
+	mu       sync.Mutex
+	states   []urlState            // by index of the URL
+	problems map[place]warmProblem // of copies, the first 100 of each job
+	bytes    map[string]int64      // by job
+	jobs     []string
+	answered time.Time // when the server last gave an answer that counts
+}
+
+// A place is a copy that failed.
+type place struct {
+	url    int
+	region string
+}
+
+// run asks for all URLs. Without an error each is present or has failed, or, if it
+// does not wait, each was asked for.
+func (w *warmer) run(ctx context.Context) error {
+	w.problems, w.bytes, w.answered = make(map[place]warmProblem), make(map[string]int64), time.Now()
+	stop := make(chan struct{})
+	var showing sync.WaitGroup
+	showing.Go(func() { w.progress.run(stop, w.tally) })
+	defer showing.Wait()
+	defer close(stop)
+
+	most, limit := maxBatchURLs, rate.Inf
+	if w.rate > 0 {
+		most, limit = int(min(max(math.Ceil(w.rate), 1), maxBatchURLs)), rate.Limit(w.rate)
+	}
+	limiter := rate.NewLimiter(limit, most)
+	group, working := errgroup.WithContext(ctx)
+	group.SetLimit(maxRunningJobs)
+	for batch := range w.batches(most) {
+		if err := limiter.WaitN(working, len(batch)); err != nil {
+			break // the end of the context: group or ctx knows why
+		}
+		group.Go(func() error { return w.warm(working, batch) })
+	}
+	return cmp.Or(group.Wait(), ctx.Err())
+}
+
+// batches returns the indexes of the URLs in batches of as many at most.
+func (w *warmer) batches(most int) func(yield func([]int) bool) {
+	return func(yield func([]int) bool) {
+		var batch []int
+		size := 0
+		for i, u := range w.urls {
+			if len(batch) == most || size+len(u) > maxBatchBytes && len(batch) > 0 {
+				if !yield(batch) {
+					return
+				}
+				batch, size = nil, 0
+			}
+			batch, size = append(batch, i), size+len(u)
+		}
+		yield(batch)
+	}
+}
+
+// warm asks for a batch, and for what is left of it again, until nothing is.
+func (w *warmer) warm(ctx context.Context, batch []int) error {
+	for idle := 0; len(batch) > 0; {
+		r, err := w.start(ctx, batch)
+		if isTooLarge(err) && len(batch) > minSplitURLs {
+			half := len(batch) / 2
+			if err := w.warm(ctx, batch[:half]); err != nil {
+				return err
+			}
+			batch = batch[half:]
+			continue
+		}
+		if err != nil || !w.wait {
+			return err
+		}
+		if err := w.follow(ctx, batch, r); err != nil {
+			return err
+		}
+		rest := w.pending(batch)
+		if idle++; len(rest) < len(batch) {
+			idle = 0
+		}
+		if idle == maxIdleJobs {
+			return fmt.Errorf("%d jobs in a row ended with none of their %d URLs done", idle, len(batch))
+		}
+		if len(rest) > 0 {
+			if err := sleep(ctx, retryPauses.first); err != nil {
+				return err
+			}
+		}
+		batch = rest
+	}
+	return nil
+}
+
+// isTooLarge reports whether the server may have refused a batch for its size.
+func isTooLarge(err error) bool {
+	e, ok := errors.AsType[*serverError](err)
+	return ok && (e.Code == "InvalidRequest" || e.Status == http.StatusRequestEntityTooLarge)
+}
+
+// start begins a job for a batch. It tries until the server takes it, unless the
+// server refuses for good or is silent for too long.
+func (w *warmer) start(ctx context.Context, batch []int) (*warmReport, error) {
+	body := map[string]any{"service": w.backend.Service, "partial": true}
+	if w.backend.Region != everyRegion {
+		body["regions"] = []string{w.backend.Region}
+	}
+	urls := make([]string, len(batch))
+	for i, index := range batch {
+		urls[i] = w.urls[index]
+	}
+	body["urls"] = urls
+	var payload bytes.Buffer
+	encoder := json.NewEncoder(&payload)
+	encoder.SetEscapeHTML(false) // six bytes for each & of a URL
+	if err := encoder.Encode(body); err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	for pause := retryPauses.begin(); ; {
+		r, err := w.exchange(ctx, http.MethodPost, "/v1/warm", payload.Bytes(), http.StatusAccepted)
+		if err == nil {
+			w.mu.Lock()
+			w.jobs = append(w.jobs, r.ID)
+			w.mu.Unlock()
+			w.note(batch, r)
+			return r, nil
+		}
+		if err := w.retry(ctx, err, &pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// follow asks how far a job is until it has ended, or is lost.
+func (w *warmer) follow(ctx context.Context, batch []int, r *warmReport) error {
+	var unknownSince time.Time
+	poll, pause := pollPauses.begin(), retryPauses.begin()
+	for r.State == "running" {
+		if err := poll.wait(ctx); err != nil {
+			w.lookLast(ctx, batch, r.ID)
+			return err
+		}
+		next, err := w.exchange(ctx, http.MethodGet, "/v1/jobs/"+url.PathEscape(r.ID), nil, http.StatusOK)
+		switch {
+		case err == nil:
+			r, unknownSince, pause = next, time.Time{}, retryPauses.begin()
+			w.note(batch, r)
+		case isUnknownJob(err):
+			if unknownSince.IsZero() {
+				unknownSince = time.Now()
+			}
+			if time.Since(unknownSince) > jobPatience {
+				w.progress.say("a job is not known any more; asking again for what it had not done")
+				return nil
+			}
+		default:
+			if err := w.retry(ctx, err, &pause); err != nil {
+				return err
+			}
+		}
+	}
+	if r.State != "done" {
+		w.progress.say(fmt.Sprintf("a job ended as %s; asking again for what it had not done", plain(r.State)))
+	}
+	return nil
+}
+
+// lookLast notes how far a job is when the command is interrupted, so that the file
+// of what is not present is short.
+func (w *warmer) lookLast(ctx context.Context, batch []int, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLookTimeout)
+	defer cancel()
+	if r, err := w.exchange(ctx, http.MethodGet, "/v1/jobs/"+url.PathEscape(id), nil, http.StatusOK); err == nil {
+		w.note(batch, r)
+	}
+}
+
+func isUnknownJob(err error) bool {
+	e, ok := errors.AsType[*serverError](err)
+	return ok && e.Code == "UnknownJob"
+}
+
+// exchange makes a request whose answer is a job, and notes when the server last
+// gave an answer that counts: a job, that there is none, or that too many run.
+func (w *warmer) exchange(ctx context.Context, method, path string, payload []byte, want int) (*warmReport, error) {
+	status, body, err := w.client.exchange(ctx, method, path, payload)
+	if err != nil {
+		return nil, err
+	}
+	r, err := readWarmReport(status, want, body)
+	if err == nil || status == http.StatusTooManyRequests || isUnknownJob(err) {
+		w.mu.Lock()
+		w.answered = time.Now()
+		w.mu.Unlock()
+	}
+	return r, err
+}
+
+// retry waits before a request is made again. It returns an error instead if that is
+// of no use.
+func (w *warmer) retry(ctx context.Context, err error, pause *backOff) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	e, isAnswer := errors.AsType[*serverError](err)
+	if errors.Is(err, errOldServer) || isAnswer && e.Status < 500 && e.Status != http.StatusTooManyRequests {
+		return err
+	}
+	w.mu.Lock()
+	silent := min(time.Since(w.answered), time.Since(pause.began))
+	w.mu.Unlock()
+	if silent > w.patience {
+		return fmt.Errorf("no answer that counts for %v: %w", w.patience, err)
+	}
+	w.progress.say("trying again: " + err.Error())
+	return pause.wait(ctx)
+}
+
+// note takes over what a job says of its batch.
+func (w *warmer) note(batch []int, r *warmReport) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	states := make([]urlState, len(batch))
+	for i := range states {
+		states[i] = urlPresent
+	}
+	mark := func(indexes []int, s urlState) {
+		for _, i := range indexes {
+			if i >= 0 && i < len(states) {
+				states[i] = s
+			}
+		}
+	}
+	mark(r.FailedURLs, urlFailed)
+	mark(*r.PendingURLs, urlWaits) // in another region, perhaps
+	for i, s := range states {
+		w.states[batch[i]] = s
+	}
+	for _, f := range r.Failures {
+		if f.Index >= 0 && f.Index < len(batch) {
+			w.problems[place{batch[f.Index], f.Region}] = warmProblem{Code: f.Code, Message: f.Message}
+		}
+	}
+	w.bytes[r.ID] = r.Counts.Bytes
+}
+
+// pending returns the URLs of a batch that are neither present nor failed.
+func (w *warmer) pending(batch []int) (rest []int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, i := range batch {
+		if w.states[i] == urlWaits {
+			rest = append(rest, i)
+		}
+	}
+	return rest
+}
+
+// tally returns how far all is.
+func (w *warmer) tally() tally {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var t tally
+	for _, s := range w.states {
+		switch s {
+		case urlPresent:
+			t.present++
+		case urlFailed:
+			t.failed++
+		case urlWaits:
+		}
+	}
+	for _, n := range w.bytes {
+		t.bytes += n
+	}
+	return t
+}
+
+func (w *warmer) result() warmResult {
+	t, n := w.tally(), len(w.urls)
+	return warmResult{
+		URLs: n, Present: t.present, Failed: t.failed, NotDone: n - t.present - t.failed, Bytes: t.bytes,
+		Seconds: time.Since(w.progress.began).Truncate(time.Millisecond).Seconds(), Jobs: append([]string{}, w.jobs...),
+	}
+}
+
+// missing returns the URLs that are not present, as the list has them.
+func (w *warmer) missing() (urls []string) {
+	for i, s := range w.states {
+		if s != urlPresent {
+			urls = append(urls, w.urls[i])
+		}
+	}
+	return urls
+}
+
+// failures returns why copies failed, in the order of the list, as far as the server
+// told.
+func (w *warmer) failures() (failures []warmFailure) {
+	places := slices.SortedFunc(maps.Keys(w.problems), func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.url, b.url), cmp.Compare(a.region, b.region))
+	})
+	for _, p := range places {
+		if w.states[p.url] == urlFailed { // and no later job made the copy
+			failures = append(failures, warmFailure{URL: w.urls[p.url], Region: p.region, Failed: w.problems[p]})
+		}
+	}
+	return failures
+}
