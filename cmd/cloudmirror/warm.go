@@ -112,11 +112,8 @@ func (c *cli) warm(ctx context.Context, t *target, o warmOptions, args []string)
 	defer stop()
 	client := newClient(t)
 	defer client.close()
-	w := &warmer{
-		client: client, backend: t.backend, urls: urls, states: make([]urlState, len(urls)),
-		wait: o.wait, rate: o.rate, patience: serverPatience,
-		progress: &progress{out: c.stderr, isLive: isTerminal(c.stderr), urls: len(urls), began: time.Now()},
-	}
+	w := newWarmer(client, t.backend, urls, &progress{out: c.stderr, isLive: isTerminal(c.stderr), urls: len(urls), began: time.Now()})
+	w.wait, w.rate = o.wait, o.rate
 	err = w.run(ctx)
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted; what the server was asked for is copied all the same")

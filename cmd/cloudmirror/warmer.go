@@ -33,12 +33,6 @@ const (
 	maxIdleJobs     = 10 // of a batch in a row that end with nothing done
 )
 
-// Pauses of a warmer grow by half from the first to the last.
-var ( //nolint:gochecknoglobals // constants, but for the language
-	pollPauses  = pauses{first: 200 * time.Millisecond, last: 2 * time.Second}
-	retryPauses = pauses{first: 500 * time.Millisecond, last: 10 * time.Second}
-)
-
 var errOldServer = errors.New("the server is of an older release, or no cloudmirror: its jobs do not tell which URLs are done")
 
 // A urlState is how far a URL of the list is.
@@ -50,16 +44,19 @@ const (
 	urlFailed
 )
 
-// A warmer has a server copy the URLs of a list, in jobs of a batch each. Fields
-// above mu are set before run.
+// A warmer has a server copy the URLs of a list, in jobs of a batch each. Make one
+// with newWarmer; fields above mu are set before run.
 type warmer struct {
 	client   *client
 	backend  cloudmirror.BackendID // of any region: everyRegion
 	urls     []string
 	wait     bool
-	rate     float64       // URLs a second; 0: no limit
-	patience time.Duration // how long the server may not answer
+	rate     float64 // URLs a second; 0: no limit
 	progress *progress
+
+	patience       time.Duration // how long the server may not answer
+	forget         time.Duration // how long no front end that answers may know a job
+	polls, retries pauses
 
 	mu       sync.Mutex
 	states   []urlState            // by index of the URL
@@ -67,6 +64,16 @@ type warmer struct {
 	bytes    map[string]int64      // by job
 	jobs     []string
 	answered time.Time // when the server last gave an answer that counts
+}
+
+func newWarmer(c *client, b cloudmirror.BackendID, urls []string, p *progress) *warmer {
+	return &warmer{
+		client: c, backend: b, urls: urls, states: make([]urlState, len(urls)), wait: true, progress: p,
+		patience: serverPatience, forget: jobPatience,
+		polls:    pauses{first: 200 * time.Millisecond, last: 2 * time.Second},
+		retries:  pauses{first: 500 * time.Millisecond, last: 10 * time.Second},
+		problems: make(map[place]warmProblem), bytes: make(map[string]int64),
+	}
 }
 
 // A place is a copy that failed.
@@ -78,7 +85,6 @@ type place struct {
 // run asks for all URLs. Without an error each is present or has failed, or, if it
 // does not wait, each was asked for.
 func (w *warmer) run(ctx context.Context) error {
-	w.problems, w.bytes, w.answered = make(map[place]warmProblem), make(map[string]int64), time.Now()
 	stop := make(chan struct{})
 	var showing sync.WaitGroup
 	showing.Go(func() { w.progress.run(stop, w.tally) })
@@ -145,7 +151,7 @@ func (w *warmer) warm(ctx context.Context, batch []int) error {
 			return fmt.Errorf("%d jobs in a row ended with none of their %d URLs done", idle, len(batch))
 		}
 		if len(rest) > 0 {
-			if err := sleep(ctx, retryPauses.first); err != nil {
+			if err := sleep(ctx, w.retries.first); err != nil {
 				return err
 			}
 		}
@@ -178,7 +184,7 @@ func (w *warmer) start(ctx context.Context, batch []int) (*warmReport, error) {
 	if err := encoder.Encode(body); err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
-	for pause := retryPauses.begin(); ; {
+	for pause := w.retries.begin(); ; {
 		r, err := w.exchange(ctx, http.MethodPost, "/v1/warm", payload.Bytes(), http.StatusAccepted)
 		if err == nil {
 			w.mu.Lock()
@@ -196,7 +202,7 @@ func (w *warmer) start(ctx context.Context, batch []int) (*warmReport, error) {
 // follow asks how far a job is until it has ended, or is lost.
 func (w *warmer) follow(ctx context.Context, batch []int, r *warmReport) error {
 	var unknownSince time.Time
-	poll, pause := pollPauses.begin(), retryPauses.begin()
+	poll, pause := w.polls.begin(), w.retries.begin()
 	for r.State == "running" {
 		if err := poll.wait(ctx); err != nil {
 			w.lookLast(ctx, batch, r.ID)
@@ -205,13 +211,13 @@ func (w *warmer) follow(ctx context.Context, batch []int, r *warmReport) error {
 		next, err := w.exchange(ctx, http.MethodGet, "/v1/jobs/"+url.PathEscape(r.ID), nil, http.StatusOK)
 		switch {
 		case err == nil:
-			r, unknownSince, pause = next, time.Time{}, retryPauses.begin()
+			r, unknownSince, pause = next, time.Time{}, w.retries.begin()
 			w.note(batch, r)
 		case isUnknownJob(err):
 			if unknownSince.IsZero() {
 				unknownSince = time.Now()
 			}
-			if time.Since(unknownSince) > jobPatience {
+			if time.Since(unknownSince) > w.forget {
 				w.progress.say("a job is not known any more; asking again for what it had not done")
 				return nil
 			}
