@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -334,6 +337,35 @@ func TestWarmAsksAgainForWhatAForgottenJobHadNotDone(t *testing.T) {
 	defer w.client.close()
 	if err := w.run(t.Context()); err != nil || len(server.batches) < 2 || w.result().Present != 1 {
 		t.Errorf("error %v, %d jobs, %+v", err, len(server.batches), w.result())
+	}
+}
+
+func TestAnInterruptedWarmLooksOnceMore(t *testing.T) {
+	server := newWarmServer(t)
+	w := impatient(server.URL)
+	defer w.client.close()
+	w.polls = pauses{time.Hour, time.Hour}
+	ctx, interrupt := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- w.run(ctx) }()
+	for len(w.result().Jobs) == 0 {
+		runtime.Gosched()
+	}
+	interrupt()
+	if err := <-ended; !errors.Is(err, context.Canceled) || w.result().Present != 1 {
+		t.Errorf("error %v, %+v", err, w.result())
+	}
+}
+
+// A copy that failed, and that a later job made, is no failure.
+func TestWarmForgetsFailuresThatWereMended(t *testing.T) {
+	server := newWarmServer(t)
+	failure := map[string]any{"index": 0, "region": "us-east-1", "code": "OriginStatus", "message": "It is not there."}
+	server.ends = []map[string]any{{"state": "stopped", "pending_urls": []int{0}, "failed_urls": []int{0}, "failures": []any{failure}}}
+	w := impatient(server.URL)
+	defer w.client.close()
+	if err := w.run(t.Context()); err != nil || w.result().Present != 1 || len(w.failures()) != 0 {
+		t.Errorf("error %v, %+v, failures %v", err, w.result(), w.failures())
 	}
 }
 

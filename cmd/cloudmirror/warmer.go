@@ -346,6 +346,8 @@ func (w *warmer) tally() tally {
 
 func (w *warmer) result() warmResult {
 	t, n := w.tally(), len(w.urls)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return warmResult{
 		URLs: n, Present: t.present, Failed: t.failed, NotDone: n - t.present - t.failed, Bytes: t.bytes,
 		Seconds: time.Since(w.progress.began).Truncate(time.Millisecond).Seconds(), Jobs: append([]string{}, w.jobs...),
