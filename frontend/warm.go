@@ -77,8 +77,8 @@ func (f *Frontend) warm(r *http.Request) answer {
 	return accepted(strings.TrimSuffix(f.publicURL, "/")+jobsPrefix+report.ID, shown(report))
 }
 
-// job answers GET of /v1/jobs/:id. The id is secret enough: whoever has it may
-// see the job.
+// job answers GET of /v1/jobs/:id. The id is secret: a client that
+// has it may see the job.
 func (f *Frontend) job(r *http.Request) answer {
 	id, _, _ := strings.Cut(strings.TrimPrefix(requestTarget(r), jobsPrefix), "?")
 	report, err := f.jobs.Find(r.Context(), id)
@@ -151,7 +151,11 @@ func (s *service) request(body warmBody) (jobs.Request, *answer) {
 	}
 	seen := make(map[cloudmirror.Object]bool, len(body.URLs))
 	for i, url := range body.URLs {
-		o, refusal := s.warmable(i, url)
+		named := i
+		if body.Partial {
+			named = -1 // its failure has the index
+		}
+		o, refusal := s.warmable(named, url)
 		switch {
 		case refusal != nil && !body.Partial:
 			return r, refusal
@@ -168,19 +172,28 @@ func (s *service) request(body warmBody) (jobs.Request, *answer) {
 	return r, nil
 }
 
-// warmable returns the object of the URL at an index, and why it may not be copied.
-// The zero Object says that the URL is none.
+// warmable returns the object of the URL at an index, and why it may not be copied,
+// which names the index unless the index is -1. The zero Object says that the URL is
+// none.
 func (s *service) warmable(i int, url string) (cloudmirror.Object, *answer) {
+	element := fmt.Sprintf("urls[%d]", i)
+	if i < 0 {
+		element = "the request"
+	}
 	o, err := cloudmirror.ParseObject(url)
 	switch {
+	case err != nil && i >= 0:
+		return cloudmirror.Object{}, refuse(invalidURL(fmt.Errorf("%s: %w", element, err)))
 	case err != nil:
-		return cloudmirror.Object{}, refuse(invalidURL(fmt.Errorf("urls[%d]: %w", i, err)))
+		return cloudmirror.Object{}, refuse(invalidURL(err))
 	case !s.admits(o):
 		a := notAllowed()
-		a.message = fmt.Sprintf("The URL of urls[%d] is not allowed for this service.", i)
+		if i >= 0 {
+			a.message = "The URL of " + element + " is not allowed for this service."
+		}
 		return o, &a
 	case s.Rules.IsDirect(o):
-		return o, refuse(neverCopied(fmt.Sprintf("urls[%d]", i)))
+		return o, refuse(neverCopied(element))
 	}
 	return o, nil
 }

@@ -270,6 +270,9 @@ func TestAPartialWarmCountsRefusalsAsFailures(t *testing.T) {
 			a, b, c string
 		}{}
 		for _, f := range j.Failures {
+			if strings.Contains(f.Message, "rls[") {
+				t.Errorf("the message names an index of the request: %s", f.Message)
+			}
 			if f.Region == "eu-west-1" {
 				got = append(got, struct {
 					int

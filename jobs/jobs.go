@@ -81,7 +81,7 @@ func New(o Options) *Jobs {
 // error is ErrTooMany or ErrClosed.
 func (js *Jobs) Start(ctx context.Context, r Request) (Report, error) {
 	j := newJob(r)
-	if err := js.add(j, r.Backends); err != nil {
+	if err := js.add(j, r.Backends); err != nil { //nolint:contextcheck // the job outlives its request
 		return Report{}, err
 	}
 	select {

@@ -40,7 +40,7 @@ func (js *Jobs) Find(ctx context.Context, id string) (Report, error) {
 		r, _ := j.report()
 		return r, nil
 	}
-	if js.store == nil || len(id) == 0 || len(id) > maxIDBytes {
+	if js.store == nil || id == "" || len(id) > maxIDBytes {
 		return Report{}, ErrUnknown
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)

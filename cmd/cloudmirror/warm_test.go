@@ -235,8 +235,12 @@ func TestWarmStopsAtRefusals(t *testing.T) {
 		answer answerOfTest
 		want   string
 	}{
-		"a wrong token":   {answerOfTest{401, `{"code":"Unauthorized","message":"No."}`}, "cloudmirror: Unauthorized: No. (HTTP 401)\n"},
-		"no such region":  {answerOfTest{404, `{"code":"UnknownBackend","message":"No."}`}, "UnknownBackend: No."},
+		"a wrong token":  {answerOfTest{401, `{"code":"Unauthorized","message":"No."}`}, "cloudmirror: Unauthorized: No. (HTTP 401)\n"},
+		"no such region": {answerOfTest{404, `{"code":"UnknownBackend","message":"No."}`}, "UnknownBackend: No."},
+		"a server without partial": {
+			answerOfTest{400, `{"code":"InvalidRequest","message":"The body is not the JSON that is wanted here: json: unknown field \"partial\"."}`},
+			"the server is of an older release",
+		},
 		"another server":  {answerOfTest{202, "hello"}, "the server is of an older release, or no cloudmirror"},
 		"an older server": {answerOfTest{202, `{"id":"1","state":"running","counts":{}}`}, "the server is of an older release, or no cloudmirror"},
 	} {
