@@ -30,35 +30,37 @@ func (c *cli) warmCommand() *cobra.Command {
 		Short: "Copy the objects of a list ahead of demand",
 		Long: `Have the server copy each URL of a list, and wait until all copies are there.
 
-A list has one URL a line: that of the origin, or one by which this mirror was
-asked. Blank lines and those that begin with # are skipped, and a URL counts
-once. With - the list is standard input. A line that is no URL is named with its
-number, and nothing is sent. The region * is every region of the service.
+A list has one URL a line: that of the origin, or one by which this mirror
+was asked. Blank lines and those that begin with # are skipped, and a URL
+counts once. With - the list is standard input. A line that is no URL is
+named with its number, and nothing is sent. The region * is every region of
+the service.
 
-While it waits it says how far it is on standard error: in one line that changes
-on a terminal, else in a line every 10 s. It goes on when a front end restarts or
-dies, when a balancer answers 503, and when the server runs too many jobs; it
-gives up when nothing has answered for 2 minutes. What is asked for again is not
-copied again.
+While it waits it says how far it is on standard error: in one line that
+changes on a terminal, else in a line every 10 s. It goes on when a front end
+restarts or dies, when a balancer answers 503, and when the server runs too
+many jobs; it gives up when nothing has answered for 2 minutes. What is asked
+for again is not copied again.
 
---rate bounds how many URLs of the list it hands to the server in a second. It
-does not bound bytes: bandwidth of the service does.
+--rate bounds how many URLs of the list it hands to the server in a second.
+It does not bound bytes: bandwidth of the service does.
 
---failed writes the URLs that are not present in the end, one a line, also when
-it is interrupted. The file is a list for the next run, and empty if all went
-well. It has whole URLs, with any secrets in their queries.
+--failed writes the URLs that are not present in the end, one a line, also
+when it is interrupted. The file is a list for the next run, and empty if all
+went well. It has whole URLs, with any secrets in their queries.
 
-With --wait=false it prints the ids of its jobs as soon as they are begun, and
-ends: GET /v1/jobs/ID tells how far they are.
+With --wait=false it prints the ids of its jobs as soon as they are begun,
+and ends: GET /v1/jobs/ID tells how far they are.
 
 It needs a bearer token: that of --token, of the variable
 ` + config.TokenVariable + `, or the one in the file admin-token in the data
 directory of the configuration, where "cloudmirror serve" keeps its own.
 
-Exit status: 0 all copies are present (with --wait=false: all were asked for),
-1 some failed or are not done, 2 the command line, the configuration or a list is
-wrong.`,
-		Example: `  cloudmirror warm --server https://mirror.example.com --service s3 --region '*' urls.txt
+Exit status: 0 all copies are present (with --wait=false: all were asked
+for), 1 some failed or are not done, 2 the command line, the configuration or
+a list is wrong.`,
+		Example: `  cloudmirror warm --service s3 --region '*' urls.txt
+  cloudmirror warm --server https://mirror.example.com --region eu-west-1 urls.txt
   cloudmirror warm --rate 50 --failed rest.txt urls.txt
   cloudmirror warm --failed rest.txt rest.txt
   cloudmirror warm --json - < urls.txt`,
