@@ -29,7 +29,7 @@ import (
 // them.
 type parts struct {
 	cache    cache.Store
-	records  kv.Store      // beside the cache
+	records  kv.Store      // what the processes of the deployment share and may lose
 	near     mirror.Near   // nil: nothing is remembered
 	settle   time.Duration // how long others may remember what was purged
 	engine   []mirror.Backend

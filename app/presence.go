@@ -36,10 +36,10 @@ func processName() string {
 
 // copies returns those that the process holds.
 func (a *App) copies() []presence.Copy {
-	if c, ok := any(a.copier).(interface{ Copies() []presence.Copy }); ok && a.copier != nil {
-		return c.Copies()
+	if a.copier == nil {
+		return nil
 	}
-	return nil
+	return a.copier.Copies()
 }
 
 // requests returns the redirects since the start of the process.

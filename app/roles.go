@@ -68,6 +68,6 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		Presence:   a.board,
 		MaxWaiters: a.config.Limits.Waiters, MaxWaitersPerClient: a.config.Limits.WaitersPerClient,
 		TrustedProxies: a.config.TrustedProxies,
-		Objects:        a.parts.objects, Registerer: a.registry, Logger: a.logger, Audit: a.audit,
+		Objects:        a.parts.objects, Records: a.parts.records, Registerer: a.registry, Logger: a.logger, Audit: a.audit,
 	})
 }

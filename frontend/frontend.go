@@ -17,6 +17,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"cloudmirror"
+	"cloudmirror/jobs"
+	"cloudmirror/kv"
 	"cloudmirror/mirror"
 	"cloudmirror/storage"
 )
@@ -67,6 +69,10 @@ type Options struct {
 	// slash.
 	Objects map[cloudmirror.BackendID]http.Handler
 
+	// Records are where all front ends find the background jobs of each. Nil: each
+	// knows its own.
+	Records kv.Store
+
 	Registerer prometheus.Registerer // nil: metrics are not exported
 	Logger     *zap.Logger           // nil: no logs
 	// Audit logs what operators do and which tokens are wrong; its level should let
@@ -100,7 +106,7 @@ type Frontend struct {
 	ids     requestIDs
 	metrics *metrics
 	census  census
-	jobs    *jobs
+	jobs    *jobs.Jobs
 	page    *page
 
 	proxies proxies
@@ -150,7 +156,7 @@ func New(o Options) (*Frontend, error) {
 		return nil, fmt.Errorf("frontend: %w", err)
 	}
 	f.draining, f.drain = context.WithCancel(context.Background())
-	f.jobs = newJobs(f.engine, f.logger)
+	f.jobs = jobs.New(jobs.Options{Engine: f.engine, Store: o.Records, Logger: f.logger})
 	f.routes = f.table(o)
 	f.echo = f.newRouter()
 	return f, nil
@@ -167,7 +173,7 @@ func (f *Frontend) Drain() { f.drain() }
 // caller stops serving requests first.
 func (f *Frontend) Close() {
 	f.drain()
-	f.jobs.close()
+	f.jobs.Close()
 }
 
 // backend returns a backend, or nil.

@@ -247,7 +247,7 @@ func draining() answer {
 }
 
 func unknownJob() answer {
-	return problem(http.StatusNotFound, outcomeDenied, codeUnknownJob, "There is no such job here; jobs are known to the front end that took them, for a while.")
+	return problem(http.StatusNotFound, outcomeDenied, codeUnknownJob, "There is no such job, or not any more: jobs are known for a day after they end.")
 }
 
 func tooManyJobs() answer {

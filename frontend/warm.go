@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror"
-	"cloudmirror/mirror"
+	"cloudmirror/jobs"
 )
 
 // Limits of one warm request.
@@ -28,6 +28,7 @@ type warmBody struct {
 	Service string   `json:"service"`
 	Regions []string `json:"regions"` // none, or only *: all of the service
 	URLs    []string `json:"urls"`
+	Partial bool     `json:"partial"` // count URLs that are refused as failed, and ask for the others
 }
 
 // warm answers POST of /v1/warm: a job in the background asks for the copies,
@@ -52,33 +53,52 @@ func (f *Frontend) warm(r *http.Request) answer {
 	if !ok {
 		return unknownBackend()
 	}
-	objects, refusal := s.objects(body.URLs)
+	request, refusal := s.request(body)
 	if refusal != nil {
 		return *refusal
 	}
-	if n := len(objects) * len(backends); n > maxWarmWants {
+	for _, b := range backends {
+		request.Backends = append(request.Backends, b.id)
+	}
+	if n := len(request.Items) * len(backends); n > maxWarmWants {
 		return invalidRequest(fmt.Errorf("the request asks for %d copies, at most %d are allowed", n, maxWarmWants))
 	}
 	if f.draining.Err() != nil {
 		return draining()
 	}
-	j, ok := f.jobs.start(s.name, backends, objects)
-	if !ok {
+	report, err := f.jobs.Start(r.Context(), request)
+	switch {
+	case errors.Is(err, jobs.ErrTooMany):
 		return tooManyJobs()
+	case err != nil: // it is closed: the process stops
+		return draining()
 	}
-	f.audit(who, "warm", nil, zap.String("service", s.name), zap.Strings("regions", j.regions), zap.Int("urls", len(objects)), zap.String("job", j.id))
-	return accepted(strings.TrimSuffix(f.publicURL, "/")+jobsPrefix+j.id, j.report())
+	f.audit(who, "warm", nil, zap.String("service", s.name), zap.Strings("regions", report.Regions), zap.Int("urls", report.URLs), zap.String("job", report.ID))
+	return accepted(strings.TrimSuffix(f.publicURL, "/")+jobsPrefix+report.ID, shown(report))
 }
 
-// job answers GET of /v1/jobs/:id. The id is secret enough: whoever has it may
-// see the job.
+// job answers GET of /v1/jobs/:id. The id is secret: a client that
+// has it may see the job.
 func (f *Frontend) job(r *http.Request) answer {
 	id, _, _ := strings.Cut(strings.TrimPrefix(requestTarget(r), jobsPrefix), "?")
-	j := f.jobs.find(id)
-	if j == nil {
+	report, err := f.jobs.Find(r.Context(), id)
+	switch {
+	case errors.Is(err, jobs.ErrUnknown):
 		return unknownJob()
+	case err != nil:
+		f.complaints.Do(func() { f.logger.Warn("a job of another front end cannot be looked up", zap.Error(err)) })
+		return unavailable("The job is none of this front end, and what others have noted of theirs cannot be read now; try again later.")
 	}
-	return okJSON(j.report())
+	return okJSON(shown(report))
+}
+
+// shown returns a job as clients see it.
+func shown(r jobs.Report) jobs.Report {
+	r.Failures = slices.Clone(r.Failures)
+	for i := range r.Failures {
+		r.Failures[i].Message = sentence(r.Failures[i].Message)
+	}
+	return r
 }
 
 // readJSON reads a body that is one JSON value with known members.
@@ -121,43 +141,59 @@ func (s *service) some(regions []string) (backends []*backend, known bool) {
 	return backends, true
 }
 
-// objects returns the objects that the URLs name, each once, if all are allowed and
-// may be copied.
-func (s *service) objects(urls []string) ([]cloudmirror.Object, *answer) {
-	if len(urls) == 0 || len(urls) > maxWarmURLs {
-		return nil, refuse(invalidRequest(fmt.Errorf("urls has %d elements, 1 to %d are allowed", len(urls), maxWarmURLs)))
+// request returns what a job is asked for: the objects that the URLs name, each once.
+// A URL that is not allowed, is never copied or is none refuses the request; if the
+// body asks for that, it is counted as failed instead.
+func (s *service) request(body warmBody) (jobs.Request, *answer) {
+	r := jobs.Request{Service: s.name}
+	if n := len(body.URLs); n == 0 || n > maxWarmURLs {
+		return r, refuse(invalidRequest(fmt.Errorf("urls has %d elements, 1 to %d are allowed", n, maxWarmURLs)))
 	}
-	objects, seen := make([]cloudmirror.Object, 0, len(urls)), make(map[cloudmirror.Object]bool, len(urls))
-	for i, url := range urls {
-		o, err := cloudmirror.ParseObject(url)
-		if err != nil {
-			return nil, refuse(invalidURL(fmt.Errorf("urls[%d]: %w", i, err)))
+	seen := make(map[cloudmirror.Object]bool, len(body.URLs))
+	for i, url := range body.URLs {
+		named := i
+		if body.Partial {
+			named = -1 // its failure has the index
 		}
-		if !s.admits(o) {
-			a := notAllowed()
-			a.message = fmt.Sprintf("The URL of urls[%d] is not allowed for this service.", i)
-			return nil, &a
+		o, refusal := s.warmable(named, url)
+		switch {
+		case refusal != nil && !body.Partial:
+			return r, refusal
+		case refusal != nil && o == cloudmirror.Object{}:
+			r.Refusals = append(r.Refusals, jobs.Refusal{Index: i, Code: refusal.code, Message: refusal.message})
+		case seen[o]:
+		case refusal != nil:
+			r.Refusals = append(r.Refusals, jobs.Refusal{Index: i, URL: o.WithoutQuery(), Code: refusal.code, Message: refusal.message})
+		default:
+			r.Items = append(r.Items, jobs.Item{Index: i, Object: o})
 		}
-		if s.Rules.IsDirect(o) {
-			return nil, refuse(neverCopied(fmt.Sprintf("urls[%d]", i)))
-		}
-		if !seen[o] {
-			seen[o] = true
-			objects = append(objects, o)
-		}
+		seen[o] = true
 	}
-	return objects, nil
+	return r, nil
 }
 
-// wants returns each object in each backend.
-func wants(backends []*backend, objects []cloudmirror.Object) func(yield func(mirror.Want) bool) {
-	return func(yield func(mirror.Want) bool) {
-		for _, o := range objects {
-			for _, b := range backends {
-				if !yield(mirror.Want{Object: o, Backend: b.id}) {
-					return
-				}
-			}
-		}
+// warmable returns the object of the URL at an index, and why it may not be copied,
+// which names the index unless the index is -1. The zero Object says that the URL is
+// none.
+func (s *service) warmable(i int, url string) (cloudmirror.Object, *answer) {
+	element := fmt.Sprintf("urls[%d]", i)
+	if i < 0 {
+		element = "the request"
 	}
+	o, err := cloudmirror.ParseObject(url)
+	switch {
+	case err != nil && i >= 0:
+		return cloudmirror.Object{}, refuse(invalidURL(fmt.Errorf("%s: %w", element, err)))
+	case err != nil:
+		return cloudmirror.Object{}, refuse(invalidURL(err))
+	case !s.admits(o):
+		a := notAllowed()
+		if i >= 0 {
+			a.message = "The URL of " + element + " is not allowed for this service."
+		}
+		return o, &a
+	case s.Rules.IsDirect(o):
+		return o, refuse(neverCopied(element))
+	}
+	return o, nil
 }

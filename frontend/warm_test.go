@@ -1,6 +1,7 @@
 package frontend_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,7 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cloudmirror"
 	"cloudmirror/frontend"
+	"cloudmirror/kv"
+	"cloudmirror/kv/memkv"
 )
 
 // A jobBody is a job as clients see it.
@@ -18,8 +22,14 @@ type jobBody struct {
 	ID, State string
 	Regions   []string
 	URLs      int
-	Counts    struct{ Pending, Present, Error int }
-	Failures  []struct{ URL, Region, Code, Message string }
+	Counts    struct{ Pending, Present, Error, Bytes int }
+	Failures  []struct {
+		Index                      int
+		URL, Region, Code, Message string
+	}
+	FailedURLs  []int `json:"failed_urls"`
+	PendingURLs []int `json:"pending_urls"`
+	Shared      bool
 }
 
 // warm starts a job and returns where to follow it.
@@ -72,7 +82,10 @@ func TestWarmFollowsEachCopyToItsEnd(t *testing.T) {
 		if j.State != "done" || j.Counts.Present != 3 || j.Counts.Error != 1 || len(j.Failures) != 1 {
 			t.Fatalf("job %+v", j)
 		}
-		if f := j.Failures[0]; f.URL != "https://origin.test/release/tool-1.0.tar.gz?…" && f.URL != "https://origin.test/other?…" || f.Region != "us-east-1" || f.Code != "OriginStatus" {
+		if j.Counts.Bytes != 3*len(content) || len(j.PendingURLs) != 0 || fmt.Sprint(j.FailedURLs) != fmt.Sprint([]int{j.Failures[0].Index}) {
+			t.Errorf("job %+v", j)
+		}
+		if f := j.Failures[0]; (f.URL != "https://origin.test/release/tool-1.0.tar.gz?…" || f.Index != 0) && (f.URL != "https://origin.test/other?…" || f.Index != 2) || f.Region != "us-east-1" || f.Code != "OriginStatus" {
 			t.Errorf("failure %+v", f)
 		}
 	})
@@ -232,4 +245,72 @@ func TestWarmBoundsCopies(t *testing.T) {
 	if got := decode[body](t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(got.Message, "11000 copies") {
 		t.Errorf("status %d, body %+v", resp.StatusCode, got)
 	}
+}
+
+// A URL that cannot be copied does not keep the others from it, if the client says so.
+func TestAPartialWarmCountsRefusalsAsFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, withService(func(s *frontend.Service) {
+			s.Rules.Direct = []cloudmirror.AllowPattern{pattern(t, "^https://origin\\.test/index$")}
+		}))
+		path, j := w.warm(`{"service":"s3","partial":true,"urls":["nothing","https://evil.test/?a=b","` + originURL + `","https://origin.test/index","https://evil.test/?a=b"]}`)
+		if j.URLs != 4 || j.Counts.Pending != 2 || j.Counts.Error != 6 || fmt.Sprint(j.FailedURLs) != "[0 1 3]" || fmt.Sprint(j.PendingURLs) != "[2]" {
+			t.Errorf("job %+v", j)
+		}
+		synctest.Wait()
+		w.copy(east)
+		w.copy(west)
+		synctest.Wait()
+		if j = w.follow(path); j.State != "done" || j.Counts.Present != 2 || len(j.Failures) != 6 {
+			t.Fatalf("job %+v", j)
+		}
+		want := "[{0  eu-west-1 InvalidURL} {1 https://evil.test/?… eu-west-1 URLNotAllowed} {3 https://origin.test/index eu-west-1 URLDirect}]"
+		got := []struct {
+			int
+			a, b, c string
+		}{}
+		for _, f := range j.Failures {
+			if strings.Contains(f.Message, "rls[") {
+				t.Errorf("the message names an index of the request: %s", f.Message)
+			}
+			if f.Region == "eu-west-1" {
+				got = append(got, struct {
+					int
+					a, b, c string
+				}{f.Index, f.URL, f.Region, f.Code})
+			}
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("failures %v, want %s", got, want)
+		}
+	})
+}
+
+// A downRecords is a store that cannot be reached.
+type downRecords struct{ memkv.Store }
+
+func (*downRecords) Put(context.Context, kv.Table, string, []byte, time.Duration) error {
+	return errDown
+}
+
+func (*downRecords) Get(context.Context, kv.Table, string) ([]byte, error) { return nil, errDown }
+
+func TestJobsOfOtherFrontEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		records := new(memkv.Store)
+		share := func(s kv.Store) func(*frontend.Options) { return func(o *frontend.Options) { o.Records = s } }
+		runs, other, cutOff := newWorld(t, share(records)), newWorld(t, share(records)), newWorld(t, share(new(downRecords)))
+		path, j := runs.warm(warmPayload)
+		if got := other.follow(path); !j.Shared || got.ID != j.ID || got.State != "running" {
+			t.Errorf("another front end says %+v", got)
+		}
+		resp := cutOff.do(httptest.NewRequest(http.MethodGet, path, nil))
+		if got := decode[body](t, resp); resp.StatusCode != http.StatusServiceUnavailable || got.Code != "Unavailable" || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("without the store: status %d, %+v", resp.StatusCode, got)
+		}
+		path, j = cutOff.warm(warmPayload)
+		if got := cutOff.follow(path); j.Shared || got.State != "running" {
+			t.Errorf("a job that was begun without the store: %+v", got)
+		}
+	})
 }

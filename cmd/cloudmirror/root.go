@@ -39,7 +39,7 @@ configuration is wrong, 3 there was nothing to purge.`,
 	root.PersistentFlags().StringVar(&c.configFile, "config", "", "read the configuration from `FILE`")
 	root.AddCommand(
 		c.serveCommand(), c.frontendCommand(), c.copierCommand(),
-		c.rewriteCommand(), c.purgeCommand(), c.statusCommand(), c.explainCommand(), c.verifyCommand(), c.dlqCommand(),
+		c.rewriteCommand(), c.warmCommand(), c.purgeCommand(), c.statusCommand(), c.explainCommand(), c.verifyCommand(), c.dlqCommand(),
 		c.provisionCommand(), c.doctorCommand(),
 		c.configCommand(), c.healthCommand(), c.versionCommand(),
 	)

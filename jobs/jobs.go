@@ -1,0 +1,215 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/kv"
+	"cloudmirror/mirror"
+)
+
+// Limits of background jobs.
+const (
+	maxRunning      = 16  // jobs of one process
+	maxKept         = 100 // running or ended, in memory; the oldest ended one is forgotten first
+	maxWaits        = 32  // copies that one job waits for at the same time
+	maxDuration     = 12 * time.Hour
+	maxFailures     = 100 // failures that a job tells of one by one
+	maxOutageTries  = 10  // for one copy, while cache, queue or storage is unavailable
+	firstOutageWait = time.Second
+	maxOutageWait   = 30 * time.Second
+)
+
+// CodeUnavailable is the code of a copy that a job gave up on because cache, queue or
+// storage was unavailable.
+const CodeUnavailable cloudmirror.Code = "Unavailable"
+
+// Errors that callers tell apart.
+var (
+	// ErrTooMany says that as many jobs run in the process as may.
+	ErrTooMany = errors.New("jobs: too many are running")
+	// ErrClosed says that the process stops.
+	ErrClosed = errors.New("jobs: closed")
+	// ErrUnknown says that there is no such job, or not any more.
+	ErrUnknown = errors.New("jobs: no such job")
+)
+
+// engine is what jobs need of a *mirror.Mirror.
+type engine interface {
+	Wait(ctx context.Context, w mirror.Want, p mirror.Patience) (mirror.View, error)
+}
+
+// Options are what Jobs are made of.
+type Options struct {
+	Engine engine   // a *mirror.Mirror
+	Store  kv.Store // nil: jobs are known to this process alone
+	Logger *zap.Logger
+}
+
+// Jobs runs the background jobs of this process, and finds those of others. It is
+// safe for concurrent use.
+type Jobs struct {
+	engine engine
+	store  kv.Store
+	logger *zap.Logger
+
+	life    context.Context // ends with Close
+	end     context.CancelFunc
+	running sync.WaitGroup
+
+	mu   sync.Mutex
+	kept []*job // the oldest first
+}
+
+// New returns Jobs. Close them when done.
+func New(o Options) *Jobs {
+	js := &Jobs{engine: o.Engine, store: o.Store, logger: o.Logger}
+	js.life, js.end = context.WithCancel(context.Background())
+	return js
+}
+
+// Start runs a job in the background. When it returns, other processes find the job,
+// if the store answered within storeTimeout; the report says whether it did. The
+// error is ErrTooMany or ErrClosed.
+func (js *Jobs) Start(ctx context.Context, r Request) (Report, error) {
+	j := newJob(r)
+	if err := js.add(j, r.Backends); err != nil { //nolint:contextcheck // the job outlives its request
+		return Report{}, err
+	}
+	select {
+	case <-j.published:
+	case <-ctx.Done():
+	}
+	report, _ := j.report()
+	return report, nil
+}
+
+func (js *Jobs) add(j *job, backends []cloudmirror.BackendID) error {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	switch {
+	case js.life.Err() != nil:
+		return ErrClosed
+	case !js.admit():
+		return ErrTooMany
+	}
+	js.kept = append(js.kept, j)
+	js.running.Go(func() { js.run(j, backends) })
+	return nil
+}
+
+// admit forgets the oldest job that ended, if as many are kept as may be. It reports
+// whether one more may run.
+func (js *Jobs) admit() bool {
+	running := 0
+	for _, j := range js.kept {
+		if j.isRunning() {
+			running++
+		}
+	}
+	if running >= maxRunning {
+		return false
+	}
+	if len(js.kept) >= maxKept {
+		i := slices.IndexFunc(js.kept, func(j *job) bool { return !j.isRunning() })
+		js.kept = slices.Delete(js.kept, i, i+1)
+	}
+	return true
+}
+
+// Close ends all jobs of this process and waits for them.
+func (js *Jobs) Close() {
+	js.mu.Lock() // no job starts after this
+	js.end()
+	js.mu.Unlock()
+	js.running.Wait()
+}
+
+func (js *Jobs) run(j *job, backends []cloudmirror.BackendID) {
+	ended := make(chan struct{})
+	var publishing sync.WaitGroup
+	publishing.Go(func() { js.publish(j, ended) })
+	defer publishing.Wait()
+	defer close(ended)
+
+	ctx, cancel := context.WithTimeout(js.life, maxDuration)
+	defer cancel()
+	var waits errgroup.Group
+	waits.SetLimit(maxWaits)
+	for w := range wants(backends, j.items) {
+		if ctx.Err() != nil {
+			break
+		}
+		waits.Go(func() error { js.obtain(ctx, j, w); return nil })
+	}
+	_ = waits.Wait() // none returns an error
+	j.finish()
+	r, _ := j.report()
+	js.logger.Info("a warm job ended", zap.String("job", j.id), zap.String("state", string(r.State)),
+		zap.Int("present", r.Counts.Present), zap.Int("error", r.Counts.Error), zap.Int("pending", r.Counts.Pending), zap.Int64("bytes", r.Counts.Bytes))
+}
+
+// wants returns each object in each backend.
+func wants(backends []cloudmirror.BackendID, items []Item) func(yield func(want) bool) {
+	return func(yield func(want) bool) {
+		for _, i := range items {
+			for _, b := range backends {
+				if !yield(want{Want: mirror.Want{Object: i.Object, Backend: b}, index: i.Index}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// obtain waits for one copy and notes how it ended. The engine retries transient
+// failures while it waits; obtain retries while cache, queue or storage is down.
+func (js *Jobs) obtain(ctx context.Context, j *job, w want) {
+	wait := firstOutageWait
+	end, _ := ctx.Deadline() // every job has one
+	for try := 1; ; try++ {
+		view, err := js.engine.Wait(ctx, w.Want, mirror.Patience{Until: end})
+		switch {
+		case ctx.Err() != nil || errors.Is(err, mirror.ErrClosed):
+			return // it stays pending, and the job ends as stopped
+		case err == nil && view.Entry.State == cache.Present:
+			j.present(w, copiedBytes(view))
+			return
+		case err == nil && view.Entry.State == cache.Failed:
+			j.failed(w, view.Entry.Failure.Code, view.Entry.Failure.Message)
+			return
+		case try == maxOutageTries:
+			js.logger.Warn("a warm job gave up on a copy", zap.String("job", j.id), zap.Stringer("backend", w.Backend), zap.Error(err))
+			j.failed(w, CodeUnavailable, "a part of this service is unavailable")
+			return
+		}
+		pause(ctx, wait)
+		wait = min(2*wait, maxOutageWait)
+	}
+}
+
+// copiedBytes returns the size of a copy that was made while the job waited for it,
+// and 0 for one that was there before.
+func copiedBytes(v mirror.View) int64 {
+	if v.Source != mirror.FromCopy {
+		return 0
+	}
+	return v.Entry.Copy.SizeBytes
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
