@@ -63,7 +63,10 @@ func (r *report) about() string {
 	if r.Version != "" {
 		text += " version " + plain(r.Version)
 	}
-	if r.ready.State != "" {
+	switch {
+	case r.ready.err != nil: // a balancer may keep it to itself
+		text += ", /readyz does not answer: " + plain(r.ready.err.Error())
+	case r.ready.State != "":
 		text += ", " + plain(r.ready.State)
 	}
 	return wrapped("", text, 2)

@@ -20,7 +20,6 @@ const (
 	notReady
 	healthOther
 	processesUnknown
-	readinessUnknown
 	deadLetters
 )
 
@@ -51,7 +50,6 @@ func (t *trouble) String() string {
 		notReady:         "the front end is %",
 		healthOther:      "the health of % is not known",
 		processesUnknown: "the other processes are not known",
-		readinessUnknown: "/readyz does not answer",
 		deadLetters:      "dead letters wait in %",
 	}[t.kind], "%", of)
 }
@@ -134,15 +132,12 @@ func (r *report) dependencyTrouble(name, cause string) trouble {
 // troublesOfServer returns what is wrong with the front end that answered.
 func (r *report) troublesOfServer() []trouble {
 	var all []trouble
-	doctor := "cloudmirror doctor" + r.configFlag()
-	switch {
-	case r.ready.err != nil:
-		all = append(all, trouble{kind: readinessUnknown, cause: r.ready.err.Error(), next: doctor})
-	case !r.ready.Ready:
+	if r.ready.err == nil && !r.ready.Ready {
 		all = append(all, trouble{kind: notReady, of: []string{plain(r.ready.State)}, next: "cloudmirror status " + r.flags + "--watch"})
 	}
 	if r.Presence != "ok" && !r.isOlder() {
-		all = append(all, trouble{kind: processesUnknown, cause: r.Presence, next: doctor})
+		_, cause, _ := strings.Cut(r.Presence, "not known: ")
+		all = append(all, trouble{kind: processesUnknown, cause: cause, next: "cloudmirror doctor" + r.configFlag()})
 	}
 	return all
 }
@@ -152,8 +147,9 @@ func (r *report) letterTroubles() []trouble {
 	var all []trouble
 	for i := range r.Backends {
 		if b := &r.Backends[i]; b.Queue != nil && b.Queue.Dead > 0 {
+			cause := fmt.Sprintf("%d of them", b.Queue.Dead)
 			next := "cloudmirror dlq ls " + r.flags + "--service " + quoted(b.Service) + " --region " + quoted(b.Region)
-			all = append(all, trouble{kind: deadLetters, of: []string{b.id()}, next: next})
+			all = append(all, trouble{kind: deadLetters, of: []string{b.id()}, cause: cause, next: next})
 		}
 	}
 	return all
