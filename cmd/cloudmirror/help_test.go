@@ -16,7 +16,7 @@ import (
 func TestEveryHelpFitsATerminal(t *testing.T) {
 	w := newWorld(t)
 	eachCommand(newTestRoot(), func(command *cobra.Command) {
-		args := append(strings.Fields(command.CommandPath())[1:], "--help")
+		args := strings.Fields(command.CommandPath() + " --help")[1:]
 		got := w.run(t.Context(), args...)
 		if got.status != exitOK || got.stdout == "" {
 			t.Errorf("%v: %+v", args, got)

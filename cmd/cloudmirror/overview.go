@@ -169,7 +169,7 @@ func (c *cli) report(o *overview, t *target) *report {
 	if c.configFile != "" {
 		flags += "--config " + quoted(c.configFile) + " "
 	}
-	return &report{overview: o, server: t.server, flags: flags, config: c.configFile}
+	return &report{overview: o, server: t.server, hasToken: t.token != "", flags: flags, config: c.configFile}
 }
 
 // completeForOverview fills in what asking for the state of a deployment needs.

@@ -36,7 +36,7 @@ func aBackend(service, region string) map[string]any {
 }
 
 // with returns a backend of which some members are others.
-func with(backend map[string]any, members map[string]any) map[string]any {
+func with(backend, members map[string]any) map[string]any {
 	for name, value := range members {
 		backend[name] = value
 	}
@@ -145,10 +145,22 @@ func scenes() map[string]scene {
 			backends: []map[string]any{aBackend("s3", "eu-west-1")}, processes: theProcesses(), presence: "ok",
 			ready: "starting or draining\ncache: ok\n", draining: true,
 		},
+		"a wrong token":        {backends: []map[string]any{aBackend("s3", "eu-west-1")}, presence: "ok", ready: allReady},
 		"readyz not passed on": {backends: []map[string]any{aBackend("s3", "eu-west-1")}, presence: "ok"},
 		"forty backends":       {backends: fortyBackends(), processes: theProcesses(), presence: "ok", ready: allReady},
+		"all that can be":      worstScene(),
 		"awkward values":       awkwardScene(),
 	}
+}
+
+// worstScene has one of everything that can be wrong.
+func worstScene() scene {
+	s := scene{presence: "not known: why not", ready: "starting or draining\nadmin tokens: line 3 is no token\n", draining: true}
+	for _, health := range []string{"ok", "unknown", "queue-unreachable", "no-copier", "storage-down", "region-unreachable", "cache-down"} {
+		s.backends = append(s.backends, with(aBackend("s3", "r-"+health), map[string]any{"health": health, "cause": "cause of " + health}))
+	}
+	s.backends[0]["queue"] = map[string]int{"dead_letters": 17}
+	return s
 }
 
 // awkwardScene has texts that are long, wide or harmful.

@@ -21,9 +21,10 @@ const (
 // A report is an overview as people read it.
 type report struct {
 	*overview
-	server string // that was asked
-	flags  string // of commands that ask the same server; "", or with a space behind them
-	config string // the file of the configuration; "": none
+	server   string // that was asked
+	hasToken bool   // one was sent
+	flags    string // of commands that ask the same server; "", or with a space behind them
+	config   string // the file of the configuration; "": none
 }
 
 // String returns the report, without a line's end. Its lines fit outputColumns, but
@@ -158,6 +159,8 @@ func (r *report) processes() string {
 	switch {
 	case r.isOlder():
 		return "processes: this server is of an older release, and does not tell of them"
+	case r.Processes == nil && r.hasToken:
+		return "processes: the server does not tell of them: is the token one of its own?"
 	case r.Processes == nil:
 		return "processes: shown to holders of a token (--token, or CLOUDMIRROR_TOKEN)"
 	}

@@ -70,7 +70,8 @@ func TestWatchRedrawsATerminal(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	watchdog := time.AfterFunc(30*time.Second, func() { _ = command.Process.Kill(); _ = screen.Close() })
+	_ = inner.Close() // so that reading the screen fails once the program ended
+	watchdog := time.AfterFunc(30*time.Second, func() { _ = command.Process.Kill() })
 	defer watchdog.Stop()
 
 	first := untilShown(t, screen, "the terminal is too small")

@@ -63,7 +63,7 @@ type comingServer struct {
 	address string
 	handler http.Handler
 	server  *http.Server
-	ended   chan error
+	ended   chan struct{} // closed once it stopped
 }
 
 // come starts it.
@@ -78,8 +78,11 @@ func (s *comingServer) come() {
 		s.t.Fatal(err)
 	}
 	s.address = listener.Addr().String()
-	s.server, s.ended = &http.Server{Handler: s.handler}, make(chan error, 1) //nolint:gosec // only the test asks
-	go func(server *http.Server, ended chan error) { ended <- server.Serve(listener) }(s.server, s.ended)
+	s.server, s.ended = &http.Server{Handler: s.handler}, make(chan struct{}) //nolint:gosec // only the test asks
+	go func(server *http.Server, ended chan struct{}) {
+		_ = server.Serve(listener) // it says that the server was closed
+		close(ended)
+	}(s.server, s.ended)
 }
 
 // leave stops it, with its connections.
@@ -132,7 +135,9 @@ func TestFramesAreCroppedToTheTerminal(t *testing.T) {
 		lines int
 		want  string
 	}{
-		{0, "a\nb\nc\nd"}, {1, "a\nb\nc\nd"}, {4, "a\nb\nc\nd"},
+		{0, "a\nb\nc\nd"},
+		{1, "a\nb\nc\nd"},
+		{4, "a\nb\nc\nd"},
 		{3, "a\nb\n… 2 more lines: the terminal is too small"},
 		{2, "a\n… 3 more lines: the terminal is too small"},
 	} {
