@@ -46,7 +46,7 @@ func (t *trouble) String() string {
 		storageDown:      "the storage of % is down",
 		noCopier:         "no copier serves %",
 		queueDown:        "the queue of % is unreachable",
-		dependencyDown:   "% is down",
+		dependencyDown:   "something is wrong with %",
 		notReady:         "the front end is %",
 		healthOther:      "the health of % is not known",
 		processesUnknown: "the other processes are not known",
