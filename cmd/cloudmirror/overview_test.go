@@ -199,7 +199,7 @@ func TestStatusOfTheDeployment(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 			checkFits(t, got.stdout)
-			checkGolden(t, filepath.Join(directory, strings.ReplaceAll(name, " ", "-")+".txt"), strings.ReplaceAll(got.stdout, address, "http://127.0.0.1:8080"))
+			checkStatusFile(t, filepath.Join(directory, strings.ReplaceAll(name, " ", "-")+".txt"), strings.ReplaceAll(got.stdout, address, "http://127.0.0.1:8080"))
 		})
 	}
 }
@@ -219,9 +219,9 @@ func checkFits(t *testing.T, text string) {
 	}
 }
 
-// checkGolden compares a text with a file. A file that is missing is written, to be
+// checkStatusFile compares a text with a file. A file that is missing is written, to be
 // looked at.
-func checkGolden(t *testing.T, file, got string) {
+func checkStatusFile(t *testing.T, file, got string) {
 	t.Helper()
 	want, err := os.ReadFile(file)
 	if os.IsNotExist(err) {
