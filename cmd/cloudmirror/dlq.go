@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,8 +69,9 @@ func (c *cli) dlqListCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "ls",
 		Short: "List dead letters",
-		Long: `List the dead letters of a backend, the oldest first: id, when it was buried, the
-origin URL without its query, and why.`,
+		Long: `List the dead letters of a backend, the oldest first, each a block of lines: the id
+alone; how long ago it was buried, and after how many tries; the origin URL without
+its query, alone; and the code of what went wrong, with the reason.`,
 		Example: `  cloudmirror dlq ls
   cloudmirror dlq ls --json --service s3 --region eu-west-1 --limit 1000`,
 		Args: cobra.NoArgs,
@@ -93,7 +95,10 @@ origin URL without its query, and why.`,
 }
 
 func (c *cli) printLetters(t *target, list *letterList) error {
-	for _, raw := range list.Letters {
+	if len(list.Letters) == 0 && !t.json {
+		return c.println("no dead letters in " + t.backend.String())
+	}
+	for i, raw := range list.Letters {
 		if t.json {
 			if err := c.printJSON(raw); err != nil {
 				return err
@@ -104,14 +109,11 @@ func (c *cli) printLetters(t *target, list *letterList) error {
 		if err != nil {
 			return err
 		}
-		about := l.Job.URL
-		if l.Malformed != "" {
-			about = "(no job)"
+		text := l.text(time.Now())
+		if i > 0 {
+			text = "\n" + text
 		}
-		if l.Reason == "" {
-			l.Reason = "(no reason: the queue moved it by itself)"
-		}
-		if err := c.println(strings.Join([]string{plain(l.ID), plain(l.BuriedAt), plain(about), plain(l.Reason)}, "  ")); err != nil {
+		if err := c.println(text); err != nil {
 			return err
 		}
 	}

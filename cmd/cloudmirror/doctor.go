@@ -78,9 +78,10 @@ func (c *cli) printFinding(f doctor.Finding, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(f)
 	}
-	line := fmt.Sprintf("%-8s%s", f.Severity, f.Subject)
-	if f.Problem != "" {
-		line += fmt.Sprintf(": %s [%s]\n        to do: %s", plain(f.Problem), f.ID, f.Remedy)
+	severity, text := fmt.Sprintf("%-8s", f.Severity), plain(f.Subject)
+	if f.Problem == "" {
+		return c.println(wrapped(severity, text, 8))
 	}
-	return c.println(line)
+	text += fmt.Sprintf(": %s [%s]", plain(f.Problem), f.ID)
+	return c.println(wrapped(severity, text, 8) + "\n" + wrapped("        to do: ", plain(f.Remedy), 15))
 }

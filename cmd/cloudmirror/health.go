@@ -23,6 +23,7 @@ const healthTimeout = 3 * time.Second
 
 func (c *cli) healthCommand() *cobra.Command {
 	var address string
+	var asJSON bool
 	command := &cobra.Command{
 		Use:   "health",
 		Short: "Ask the server of this configuration whether it is ready",
@@ -49,10 +50,11 @@ command line or the configuration is wrong.`,
 				}
 				address = readyURL(loaded)
 			}
-			return c.health(command.Context(), address)
+			return c.health(command.Context(), address, asJSON)
 		},
 	}
 	command.Flags().StringVar(&address, "url", "", "ask `URL` instead; 200 is well")
+	addJSONFlag(command, &asJSON)
 	return command
 }
 
@@ -72,7 +74,7 @@ func readyURL(loaded *config.Config) string {
 	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/readyz"}).String()
 }
 
-func (c *cli) health(ctx context.Context, address string) error {
+func (c *cli) health(ctx context.Context, address string, asJSON bool) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -92,13 +94,31 @@ func (c *cli) health(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("read the answer of %s: %w", address, err)
 	}
-	if text := strings.TrimSuffix(string(body), "\n"); text != "" {
-		if err := c.println(text); err != nil {
+	answer := readReadiness(string(body))
+	answer.Ready = response.StatusCode == http.StatusOK
+	if asJSON {
+		err = c.printJSON(answer)
+	} else {
+		err = c.printAnswer(string(body))
+	}
+	if err != nil {
+		return err
+	}
+	if !answer.Ready {
+		return errors.New("not ready: " + response.Status)
+	}
+	return nil
+}
+
+// printAnswer prints the lines of an answer of /readyz.
+func (c *cli) printAnswer(text string) error {
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		if line == "" {
+			continue
+		}
+		if err := c.println(wrapped("", plain(line), 2)); err != nil {
 			return err
 		}
-	}
-	if response.StatusCode != http.StatusOK {
-		return errors.New("not ready: " + response.Status)
 	}
 	return nil
 }

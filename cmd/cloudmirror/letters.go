@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+	"time"
 
 	"cloudmirror"
 )
@@ -19,13 +21,47 @@ type letterList struct {
 
 // A letter is what a list shows.
 type letter struct {
-	ID        string `json:"id"`
-	Reason    string `json:"reason"`
-	BuriedAt  string `json:"buried_at"`
-	Malformed string `json:"malformed"`
+	ID        string    `json:"id"`
+	Reason    string    `json:"reason"`
+	BuriedAt  time.Time `json:"buried_at"` // zero: not known
+	Malformed string    `json:"malformed"`
 	Job       struct {
-		URL string `json:"url"`
+		URL   string `json:"url"`
+		Tries int    `json:"tries"`
 	} `json:"job"`
+}
+
+// text returns the lines that list a letter, without the last one's end.
+func (l *letter) text(now time.Time) string {
+	facts, about := []string{"buried at a time that is not known"}, plain(l.Job.URL)
+	if !l.BuriedAt.IsZero() {
+		facts[0] = fmt.Sprintf("%s ago, at %s", ago(now.Sub(l.BuriedAt)), l.BuriedAt.UTC().Format(time.RFC3339))
+	}
+	if l.Malformed != "" {
+		about = "(no job)"
+	} else {
+		facts = append(facts, fmt.Sprintf("tries: %d", l.Job.Tries))
+	}
+	reason := l.Reason
+	if reason == "" {
+		reason = "(no reason: the queue moved it by itself)"
+	}
+	return strings.Join([]string{
+		plain(l.ID), "    " + strings.Join(facts, ", "), "    " + about, wrapped("    ", plain(reason), 4),
+	}, "\n")
+}
+
+// ago returns a time that has passed, in its largest unit.
+func ago(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%d s", max(0, d/time.Second))
 }
 
 func readLetter(raw json.RawMessage) (parsed letter, err error) {

@@ -20,7 +20,7 @@ func (c *cli) provisionCommand() *cobra.Command {
 	var dryRun, adopt, asJSON bool
 	command := &cobra.Command{
 		Use:   "provision",
-		Short: "Create the queues and buckets that a configuration needs, and nothing else",
+		Short: "Create the queues and buckets that a configuration needs",
 		Long: `Create what a configuration needs, set what differs, and leave everything else as it
 is: queues with their dead letters; buckets, who may read them, and after how many
 days what is removed. A second run changes nothing. Memory and files need nothing.
@@ -122,7 +122,7 @@ func (c *cli) printOutcome(o provision.Outcome) error {
 		return err
 	}
 	for _, detail := range o.Details {
-		if err := c.println("    " + plain(detail)); err != nil {
+		if err := c.println(wrapped("    ", plain(detail), 6)); err != nil {
 			return err
 		}
 	}
@@ -133,13 +133,13 @@ func (c *cli) printOutcome(o provision.Outcome) error {
 }
 
 func (c *cli) policyCommand() *cobra.Command {
-	account := "*"
+	account, asJSON := "*", false
 	command := &cobra.Command{
 		Use:   "policy frontend|copier",
 		Short: "Print the least-privilege IAM policy of a role",
 		Long: `Print a policy document that allows a role what it does with the queues and buckets
-of the configuration, once they are provisioned, and nothing else. Nothing is
-connected to. A copier gets the backends of copier.backends.
+of the configuration, once they are provisioned, and nothing else. It is JSON, also
+without --json. Nothing is connected to. A copier gets the backends of copier.backends.
 
 "serve" needs the policies of both roles. Servers that are to make missing queues
 themselves (queue.sqs.create) need sqs:CreateQueue as well: provision them instead.`,
@@ -159,6 +159,9 @@ themselves (queue.sqs.create) need sqs:CreateQueue as well: provision them inste
 			if len(policy.Statement) == 0 {
 				return usagef("the configuration has neither queues in SQS nor buckets, so that there is nothing to allow")
 			}
+			if asJSON {
+				return c.printJSON(policy)
+			}
 			text, err := json.MarshalIndent(policy, "", "  ")
 			if err != nil {
 				return fmt.Errorf("print the policy: %w", err)
@@ -167,5 +170,6 @@ themselves (queue.sqs.create) need sqs:CreateQueue as well: provision them inste
 		},
 	}
 	command.Flags().StringVar(&account, "account", account, "the queues' AWS account, twelve digits")
+	command.Flags().BoolVar(&asJSON, "json", false, "print the policy on one line")
 	return command
 }

@@ -107,3 +107,19 @@ func TestDoctorsExitStatus(t *testing.T) {
 		t.Errorf("with an error: %+v", got)
 	}
 }
+
+func TestAPolicyAsJSONIsOneLine(t *testing.T) {
+	w := newWorld(t)
+	write(t, "mirror.yaml", "queue: {type: sqs}\ncache: {type: redis}\n"+
+		"services: {s3: {allow: ['^https://releases\\.example\\.com/'], backends: {eu-west-1: {storage: {type: s3, bucket: mirror}}}}}\n")
+	for _, args := range [][]string{nil, {"--json"}} {
+		got := w.run(t.Context(), append([]string{"provision", "policy", "copier", "--config", "mirror.yaml"}, args...)...)
+		var policy struct{ Statement []map[string]any }
+		if err := json.Unmarshal([]byte(got.stdout), &policy); err != nil || len(policy.Statement) == 0 {
+			t.Errorf("%v: %+v: %v", args, got, err)
+		}
+		if isLine := strings.Count(got.stdout, "\n") == 1; isLine != (args != nil) {
+			t.Errorf("%v: %s", args, got.stdout)
+		}
+	}
+}

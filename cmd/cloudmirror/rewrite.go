@@ -38,7 +38,7 @@ understands, or from their last part alone, to origin URLs.`,
 		Example: `  cloudmirror rewrite https://example.com/file.tar.gz
   cloudmirror rewrite --server https://mirror.example.com --service s3 --region eu-west-1 https://example.com/file.tar.gz
   cloudmirror rewrite --json - < urls.txt
-  cloudmirror rewrite --decode http://127.0.0.1:8080/v1/redirect/s3/us-east-1/aHR0cHM6Ly9leGFtcGxlLmNvbS9hLmd6/a.gz`,
+  cloudmirror rewrite --decode http://h:8080/v1/redirect/s3/r1/aHR0cHM6Ly9leGFtcGxlLmNvbS8`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			if decode {

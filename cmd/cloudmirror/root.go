@@ -43,6 +43,8 @@ configuration is wrong, 3 there was nothing to purge.`,
 		c.provisionCommand(), c.doctorCommand(),
 		c.configCommand(), c.healthCommand(), c.versionCommand(),
 	)
+	fitHelp(root)
+	root.SetUsageTemplate(usageTemplate(root))
 	return root
 }
 

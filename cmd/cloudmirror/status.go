@@ -18,11 +18,20 @@ import (
 
 func (c *cli) statusCommand() *cobra.Command {
 	var t target
+	var watch time.Duration
 	command := &cobra.Command{
-		Use:   "status URL...",
-		Short: "Show what is known of copies, without causing any",
-		Long: `Show, for each URL, the state of its copy: absent, present, pending or error,
-and what belongs to it, such as what a pending one waits for. No copy is caused.
+		Use:   "status [URL...]",
+		Short: "Show the state of the deployment, or what is known of copies",
+		Long: `Without a URL, show the state of the deployment: first the worst that is wrong, then
+the backends, what is wrong with its cause and the command to run next, and, with a
+token, the processes. "hits" are redirects to copies that were there, "misses" those
+to copies that were made meanwhile, "to origin" those to the origin, all of the last
+hour. Copies that wait wait for others from the same host. "-" is not known. --watch
+shows it again and again, on a terminal in place, and goes on while the server does
+not answer.
+
+Show, for each URL, the state of its copy: absent, present, pending or error, and
+what belongs to it, such as what a pending one waits for. No copy is caused.
 "cloudmirror explain" says it in sentences, and what a client gets.
 
 A URL is that of the origin, one by which this mirror was asked (it names service
@@ -34,12 +43,22 @@ job are shown, too: that of --token, of the variable ` + config.TokenVariable + 
 the one in the file admin-token in the data directory of the configuration,
 where "cloudmirror serve" keeps its own.
 
-The exit status says whether the server answered, not what the state is.`,
-		Example: `  cloudmirror status https://example.com/file.tar.gz
+The exit status says whether the server answered, not what the state is: 0 it did, 1
+it did not, 2 the command line or the configuration is wrong. After ^C --watch ends
+with 0.`,
+		Example: `  cloudmirror status
+  cloudmirror status --watch=10s --server https://mirror.example.com
+  cloudmirror status https://example.com/file.tar.gz
   cloudmirror status --server https://mirror.example.com --service s3 --region eu-west-1 https://example.com/file.tar.gz
   cloudmirror status --json - < urls.txt`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.runOverview(command, &t, watch)
+			}
+			if command.Flags().Changed("watch") {
+				return usagef("--watch shows the deployment and takes no URL; the time is given as --watch=5s")
+			}
 			if err := t.completeFor(c, args); err != nil {
 				return err
 			}
@@ -58,6 +77,8 @@ The exit status says whether the server answered, not what the state is.`,
 	}
 	t.addFlags(command)
 	t.addTokenFlag(command)
+	command.Flags().DurationVar(&watch, "watch", 0, "show the deployment every `TIME`")
+	command.Flags().Lookup("watch").NoOptDefVal = defaultWatch
 	return command
 }
 
@@ -128,11 +149,24 @@ func relative(value any) string {
 func fieldLines(name string, value any) []string {
 	inner, ok := value.(map[string]any)
 	if !ok {
-		return []string{fmt.Sprintf("  %-14s %s", plain(name), plain(fmt.Sprint(value))+relative(value))}
+		return []string{fieldLine(plain(name), plain(fmt.Sprint(value))+relative(value))}
 	}
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(inner)) {
 		lines = append(lines, fieldLines(name+"."+key, inner[key])...)
 	}
 	return lines
+}
+
+// fieldLine returns a field as a line, or, if that is too long, the value below the
+// name. The body of a message stays as it is.
+func fieldLine(name, value string) string {
+	line := fmt.Sprintf("  %-14s %s", name, value)
+	switch {
+	case columns(line) <= outputColumns:
+		return line
+	case name == "body":
+		return "  " + name + "\n    " + value
+	}
+	return "  " + name + "\n" + wrapped("    ", value, 4)
 }

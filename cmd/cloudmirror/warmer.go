@@ -58,9 +58,9 @@ type warmer struct {
 	polls, retries pauses
 
 	mu       sync.Mutex
-	states   []urlState            // by index of the URL
+	states   []urlState               // by index of the URL
 	problems map[warmCopy]warmProblem // of copies, the first 100 of each job
-	bytes    map[string]int64      // by job
+	bytes    map[string]int64         // by job
 	jobs     []string
 	answered time.Time // when the server last gave an answer that counts
 }
