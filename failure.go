@@ -3,6 +3,7 @@ package cloudmirror
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -49,6 +50,16 @@ func (f *Failure) Error() string {
 		return fmt.Sprintf("%s: %s", f.Code, f.Message)
 	}
 	return fmt.Sprintf("%s: %s: %v", f.Code, f.Message, f.Err)
+}
+
+// Clause returns the message and, if it says more, the clause of the private cause.
+func (f *Failure) Clause() string {
+	message, cause := strings.TrimSuffix(f.Message, "."), Clause(f.Err)
+	last := cause[strings.LastIndex(cause, ": ")+1:]
+	if cause == "" || strings.Contains(message, strings.TrimSpace(last)) {
+		return message
+	}
+	return message + ": " + cause
 }
 
 // Unwrap returns the private cause.
