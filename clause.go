@@ -70,7 +70,7 @@ type (
 
 // cause returns the clause of an error that is not nil, before it is bounded.
 func cause(err error) string {
-	if joined := parts(err); joined != nil {
+	if joined := parts(err, Clause); joined != nil {
 		return strings.Join(joined, "; ")
 	}
 	if own, ok := errors.AsType[clauser](err); ok {
@@ -115,8 +115,8 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// parts returns the different clauses of errors that errors.Join joined, or nil.
-func parts(err error) []string {
+// parts returns the different texts of errors that errors.Join joined, or nil.
+func parts(err error, textOf func(error) string) []string {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil
@@ -125,7 +125,7 @@ func parts(err error) []string {
 	seen := make(map[string]bool)
 	for _, e := range joined.Unwrap() {
 		texts = append(texts, e.Error())
-		if clause := Clause(e); !seen[clause] {
+		if clause := textOf(e); !seen[clause] {
 			seen[clause] = true
 			clauses = append(clauses, clause)
 		}

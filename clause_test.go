@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -90,4 +94,28 @@ func TestClausesAreShortAndPrintable(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestBriefKeepsWhatWasDone(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 7002}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	sent := &url.Error{Op: "Get", URL: "http://127.0.0.1:7002/a?secret=1", Err: refused}
+	failure := &cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable, Message: "the origin cannot be reached", Err: fmt.Errorf("get http://h/a?…: %w", sent)}
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{nil, ""},
+		{errors.New("queue:\nfull"), "queue: full"},
+		{fmt.Errorf("s3store: list b: %w", sent), "s3store: list b: connection refused (127.0.0.1:7002)"},
+		{fmt.Errorf("%w: %w", errors.New("unavailable"), sent), "unavailable: connection refused (127.0.0.1:7002)"},
+		{fmt.Errorf("bury: %w", failure), "bury: OriginUnreachable: the origin cannot be reached: get http://h/a?…: connection refused (127.0.0.1:7002)"},
+		{errors.Join(failure.Err, sent), "get http://h/a?…: connection refused (127.0.0.1:7002); connection refused (127.0.0.1:7002)"},
+	} {
+		if got := cloudmirror.Brief(tt.err); got != tt.want {
+			t.Errorf("in brief %q, want %q", got, tt.want)
+		}
+	}
+	if got := cloudmirror.Brief(errors.New(strings.Repeat("a", 1<<20))); len(got) != cloudmirror.MaxBriefBytes {
+		t.Errorf("in brief %d bytes", len(got))
+	}
 }

@@ -74,5 +74,5 @@ func AsFailure(err error) *Failure {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		return f
 	}
-	return &Failure{Code: CodeInternal, Message: "the copy failed on our side", Err: err}
+	return &Failure{Code: CodeInternal, Message: "the copier failed; it is no fault of the origin", Err: err}
 }

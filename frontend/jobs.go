@@ -140,7 +140,7 @@ func (js *jobs) obtain(ctx context.Context, j *job, want mirror.Want) {
 			return
 		case try == maxOutageTries:
 			js.logger.Warn("a warm job gave up on a copy", zap.String("job", j.id), zap.Stringer("backend", want.Backend), zap.Error(err))
-			j.failed(want, codeUnavailable, "a part of this service is unavailable")
+			j.failed(want, codeUnavailable, "the cache, the queue or the storage of this region is unavailable")
 			return
 		}
 		pause(ctx, wait)
