@@ -3,6 +3,7 @@ package cloudmirror
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -51,6 +52,16 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("%s: %s: %v", f.Code, f.Message, f.Err)
 }
 
+// Clause returns the message and, if it says more, the clause of the private cause.
+func (f *Failure) Clause() string {
+	message, cause := strings.TrimSuffix(f.Message, "."), Clause(f.Err)
+	last := cause[strings.LastIndex(cause, ": ")+1:]
+	if cause == "" || strings.Contains(message, strings.TrimSpace(last)) {
+		return message
+	}
+	return message + ": " + cause
+}
+
 // Unwrap returns the private cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
@@ -63,5 +74,5 @@ func AsFailure(err error) *Failure {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		return f
 	}
-	return &Failure{Code: CodeInternal, Message: "the copy failed on our side", Err: err}
+	return &Failure{Code: CodeInternal, Message: "the copier failed; it is no fault of the origin", Err: err}
 }

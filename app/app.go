@@ -143,7 +143,7 @@ func (a *App) Run(ctx context.Context) error {
 		copying.Go(func() { a.copier.Run(working) })
 	}
 	a.health.ready.Store(true)
-	a.logger.Info("started", zap.String("role", string(a.role)), zap.Stringers("listen", a.Addresses()))
+	a.logger.Info("started", zap.String("role", string(a.role)), zap.Stringers("listen", a.Addresses()), a.statusPage())
 
 	var err error
 	select {

@@ -181,7 +181,7 @@ func (h *health) dependencies() []presence.Dependency {
 // it.
 const maxStateBytes = 512
 
-func textOf(err error) string { return cut(err.Error()) }
+func textOf(err error) string { return cloudmirror.Clause(err) }
 
 func cut(text string) string {
 	text = strings.ReplaceAll(text, "\n", " ")

@@ -152,7 +152,7 @@ func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.Wait
 			failures = 0
 		case ctx.Err() == nil:
 			failures++
-			logger.Warn("receive jobs", zap.Error(err), zap.Int("failures", failures))
+			logger.Warn("jobs cannot be received from the queue; trying again", zap.Error(err), zap.Int("failures", failures))
 			pause(ctx, backOff(failures))
 		}
 	}

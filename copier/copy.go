@@ -24,7 +24,7 @@ func (t *task) copy(ctx context.Context, attempt *mirror.Attempt) (_ storage.Inf
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		return info, &cloudmirror.Failure{
 			Code: cloudmirror.CodeOriginTimeout, Permanent: true, Err: err,
-			Message: fmt.Sprintf("The object could not be copied within %v.", attempt.MaxDuration()),
+			Message: fmt.Sprintf("the object could not be copied within %v", attempt.MaxDuration()),
 		}
 	}
 	return info, err

@@ -11,8 +11,8 @@ import (
 // probeTimeout bounds one probe of a dependency.
 const probeTimeout = 5 * time.Second
 
-// A gate stands before a dependency. It is open until somebody has doubts; then
-// it opens again with the first probe that succeeds.
+// A gate stands before a dependency. It is open until a task calls doubt. Then it
+// opens again with the first probe that succeeds.
 type gate struct {
 	probe   func(context.Context) error
 	doubted atomic.Bool
@@ -29,7 +29,7 @@ func (g *gate) await(ctx context.Context, logger *zap.Logger, name string) bool 
 			g.doubted.Store(false)
 			break
 		}
-		logger.Warn("not receiving: "+name+" is down", zap.Error(err))
+		logger.Warn("receives no jobs: the "+name+" is down", zap.Error(err), zap.Int("failures", failures))
 		pause(ctx, backOff(failures))
 	}
 	return ctx.Err() == nil

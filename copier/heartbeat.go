@@ -43,7 +43,7 @@ func (t *task) startHeartbeat(ctx context.Context, cancel context.CancelCauseFun
 // the cache down the copy goes on, and is worth having.
 func (t *task) beat(ctx context.Context) error {
 	if err := t.backend.Queue.Extend(ctx, t.delivery, t.visibility); err != nil && ctx.Err() == nil {
-		t.logger.Warn("the message could not be kept hidden", zap.Error(err))
+		t.logger.Warn("the message of a running copy could not be kept hidden in the queue", zap.Error(err))
 	}
 	attempt := t.attempt.Load()
 	if attempt == nil {
@@ -52,7 +52,7 @@ func (t *task) beat(ctx context.Context) error {
 	}
 	err := attempt.Renew(ctx, cache.Progress{DoneBytes: t.read.Load(), TotalBytes: t.total.Load()})
 	if err != nil && !errors.Is(err, mirror.ErrLost) && ctx.Err() == nil {
-		t.logger.Warn("the entry could not be renewed", zap.Error(err))
+		t.logger.Warn("the entry of a running copy could not be renewed in the cache", zap.Error(err))
 		return nil
 	}
 	return err
@@ -68,6 +68,6 @@ func (t *task) keep(ctx context.Context) {
 	}
 	t.kept = time.Now()
 	if err := t.mirror.Keep(ctx, t.delivery.Job); err != nil && ctx.Err() == nil {
-		t.logger.Warn("the claim could not be kept", zap.Error(err))
+		t.logger.Warn("the claim of a waiting job could not be renewed in the cache", zap.Error(err))
 	}
 }

@@ -37,8 +37,8 @@ func TestAMalformedAnswerIsAskedForOnce(t *testing.T) {
 	if strings.Contains(e.Failure.Cause, "planted") || !strings.Contains(e.Failure.Cause, "MIME header") {
 		t.Errorf("the cause is %q", e.Failure.Cause)
 	}
-	lines := logs.FilterMessage("a job did not end in a copy").All()
-	if len(lines) != 1 || strings.Contains(lines[0].ContextMap()["error"].(string), "planted") {
+	lines := logs.FilterMessage("an object cannot be copied").All()
+	if len(lines) != 1 || lines[0].Level != zap.InfoLevel || lines[0].ContextMap()["code"] != "OriginMalformed" || strings.Contains(lines[0].ContextMap()["error"].(string), "planted") {
 		t.Errorf("the log has %v", lines)
 	}
 }

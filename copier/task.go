@@ -70,9 +70,7 @@ func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Deli
 	r, err := t.work(ctx, stopping)
 	stopHeartbeat()
 	c.metrics.ended(b.ID, r)
-	if err != nil {
-		t.logger.Warn("a job did not end in a copy", zap.String("result", string(r)), zap.Error(err))
-	}
+	t.report(r, err)
 }
 
 // work waits for its turn, begins an attempt and carries it out. The error is
@@ -141,7 +139,7 @@ func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.
 	defer cancel()
 	failure := &cloudmirror.Failure{
 		Code: cloudmirror.CodeOriginPaused, RetryAfter: rest,
-		Message: "the origin's host is paused for a while: it is in trouble, or asked for it",
+		Message: "this copier leaves the origin's host alone for a while, because it fails or asked for that; the copy is tried later",
 	}
 	if t.delivery.Job.Redriven {
 		// An operator was told that it is tried, and its letter is gone.
@@ -208,7 +206,7 @@ func (t *task) startProof(ctx context.Context, attempt *mirror.Attempt) (end fun
 		case errors.Is(err, mirror.ErrLost):
 			t.cancel(err)
 		case err != nil && ctx.Err() == nil:
-			t.logger.Warn("the generation could not be proven yet", zap.Error(err))
+			t.logger.Warn("the generation of a running copy cannot be read from storage; trying again", zap.Error(err))
 		}
 	}()
 	return func(isNeeded bool) {
@@ -233,7 +231,7 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 		}
 		err = &cloudmirror.Failure{
 			Code: cloudmirror.CodeOriginTimeout, Err: errSlowest,
-			Message: fmt.Sprintf("The origin is slow: %d copies of it were begun, and ended for faster ones.", maxSlow+1),
+			Message: fmt.Sprintf("the origin is too slow: %d copies of the object were begun, and each had to give way to faster ones", maxSlow+1),
 		}
 	}
 	if refused, ok := errors.AsType[*refusedError](err); ok {
@@ -241,7 +239,7 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 	}
 	failure, isFailure := errors.AsType[*cloudmirror.Failure](err)
 	if !isFailure {
-		failure = &cloudmirror.Failure{Code: cloudmirror.CodeStorageFailed, Message: "The copy could not be stored.", Err: err}
+		failure = &cloudmirror.Failure{Code: cloudmirror.CodeStorageFailed, Message: "the copy could not be stored", Err: err}
 		if down := t.backend.storage.check(closing); down != nil {
 			// Not the object's fault: it costs the job no try.
 			t.backend.storage.doubt()
@@ -272,7 +270,7 @@ func (t *task) giveUp(ctx context.Context, attempt *mirror.Attempt) (result, err
 	}
 	failure := &cloudmirror.Failure{
 		Code: cloudmirror.CodeCopierLost, Permanent: true, Err: why,
-		Message: "The copy was begun several times and never ended.",
+		Message: "the copy was begun several times, and each time the copier stopped before its end",
 	}
 	if err := t.persist(closing, func() error { _, err := attempt.Fail(closing, failure); return err }); err != nil {
 		return t.leave(err)
@@ -350,7 +348,7 @@ func (t *task) bury(ctx context.Context, reason deadReason, why error) (result, 
 		if failures > 0 {
 			pause(ctx, backOff(failures))
 		}
-		if err = t.backend.Queue.Bury(ctx, t.delivery, why.Error()); err == nil {
+		if err = t.backend.Queue.Bury(ctx, t.delivery, cloudmirror.Brief(why)); err == nil {
 			break
 		}
 	}

@@ -43,11 +43,11 @@ func (h *host) settle(o cloudmirror.Object, err error) {
 		h.health.failedElsewhere(now, o.Hash())
 	case err == nil || !isTrouble(f):
 		if h.health.succeeded(now, o.Hash()) {
-			h.logger.Info("an origin host is well again", zap.String("origin", h.origin))
+			h.logger.Info("an origin host answers again; it is not paused any more", zap.String("origin", h.origin))
 		}
 	case h.health.failed(now, o.Hash(), restAskedFor(f)):
-		h.logger.Warn("an origin host is in trouble, or asked for a rest, and is paused",
-			zap.String("origin", h.origin), zap.Duration("trial every", h.health.interval(now)))
+		h.logger.Warn("an origin host is paused: it fails, or asked for a pause",
+			zap.String("origin", h.origin), zap.Duration("trial every", h.health.interval(now)), zap.Error(err))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"cloudmirror"
+
 	"cloudmirror/cache/rediscache"
 )
 
@@ -20,14 +22,14 @@ func (e *examination) cache(ctx context.Context) (isUsable bool) {
 	nodes, err := e.Cache(ctx)
 	if errors.Is(err, rediscache.ErrMode) {
 		e.report(Finding{
-			CacheMode, Error, "cache", err.Error(),
+			CacheMode, Error, "cache", cloudmirror.Brief(err),
 			"write cache.redis.url as redis+cluster:// or redis+sentinel://: `cloudmirror config example` shows both",
 		})
 		return false
 	}
 	if err != nil {
 		e.report(Finding{
-			CacheUnreachable, Error, "cache", err.Error(),
+			CacheUnreachable, Error, "cache", cloudmirror.Brief(err),
 			"check cache.redis.url, the network and the password; until then clients get copies that storage knows, else the origin",
 		})
 		return false
@@ -47,14 +49,14 @@ func (e *examination) node(subject string, n rediscache.NodeReport) {
 	if n.Writing != nil && !n.Replica {
 		e.report(Finding{
 			CacheUnwritable, Error, subject,
-			fmt.Sprintf("entries cannot be written: %v", n.Writing),
+			fmt.Sprintf("entries cannot be written: %s", cloudmirror.Brief(n.Writing)),
 			"do what Redis says, and allow the user eval, evalsha, get, set, del and time, on keys that begin with cache.redis.prefix",
 		})
 	}
 	if n.Tracking != nil {
 		e.report(Finding{
 			CacheTracking, Warning, subject,
-			fmt.Sprintf("it does not tell of changes (%v): each hit asks it, and waiting clients live from a slow poll", n.Tracking),
+			fmt.Sprintf("it does not tell of changes (%s): each hit asks it, and waiting clients poll slowly", cloudmirror.Brief(n.Tracking)),
 			"allow the user client|tracking and the channels that begin with cache.redis.prefix, and let no proxy without them be in between",
 		})
 	}
@@ -68,7 +70,7 @@ func (e *examination) node(subject string, n rediscache.NodeReport) {
 	if n.Info != nil {
 		e.report(Finding{
 			CacheUnknown, Info, subject,
-			fmt.Sprintf("version, role and eviction policy are not known: %v", n.Info), "allow the user info, if only for doctor",
+			fmt.Sprintf("version, role and eviction policy are not known: %s", cloudmirror.Brief(n.Info)), "allow the user info, if only for doctor",
 		})
 		return
 	}

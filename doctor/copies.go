@@ -40,13 +40,13 @@ func (e *examination) copies(ctx context.Context, b Backend) {
 	defer e.done(t.subject)
 	told, err := b.Storage.ServerTime(ctx)
 	if err != nil {
-		e.report(Finding{ID(string(provision.Bucket) + endUnknown), Error, t.subject, err.Error(), "check the storage's address and the credentials"})
+		e.report(Finding{ID(string(provision.Bucket) + endUnknown), Error, t.subject, cloudmirror.Brief(err), "check the storage's address and the credentials"})
 		return
 	}
 	e.clock(t.subject, told.Sub(e.Now()))
 	object, err := cloudmirror.ParseObject("https://doctor.invalid/" + rand.Text())
 	if err != nil { // it is canonical
-		e.report(Finding{CopyUnwritable, Error, t.subject, err.Error(), ""})
+		e.report(Finding{CopyUnwritable, Error, t.subject, cloudmirror.Brief(err), ""})
 		return
 	}
 	t.key = object.StorageKey(cloudmirror.FirstGeneration)
@@ -68,7 +68,7 @@ func (t *trial) write(ctx context.Context, o cloudmirror.Object) bool {
 	})
 	if err != nil {
 		t.report(Finding{
-			CopyUnwritable, Error, t.subject, err.Error(),
+			CopyUnwritable, Error, t.subject, cloudmirror.Brief(err),
 			"give copiers the policy that `cloudmirror provision policy copier` prints, and run doctor with their credentials",
 		})
 	}
@@ -82,7 +82,7 @@ func (t *trial) remove(ctx context.Context) {
 	defer cancel()
 	if err := t.backend.Storage.Delete(ctx, t.key); err != nil && t.written {
 		t.report(Finding{
-			CopyUnremoved, Error, t.subject, fmt.Sprintf("the trial copy %s could not be removed: %v", t.key, err),
+			CopyUnremoved, Error, t.subject, fmt.Sprintf("the trial copy %s could not be removed: %s", t.key, cloudmirror.Brief(err)),
 			"allow s3:DeleteObject, without which nothing can be purged, and remove it by hand",
 		})
 	}
@@ -102,7 +102,7 @@ func (t *trial) read(ctx context.Context) {
 		}
 		switch {
 		case err != nil:
-			t.report(Finding{id, Error, t.subject, fmt.Sprintf("clients cannot %s copies: %v", method, err), remedyOfReading})
+			t.report(Finding{id, Error, t.subject, fmt.Sprintf("clients cannot %s copies: %s", method, cloudmirror.Brief(err)), remedyOfReading})
 		case status != http.StatusOK:
 			t.report(Finding{id, Error, t.subject, fmt.Sprintf("clients get %d when they %s a copy", status, method), remedyOfReading})
 		case method == http.MethodGet && !bytes.Equal(body, t.body):

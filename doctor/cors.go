@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"cloudmirror"
 )
 
 // nullOrigin is what a browser names that was redirected from one site to another
@@ -33,7 +35,7 @@ func (t *trial) readAsAPage(ctx context.Context) {
 		}
 		if err != nil {
 			t.report(Finding{
-				CopyCORS, Error, t.subject, fmt.Sprintf("scripts of pages cannot read copies: %s: %v", way.method, err),
+				CopyCORS, Error, t.subject, fmt.Sprintf("scripts of pages cannot read copies: %s: %s", way.method, cloudmirror.Brief(err)),
 				"run `cloudmirror provision`; where public_url is a CDN, or the server has no rules, or others, have it let every origin in (*), and expose ETag and Content-Range",
 			})
 			return

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"cloudmirror"
+
 	"cloudmirror/provision"
 )
 
@@ -12,14 +14,14 @@ func (e *examination) queue(ctx context.Context, b Backend) {
 	subject := "queue of " + b.ID.String()
 	told, err := b.Queue.ServerTime(ctx)
 	if err != nil {
-		e.report(Finding{ID(string(provision.Queue) + endUnknown), Error, subject, err.Error(), "check queue.sqs, and the credentials"})
+		e.report(Finding{ID(string(provision.Queue) + endUnknown), Error, subject, cloudmirror.Brief(err), "check queue.sqs, and the credentials"})
 		return
 	}
 	e.clock(subject, told.Sub(e.Now()))
 	counts, err := b.Queue.Count(ctx)
 	switch {
 	case err != nil:
-		e.report(Finding{ID(string(provision.Queue) + endUnknown), Error, subject, err.Error(), "allow sqs:GetQueueAttributes on it and on its dead letters"})
+		e.report(Finding{ID(string(provision.Queue) + endUnknown), Error, subject, cloudmirror.Brief(err), "allow sqs:GetQueueAttributes on it and on its dead letters"})
 	case counts.Dead > 0:
 		e.report(Finding{
 			LettersWaiting, Warning, subject, fmt.Sprintf("%d dead letters wait to be read", counts.Dead),

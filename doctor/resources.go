@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 
+	"cloudmirror"
+
 	"cloudmirror/provision"
 )
 
@@ -39,16 +41,16 @@ func (e *examination) judge(r provision.Resource, step provision.Step, err error
 	switch {
 	case errors.Is(err, provision.ErrForeign):
 		return Finding{
-			ID: ID(kind + endShared), Severity: Error, Problem: err.Error(),
+			ID: ID(kind + endShared), Severity: Error, Problem: cloudmirror.Brief(err),
 			Remedy: "give each deployment prefixes of its own; if the other one is gone, or this one had another Redis URL or prefix, run `cloudmirror provision --adopt`",
 		}, true
 	case errors.Is(err, provision.ErrDenied):
 		return Finding{
-			ID: ID(kind + endDenied), Severity: Info, Problem: err.Error(),
+			ID: ID(kind + endDenied), Severity: Info, Problem: cloudmirror.Brief(err),
 			Remedy: "servers need no right to look at it; run doctor once more with the credentials of `cloudmirror provision`",
 		}, true
 	case err != nil:
-		return Finding{ID: ID(kind + endUnknown), Severity: Error, Problem: err.Error(), Remedy: "check the address, the credentials and what they allow"}, true
+		return Finding{ID: ID(kind + endUnknown), Severity: Error, Problem: cloudmirror.Brief(err), Remedy: "check the address, the credentials and what they allow"}, true
 	case step.Action == provision.Create:
 		return Finding{ID: ID(kind + endMissing), Severity: e.severityOfMissing(r.Kind), Problem: "it is not there: " + details, Remedy: run}, true
 	case step.Action == provision.Change:

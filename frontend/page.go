@@ -9,6 +9,8 @@ import (
 	"html/template"
 	"net/http"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 //go:embed page.html
@@ -54,7 +56,7 @@ func (f *Frontend) statusPage(r *http.Request) answer {
 		Uptime:       f.uptime().Truncate(time.Second),
 	})
 	if err != nil {
-		f.logger.Error("the status page could not be made")
+		f.logger.Error("the status page could not be made", zap.Error(err))
 		return internalError()
 	}
 	return okDocument(document{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"cloudmirror"
 	"cloudmirror/presence"
 )
 
@@ -160,7 +161,7 @@ func (d deployment) judge(b *backend, count censusResult) (health, cause string)
 		return healthCutOff, cmp.Or(d.down(id, "copies "+id), "clients cannot fetch its copies")
 	}
 	if count.err != nil {
-		return healthQueueDown, cut(count.err.Error(), maxMessageBytes)
+		return healthQueueDown, cloudmirror.Clause(count.err)
 	}
 	for _, part := range []struct{ dependency, health string }{
 		{"queue " + id, healthQueueDown}, {"storage " + id, healthStorageDown}, {"cache", healthCacheDown},
@@ -174,7 +175,7 @@ func (d deployment) judge(b *backend, count censusResult) (health, cause string)
 	case copiers != nil && *copiers == 0:
 		return healthNoCopier, "no process copies to it"
 	case d.err != nil:
-		return healthUnknown, "which processes copy to it is not known: " + cut(d.err.Error(), maxMessageBytes)
+		return healthUnknown, "which processes copy to it is not known: " + cloudmirror.Clause(d.err)
 	}
 	return count.health, ""
 }

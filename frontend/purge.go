@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"cloudmirror"
+
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -88,7 +90,7 @@ func (f *Frontend) purgeAll(ctx context.Context, t copyTarget, backends []*backe
 			switch {
 			case err != nil:
 				errs[i] = fmt.Errorf("in %s: %w", b.id, err)
-				one.Result, one.Cause = resultFailed, cut(strings.ReplaceAll(err.Error(), "\n", " "), maxMessageBytes)
+				one.Result, one.Cause = resultFailed, cloudmirror.Clause(err)
 				one.Next = fmt.Sprintf("cloudmirror purge --service %s --region %s %s", b.id.Service, b.id.Region, shellQuote(t.address))
 			case found:
 				one.Result = resultPurged

@@ -141,9 +141,9 @@ func (f *Frontend) conclude(r *http.Request, k *known, view mirror.View, cut clo
 	return notYet(t, k.object, cut)
 }
 
-// complain logs now and then that a part of ours is unavailable.
+// complain logs now and then that the cache, a queue or a storage is unavailable.
 func (f *Frontend) complain(want mirror.Want, err error) {
 	f.complaints.Do(func() {
-		f.logger.Warn("a part of ours is unavailable; clients get their fallback", zap.Stringer("backend", want.Backend), zap.Error(err))
+		f.logger.Warn("the cache, a queue or a storage is unavailable; clients get their fallback", zap.Stringer("backend", want.Backend), zap.Error(err))
 	})
 }

@@ -116,15 +116,15 @@ func notYet(t terms, o cloudmirror.Object, why cloudmirror.Code) answer {
 	case codeDraining:
 		return instead(t, o, http.StatusServiceUnavailable, why, "This server is about to stop; try again.", time.Second)
 	case codeRedirectNow:
-		return instead(t, o, http.StatusGatewayTimeout, why, "The copy is being made; this service does not wait for it.", retryAfter)
+		return instead(t, o, http.StatusGatewayTimeout, why, "The copy is made in the background; this service does not wait for it.", retryAfter)
 	default:
-		return instead(t, o, http.StatusGatewayTimeout, codeWaitTimeout, "The copy is being made and was not ready in time.", retryAfter)
+		return instead(t, o, http.StatusGatewayTimeout, codeWaitTimeout, "The copy was not ready in time; it is made in the background.", retryAfter)
 	}
 }
 
 // unavailableCopy answers a client that meets a part of ours which is down.
 func unavailableCopy(t terms, o cloudmirror.Object) answer {
-	return instead(t, o, http.StatusServiceUnavailable, codeUnavailable, "A part of this service is unavailable; try again later.", retryAfter)
+	return instead(t, o, http.StatusServiceUnavailable, codeUnavailable, "The cache, the queue or the storage of this region is unavailable; try again later.", retryAfter)
 }
 
 // unreachable answers a client of a region whose copies nobody can fetch now. None
@@ -257,7 +257,7 @@ func tooManyJobs() answer {
 }
 
 func internalError() answer {
-	return problem(http.StatusInternalServerError, outcomeError, cloudmirror.CodeInternal, "Something went wrong on our side.")
+	return problem(http.StatusInternalServerError, outcomeError, cloudmirror.CodeInternal, "An internal error; the server's log has it under the request_id.")
 }
 
 // gone is for a client that left. One that only closed its sending side, which

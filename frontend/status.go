@@ -58,7 +58,7 @@ func (f *Frontend) status(r *http.Request) answer {
 		if !errors.Is(err, r.Context().Err()) {
 			f.complain(want, err)
 		}
-		return unavailable("What is known of the object cannot be told now; try again later.")
+		return unavailable("The state of the object cannot be read now; try again later.")
 	}
 	body := describe(want, view.Entry)
 	body.progress = f.progressOf(r.Context(), want, view, isOperator)

@@ -188,7 +188,7 @@ func (js *Jobs) obtain(ctx context.Context, j *job, w want) {
 			return
 		case try == maxOutageTries:
 			js.logger.Warn("a warm job gave up on a copy", zap.String("job", j.id), zap.Stringer("backend", w.Backend), zap.Error(err))
-			j.failed(w, CodeUnavailable, "a part of this service is unavailable")
+			j.failed(w, CodeUnavailable, "the cache, the queue or the storage of this region is unavailable")
 			return
 		}
 		pause(ctx, wait)

@@ -237,8 +237,7 @@ func cause(f *cloudmirror.Failure) string {
 	if f.Err == nil {
 		return ""
 	}
-	text := f.Err.Error()
-	return text[:min(len(text), cache.MaxCauseBytes)]
+	return cloudmirror.Line(cloudmirror.Brief(f.Err), cache.MaxCauseBytes)
 }
 
 // retryDelay returns how long to wait after so many failed tries (1 or more).

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -22,19 +23,29 @@ const breakerFailures = 5
 // breakerMemory is how long failures count that did not open the breaker.
 const breakerMemory = 30 * time.Second
 
-// errOpen says that a dependency was not asked because it failed lately.
-var errOpen = errors.New("mirror: not asked, because it failed several times in a row")
+// An openError says that a dependency was not asked because it failed lately. The
+// last failure is told and not wrapped: this call did not end by it.
+type openError struct{ last error }
+
+func (e openError) Error() string {
+	return fmt.Sprintf("mirror: not asked, because %d calls in a row failed, the last one by: %v", breakerFailures, e.last)
+}
+
+func (e openError) Clause() string {
+	return fmt.Sprintf("not asked, because %d calls in a row failed: %s", breakerFailures, cloudmirror.Clause(e.last))
+}
 
 // A breaker keeps requests from waiting for a dependency that is down: after
 // several failures in a row it opens, and calls fail at once; after a while it
 // lets single calls through, and closes with the first that succeeds. It is for
-// calls that somebody waits for and that may fail; what must get through, such as
-// giving a claim back, or tries again by itself, goes around it.
+// calls that a client waits for and that may fail. Calls that must get through, such
+// as giving a claim back, or that are repeated anyway, go around it.
 type breaker struct {
 	circuit *gobreaker.CircuitBreaker[struct{}]
 	// calm says that the breaker is closed and knows of no failure: then a call
-	// that succeeds is none of its business, and costs nothing more than this.
+	// that succeeds costs nothing more than this.
 	calm atomic.Bool
+	last atomic.Pointer[error] // of the last call that failed; nil: none has
 }
 
 // newBreaker returns the closed breaker of a dependency: the cache, or the queue
@@ -60,18 +71,18 @@ func (m *Mirror) newBreaker(dependency string, id cloudmirror.BackendID) *breake
 			switch {
 			case from == gobreaker.StateClosed:
 				gauge.Set(1)
-				logger.Warn("dependency is not asked for a while: it failed several times in a row")
+				logger.Warn("a dependency fails and is not asked for a while", zap.Int("failures", breakerFailures), zap.Error(b.lastFailure()))
 			case to == gobreaker.StateClosed:
 				gauge.Set(0)
-				logger.Info("dependency is asked again")
+				logger.Info("a dependency answers and is asked again")
 			}
 		},
 	})
 	return b
 }
 
-// errLeft stands for calls that say nothing of the dependency: whoever made them
-// went away.
+// errLeft stands for calls that say nothing of the dependency: their callers went
+// away.
 var errLeft = errors.New("mirror: the caller left")
 
 // judge returns what the error of a call says of the dependency: nil for
@@ -86,12 +97,22 @@ func judge(ctx context.Context, err error) error {
 	return err
 }
 
+// lastFailure returns the error of the last call that failed, or nil.
+func (b *breaker) lastFailure() error {
+	if last := b.last.Load(); last != nil {
+		return *last
+	}
+	return nil
+}
+
 // note counts the error of a call that was made while all was calm.
 func (b *breaker) note(ctx context.Context, err error) {
 	if err = judge(ctx, err); err == nil || errors.Is(err, errLeft) {
 		return
 	}
 	b.calm.Store(false)
+	failure := err
+	b.last.Store(&failure)
 	_, _ = b.circuit.Execute(func() (struct{}, error) { return struct{}{}, err })
 }
 
@@ -108,11 +129,15 @@ func (b *breaker) do(ctx context.Context, call func() error) error {
 	var result error
 	_, err := b.circuit.Execute(func() (struct{}, error) {
 		result = call()
-		return struct{}{}, judge(ctx, result)
+		verdict := judge(ctx, result)
+		if verdict != nil && !errors.Is(verdict, errLeft) {
+			b.last.Store(&verdict)
+		}
+		return struct{}{}, verdict
 	})
 	switch {
 	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
-		return errOpen
+		return openError{b.lastFailure()}
 	case err == nil && b.circuit.State() == gobreaker.StateClosed:
 		b.calm.Store(true)
 	}

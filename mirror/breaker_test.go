@@ -70,6 +70,10 @@ func TestADeadCacheIsNotAskedByEverybody(t *testing.T) {
 		if asked := ask(100); asked != 5 {
 			t.Errorf("100 requests asked the cache %d times, want 5", asked)
 		}
+		lines := logs.FilterMessage("a dependency fails and is not asked for a while").All()
+		if len(lines) != 1 || lines[0].ContextMap()["dependency"] != "cache" || lines[0].ContextMap()["error"] != errBroken.Error() {
+			t.Errorf("the log does not say what fails, and by which error: %v", lines)
+		}
 		w.checkBreaker(registry, "when it is down", "100")
 		for range 3 {
 			time.Sleep(time.Second + time.Millisecond)

@@ -216,7 +216,7 @@ type View struct {
 // Errors of a Mirror that callers tell apart.
 var (
 	ErrUnknownBackend = errors.New("mirror: no such backend")
-	ErrUnavailable    = errors.New("mirror: a part of ours is unavailable") // cache, queue or storage; the chain says which
+	ErrUnavailable    = errors.New("mirror: the cache, the queue or the storage is unavailable") // the chain says which, and why
 	ErrClosed         = errors.New("mirror: closed")
 )
 

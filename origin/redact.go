@@ -50,23 +50,26 @@ func (e exchange) hide(err error) error {
 		return err
 	}
 	text := f.Err.Error()
-	shown := hide(text, e.secrets())
-	if shown == text {
+	clause := cloudmirror.Clause(f.Err)
+	secrets := e.secrets()
+	shown, shownClause := hide(text, secrets), hide(clause, secrets)
+	if shown == text && shownClause == clause {
 		return err
 	}
 	hidden := *f
-	hidden.Err = &redactedError{text: shown, cause: f.Err}
+	hidden.Err = &redactedError{text: shown, clause: shownClause, cause: f.Err}
 	return &hidden
 }
 
 // A redactedError reads like its cause, with secrets left out.
 type redactedError struct {
-	text  string
-	cause error
+	text, clause string
+	cause        error
 }
 
-func (e *redactedError) Error() string { return e.text }
-func (e *redactedError) Unwrap() error { return e.cause }
+func (e *redactedError) Error() string  { return e.text }
+func (e *redactedError) Clause() string { return e.clause }
+func (e *redactedError) Unwrap() error  { return e.cause }
 
 // secrets returns what the exchange knows to be secret: the queries of all its
 // URLs, the values of the service's headers, and the proxy's password.

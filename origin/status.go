@@ -17,7 +17,7 @@ const maxRetryAfter = time.Hour
 func (c *Client) statusFailure(resp *http.Response, obj cloudmirror.Object) *cloudmirror.Failure {
 	f := &cloudmirror.Failure{
 		Code:      cloudmirror.CodeOriginStatus,
-		Message:   "the origin answered " + statusText(resp.StatusCode),
+		Message:   statusMessage(resp.StatusCode),
 		Status:    resp.StatusCode,
 		Origin:    obj.Origin(),
 		Permanent: !isTransient(resp.StatusCode),
@@ -30,6 +30,20 @@ func (c *Client) statusFailure(resp *http.Response, obj cloudmirror.Object) *clo
 		f.RetryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), c.options.Now())
 	}
 	return f
+}
+
+// statusMessage says for clients what a status means for the object.
+func statusMessage(status int) string {
+	text := statusText(status)
+	switch status {
+	case http.StatusNotFound:
+		return "not found at the origin (" + text + ")"
+	case http.StatusGone:
+		return "gone from the origin for good (" + text + ")"
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "the origin refuses the copier (" + text + ")"
+	}
+	return "the origin answered " + text
 }
 
 // isTransient reports whether a status may go away by itself. 508 will not: the

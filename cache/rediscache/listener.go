@@ -64,7 +64,7 @@ func newListener(s *Store, nodes nodesFunc, o Options) *listener {
 func (l *listener) register(registerer prometheus.Registerer) error {
 	watching := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "cloudmirror_cache_watching",
-		Help: "1 while changes of the cache wake those who wait, 0 while they live from polling.",
+		Help: "1 while changes of the cache wake waiting clients, 0 while those poll.",
 	}, func() float64 {
 		if l.status() != nil {
 			return 0
@@ -243,9 +243,9 @@ func (l *listener) report(name string, err error) {
 	}
 	switch {
 	case before != nil && after == nil:
-		l.logger.Info("the cache's changes wake who waits")
+		l.logger.Info("changes in the cache are heard: they wake waiting clients at once")
 	case after != nil && (before == nil || errors.Is(before, errStarting) && !errors.Is(after, errStarting)):
-		l.logger.Warn("the cache's changes are not heard; who waits polls", zap.Error(after))
+		l.logger.Warn("changes in the cache are not heard; waiting clients poll for them", zap.Error(after))
 	}
 }
 

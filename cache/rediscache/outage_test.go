@@ -141,7 +141,7 @@ func TestStoreStartsBeforeItsServer(t *testing.T) {
 func wantWatchingMetric(t *testing.T, registry *prometheus.Registry, want string) {
 	t.Helper()
 	err := testutil.GatherAndCompare(registry, strings.NewReader(`
-# HELP cloudmirror_cache_watching 1 while changes of the cache wake those who wait, 0 while they live from polling.
+# HELP cloudmirror_cache_watching 1 while changes of the cache wake waiting clients, 0 while those poll.
 # TYPE cloudmirror_cache_watching gauge
 cloudmirror_cache_watching `+want+"\n"), "cloudmirror_cache_watching")
 	if err != nil {

@@ -138,7 +138,7 @@ func (c *cli) eachLetter(ctx context.Context, ids []string, asJSON bool, do func
 		err := do(id)
 		if err != nil {
 			failed = true
-			fmt.Fprintf(c.stderr, "cloudmirror: letter %s: %v\n", plain(id), err)
+			fmt.Fprintf(c.stderr, "cloudmirror: letter %s: %s\n", plain(id), errorText(err))
 			if asJSON {
 				if err := c.printJSON(failedLetter{ID: id, Failed: jsonError(err)}); err != nil {
 					return err

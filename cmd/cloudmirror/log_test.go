@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-
-	"go.uber.org/zap"
 
 	"cloudmirror/config"
 	"cloudmirror/origin/origintest"
@@ -22,18 +19,6 @@ func TestTheAuditIsWrittenAtEveryLevel(t *testing.T) {
 		audit.Info("purge")
 		if n := strings.Count(out.String(), "\n"); n != infos || !strings.Contains(out.String(), `"logger":"audit"`) {
 			t.Errorf("level %s has %d lines, want %d: %s", level, n, infos, out.String())
-		}
-	}
-}
-
-func TestLinesOfTheLogAreBounded(t *testing.T) {
-	long := strings.Repeat("a", 1<<20)
-	for _, format := range []config.LogFormat{config.LogJSON, config.LogConsole} {
-		var out bytes.Buffer
-		logger, _ := newLoggers(config.Log{Level: config.LogInfo, Format: format}, &out)
-		logger.With(zap.String("with", long)).Info(long, zap.String("text", long), zap.Error(errors.New(long)), zap.Error(nil))
-		if n := out.Len(); n < 4*maxFieldBytes || n > 5*maxFieldBytes {
-			t.Errorf("%s: a line has %d bytes", format, n)
 		}
 	}
 }

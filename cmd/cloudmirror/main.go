@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"cloudmirror"
 )
 
 // The exit statuses.
@@ -53,13 +55,18 @@ func run(ctx context.Context, args []string, t *terminal) int {
 	if errors.Is(err, errNothingThere) {
 		return exitAbsent
 	}
-	fmt.Fprintf(t.stderr, "cloudmirror: %v\n", err)
 	if _, ok := errors.AsType[usageError](err); ok || !c.started {
+		fmt.Fprintf(t.stderr, "cloudmirror: %v\n", err)
 		fmt.Fprintf(t.stderr, "Run %q for help.\n", command.CommandPath()+" --help")
 		return exitUsage
 	}
+	fmt.Fprintf(t.stderr, "cloudmirror: %s\n", errorText(err))
 	return exitFailed
 }
+
+// errorText returns an error as a command tells it on standard error: one line, with
+// what a library says as one clause.
+func errorText(err error) string { return cloudmirror.Brief(err) }
 
 // A usageError says what is wrong with the command line.
 type usageError struct{ error }

@@ -111,7 +111,7 @@ func textOf(err error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return errorText(err)
 }
 
 func (c *cli) printOutcome(o provision.Outcome) error {
@@ -127,7 +127,7 @@ func (c *cli) printOutcome(o provision.Outcome) error {
 		}
 	}
 	if o.Err != nil {
-		fmt.Fprintf(c.stderr, "cloudmirror: %s %s: %v\n", o.Kind, o.Name, o.Err)
+		fmt.Fprintf(c.stderr, "cloudmirror: %s %s: %s\n", o.Kind, o.Name, errorText(o.Err))
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func TestAnUnreachableServerIsNamedWithoutTheOriginURL(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	got := w.run(t.Context(), "purge", "--token", "x", "--server", server.URL, "https://example.com/file?a=b")
-	if got.status != exitFailed || !strings.HasPrefix(got.stderr, "cloudmirror: https://example.com/file?…: ask "+server.URL+": dial tcp ") ||
+	if got.status != exitFailed || !strings.HasPrefix(got.stderr, "cloudmirror: https://example.com/file?…: ask "+server.URL+": connection refused ") ||
 		strings.Contains(got.stderr, fileTarget) {
 		t.Errorf("%+v", got)
 	}

@@ -29,7 +29,7 @@ func (c *cli) eachURL(ctx context.Context, args []string, asJSON bool, do func(r
 			return ctx.Err()
 		}
 		failed = true
-		fmt.Fprintf(c.stderr, "cloudmirror: %s: %v\n", withoutSecrets(raw), err)
+		fmt.Fprintf(c.stderr, "cloudmirror: %s: %s\n", withoutSecrets(raw), errorText(err))
 		if _, isTold := errors.AsType[toldError](err); asJSON && !isTold {
 			return c.printJSON(failure{URL: raw, Failed: jsonError(err)})
 		}
@@ -86,7 +86,7 @@ func jsonError(err error) any {
 	if e, ok := errors.AsType[*serverError](err); ok {
 		return e
 	}
-	return map[string]string{"message": err.Error()}
+	return map[string]string{"message": errorText(err)}
 }
 
 // withoutSecrets shows a URL in an error: without its query, where signatures

@@ -38,6 +38,7 @@ func NewClient(ctx context.Context, o ClientOptions) (*s3.Client, error) {
 	return s3.NewFromConfig(c, func(so *s3.Options) {
 		so.UsePathStyle = o.PathStyle
 		so.HTTPClient = plainBodies{so.HTTPClient}
+		so.Retryer = connectRetryer{so.Retryer}
 		if o.Endpoint != "" {
 			so.BaseEndpoint = aws.String(o.Endpoint)
 		}

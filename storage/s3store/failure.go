@@ -2,11 +2,12 @@ package s3store
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+
+	"cloudmirror"
 )
 
 // Statuses of S3 that mean something to us.
@@ -47,11 +48,30 @@ func isRefused(err error) bool {
 	return code >= 400 && code < 500 && code != http.StatusRequestTimeout && !isCode(err, "NoSuchUpload")
 }
 
-// explain says what to do about a 403: S3 answers it, and not 404, to who asks
-// for a missing key without s3:ListBucket. It is neither a hit nor a miss.
+// A deniedError is a 403, with what to do about it.
+type deniedError struct{ err error }
+
+func (e *deniedError) Unwrap() error { return e.err }
+
+func (e *deniedError) Error() string {
+	return "access denied: grant s3:ListBucket on the bucket, without which S3 does not tell missing keys from forbidden ones, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on its keys: " + e.err.Error()
+}
+
+// Clause says first what was denied. Permissions do not help against a wrong key, a
+// wrong signature or a wrong clock: then S3 says so, and the advice is left out.
+func (e *deniedError) Clause() string {
+	clause := cloudmirror.Clause(e.err)
+	if isCode(e.err, "AccessDenied") || isCode(e.err, "Forbidden") {
+		clause += "; grant s3:ListBucket on the bucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on its keys"
+	}
+	return clause
+}
+
+// explain says what to do about a 403. Without s3:ListBucket, S3 answers 403 instead
+// of 404 for a missing key. It is neither a hit nor a miss.
 func explain(err error) error {
 	if isStatus(err, statusForbidden) {
-		return fmt.Errorf("access denied: grant s3:ListBucket on the bucket, without which S3 does not tell missing keys from forbidden ones, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on its keys: %w", err)
+		return &deniedError{err}
 	}
 	return err
 }
