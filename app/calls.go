@@ -66,24 +66,34 @@ func (c *calls) down() error {
 // none.
 func (c *calls) doubt() string {
 	if f := c.failure.Load(); f != nil && c.down() == nil {
-		return fmt.Sprintf("unknown since %s, when the process could not %s", f.at.UTC().Format(time.RFC3339), f.cause(c.verb))
+		return fmt.Sprintf("unknown since %s, when the process could not %s", f.at.UTC().Format(time.RFC3339), cloudmirror.Clause(f.cause(c.verb)))
 	}
 	return ""
 }
 
-// cause returns the error without what the driver puts before it, and without the path
-// of a file: both may name an object, which is a matter of its clients.
+// cause returns the error without the path of a file, which may name an object: that is
+// a matter of its clients.
 func (f *failedCall) cause(verb string) error {
 	err := f.err
 	if file, ok := errors.AsType[*fs.PathError](err); ok {
 		err = file.Err
 	} else if link, ok := errors.AsType[*os.LinkError](err); ok {
 		err = link.Err
-	} else if inner := errors.Unwrap(err); inner != nil {
-		err = inner
 	}
-	return fmt.Errorf("%s: %w", verb, err)
+	return &callError{verb: verb, err: err}
 }
+
+// A callError is why a call failed.
+type callError struct {
+	verb string // such as write
+	err  error
+}
+
+func (e *callError) Error() string { return e.verb + ": " + e.err.Error() }
+func (e *callError) Unwrap() error { return e.err }
+
+// Clause returns the verb and the cause in one clause: see cloudmirror.Clause.
+func (e *callError) Clause() string { return e.verb + ": " + cloudmirror.Clause(e.err) }
 
 // notedCache is a cache whose changes are noted.
 type notedCache struct {

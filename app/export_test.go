@@ -12,9 +12,6 @@ var NewHTTPServer = newHTTPServer
 // OriginOptions is how a configuration has origins asked.
 var OriginOptions = originOptions
 
-// TextOf is what /readyz shows of an error.
-var TextOf = textOf
-
 // CheckNow checks all dependencies, as run does every 10 s.
 func (a *App) CheckNow(ctx context.Context) { a.health.checkAll(ctx) }
 

@@ -28,8 +28,9 @@ type dependency struct {
 	kind    string                // in the metric: cache, queue, storage or copies; "": it is not there
 	backend cloudmirror.BackendID // in the metric; zero: of all
 	check   func(context.Context) error
-	live    bool     // check only tells what another part knows, which logs it
-	calls   []*calls // that the process makes of it
+	live    bool         // check only tells what another part knows, which logs it
+	calls   []*calls     // that the process makes of it
+	noted   func() error // why it did not take the process's last note; nil: it takes none
 }
 
 // backendDependency returns a dependency of one backend.
@@ -143,17 +144,22 @@ func (h *health) down(ctx context.Context, d dependency) error {
 			err = c.down()
 		}
 	}
+	if err == nil && d.noted != nil {
+		if refusal := d.noted(); refusal != nil {
+			err = &callError{verb: "write", err: refusal}
+		}
+	}
 	return err
 }
 
 // stateOf returns what /readyz says of a dependency.
 func (h *health) stateOf(ctx context.Context, d dependency) string {
 	if err := h.down(ctx, d); err != nil {
-		return textOf(err)
+		return cloudmirror.Clause(err)
 	}
 	for _, c := range d.calls {
 		if doubt := c.doubt(); doubt != "" {
-			return cut(doubt)
+			return doubt
 		}
 	}
 	h.mu.Lock()
@@ -170,26 +176,13 @@ func (h *health) dependencies() []presence.Dependency {
 	for _, d := range h.all {
 		state := presence.Dependency{Name: d.name}
 		if err := h.down(context.Background(), d); err != nil {
-			state.Cause = textOf(err)
+			state.Cause = cloudmirror.Clause(err)
 		}
 		states = append(states, state)
 	}
 	return states
 }
 
-// maxStateBytes bounds what strangers get to see of an error: a part may have sent
-// it.
-const maxStateBytes = 512
-
-func textOf(err error) string { return cloudmirror.Clause(err) }
-
-func cut(text string) string {
-	text = strings.ReplaceAll(text, "\n", " ")
-	if len(text) > maxStateBytes {
-		return text[:maxStateBytes] + "…"
-	}
-	return text
-}
 
 // serveLive answers /healthz: the process lives.
 func (h *health) serveLive(w http.ResponseWriter, _ *http.Request) {

@@ -176,7 +176,7 @@ func (a *App) openCache(p *parts) error {
 			p.near = store
 		}
 		p.onClose(store.Close)
-		p.depend(dependency{name: "cache", kind: "cache", check: noted.Ping, calls: []*calls{&noted.writes}})
+		p.depend(dependency{name: "cache", kind: "cache", check: noted.Ping, calls: []*calls{&noted.writes}, noted: func() error { return a.board.WriteError() }})
 		return nil
 	}
 	return fmt.Errorf("cache type %q is unknown", a.config.Cache.Type)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"cloudmirror"
 	"cloudmirror/config"
 	"cloudmirror/presence"
 )
@@ -59,7 +60,7 @@ func (a *App) serveReady(w http.ResponseWriter, r *http.Request) {
 		state := "ok"
 		switch {
 		case err != nil:
-			state = "not known: " + textOf(err)
+			state = "not known: " + cloudmirror.Clause(err)
 		case presence.Copiers(notes, b.ID.String()) == 0:
 			state = "no process copies to it"
 		}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cloudmirror"
 	"cloudmirror/queue"
 )
 
@@ -95,7 +96,7 @@ func (f *Frontend) survey(ctx context.Context, isOperator bool) overviewBody {
 	}
 	if isOperator {
 		if d.err != nil {
-			body.Presence += ": " + cut(d.err.Error(), maxMessageBytes)
+			body.Presence += ": " + cloudmirror.Clause(d.err)
 		}
 		for _, n := range d.notes {
 			body.Processes = append(body.Processes, describeProcess(n))
