@@ -34,7 +34,12 @@ type S3 struct {
 	SecretKey string
 
 	httpClient *http.Client
+	start      func() *Process
 }
+
+// Restart starts the server again at its address, after a Kill, with all that it
+// had on disk.
+func (s *S3) Restart() { s.Process = s.start() }
 
 // StartVersityGW starts versitygw: conditional writes and full-object checksums,
 // but no lifecycle, and a key p beside a key p/q cannot be.
@@ -53,8 +58,11 @@ func StartVersityGW(t testing.TB, region string) *S3 {
 		arguments = append(arguments, "--sidecar", sidecar)
 		t.Logf("no user xattrs in %s: versitygw is not atomic there, set TMPDIR to another file system", dir)
 	}
-	s.Process = Start(t, s.ready, []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey},
-		program, append(arguments, dir)...)
+	arguments = append(arguments, dir)
+	s.start = func() *Process {
+		return Start(t, s.ready, []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey}, program, arguments...)
+	}
+	s.Restart()
 	return s
 }
 
@@ -74,10 +82,14 @@ func StartMinIO(t testing.TB, region string) *S3 {
 	t.Helper()
 	program := find(t, "minio", "`go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c`")
 	s := newS3(t, region)
-	s.Process = Start(t, s.ready, []string{
-		"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey,
-		"MINIO_REGION=" + region, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
-	}, program, "server", "--address", strings.TrimPrefix(s.Endpoint, "http://"), "--quiet", t.TempDir())
+	dir := t.TempDir()
+	s.start = func() *Process {
+		return Start(t, s.ready, []string{
+			"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey,
+			"MINIO_REGION=" + region, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		}, program, "server", "--address", strings.TrimPrefix(s.Endpoint, "http://"), "--quiet", dir)
+	}
+	s.Restart()
 	return s
 }
 
