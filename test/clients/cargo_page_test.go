@@ -35,15 +35,15 @@ func prepareCargo(t *testing.T, p *place) {
 	if home, err := os.UserHomeDir(); err == nil { // a cargo of rustup looks there
 		p.env = append(p.env, "RUSTUP_HOME="+filepath.Join(home, ".rustup"))
 	}
-	p.replace = []string{"https://crates.example.com/", "http://" + p.startIndex(t) + "/"}
+	p.replace = []string{"https://crates.example.com/", "http://" + p.startIndex(t, "cargo") + "/"}
 }
 
-// startIndex starts the page's nginx, and returns its address.
-func (p *place) startIndex(t *testing.T) string {
+// startIndex starts the nginx of a section of the page, and returns its address.
+func (p *place) startIndex(t *testing.T, section string) string {
 	t.Helper()
-	i := slices.IndexFunc(p.page, func(e example) bool { return e.language == "nginx" })
+	i := slices.IndexFunc(p.page, func(e example) bool { return e.section == section && e.language == "nginx" })
 	if i < 0 {
-		t.Fatal("docs/tools.md has no configuration of nginx")
+		t.Fatalf("docs/tools.md has no configuration of nginx below %q", section)
 	}
 	listen := net.JoinHostPort("127.0.0.1", servers.FreePort(t))
 	server := strings.Replace(p.fill(p.page[i].text), "listen 8081", "listen "+listen, 1)

@@ -48,6 +48,7 @@ func fixtures() map[string]fixture {
 		"npm":     {needs: [][]string{{"npm", "--version"}}, prepare: prepareNpm, check: hasAModule},
 		"cargo":   {needs: [][]string{{"sh", "-c", `cargo --version | awk '{ split($2, v, "."); exit !(v[1] > 1 || v[2] >= 68) }'`}, {"nginx", "-v"}}, prepare: prepareCargo, check: hasACrate, direct: `^/(index\.crates\.io|crates\.example\.com)/`},
 		"Go":      {needs: [][]string{{"go", "version"}}, prepare: prepareGo, check: hasModules},
+		indexes:   {needs: [][]string{{"apt-get", "--version"}, {"gpg", "--version"}, {"dpkg-deb", "--version"}, {"python3", "-m", "pip", "--version"}, {"nginx", "-v"}}, prepare: func(t *testing.T, p *place) { prepareIndexes(t, p) }, check: hasAPackageOrATool, direct: `^/(deb\.example\.com/debian/dists|pypi\.org/simple)/`},
 		"git-lfs": {needs: [][]string{{"git", "--version"}, {"git", "lfs", "version"}}, prepare: prepareLFS, check: hasALargeFile, direct: `^/git\.example\.com/`},
 	}
 }
