@@ -21,9 +21,9 @@ const indexes = "Indexes behind the same prefix"
 func prepareIndexes(t *testing.T, p *place) repository {
 	t.Helper()
 	r := prepareArchive(t, p)
-	env, replace := p.env, p.replace
+	env := p.env
 	preparePip(t, p)
-	p.env = append(env, slices.DeleteFunc(p.env, func(variable string) bool { return variable == "PIP_NO_INDEX=1" })...)
+	p.env = slices.Concat(env, slices.DeleteFunc(p.env, func(variable string) bool { return variable == "PIP_NO_INDEX=1" }))
 	p.publishWheel(t, "1.0")
 
 	i := slices.IndexFunc(p.page, func(e example) bool { return e.section == indexes && e.language == "yaml" })
@@ -32,7 +32,7 @@ func prepareIndexes(t *testing.T, p *place) repository {
 	}
 	p.front = "http://127.0.0.1:" + servers.FreePort(t)
 	index := "http://" + p.startIndex(t, indexes) + "/"
-	p.replace = append(replace, "https://pypi.example.com/", index)
+	p.replace = append(p.replace, "https://pypi.example.com/", index)
 	config := strings.NewReplacer(
 		`^https://pypi\.example\.com/`, "^"+regexp.QuoteMeta(index),
 		"^https://", "^"+regexp.QuoteMeta(p.origins.url)+"/",

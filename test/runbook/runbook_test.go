@@ -85,7 +85,38 @@ func TestTableLeadsToEachSymptom(t *testing.T) {
 	}
 }
 
+// The codes and details that the page explains are ones that clients may meet.
+func TestCodesOfThePageExist(t *testing.T) {
+	text, _, _ := readPage(t)
+	var sources string
+	for _, file := range []string{"../../failure.go", "../../frontend/respond.go"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources += string(source)
+	}
+	explained := 0
+	for _, table := range regexp.MustCompile(`(?m)^\| (?:code|detail) .*\n(?:\|.*\n)+`).FindAllString(text, -1) {
+		for _, row := range strings.Split(table, "\n")[2:] {
+			cell, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), "|")
+			for _, word := range regexp.MustCompile("`([A-Za-z-]+)`").FindAllStringSubmatch(cell, -1) {
+				explained++
+				if !regexp.MustCompile(`(?i)= "`+strings.ReplaceAll(word[1], "-", "")+`"`).MatchString(sources) && word[1] != "direct" {
+					t.Errorf("no answer says %s", word[1])
+				}
+			}
+		}
+	}
+	if explained < 10 {
+		t.Errorf("only %d codes were found", explained)
+	}
+}
+
 func TestSymptoms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the commands take a minute and a half; the race detector sees nothing of the processes that they ask")
+	}
 	_, first, symptoms := readPage(t)
 	all := faults()
 	for _, symptom := range symptoms {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudmirror/queue/sqsqueue/sqstest"
 	"cloudmirror/test/servers"
 )
 
@@ -32,7 +33,7 @@ type site struct {
 	front   string // URL
 	admin   string // URL at which the copier serves its metrics
 	redis   *servers.Redis
-	moto    *servers.Moto
+	queues  string                 // URL of SQS
 	s3      map[string]*servers.S3 // by region
 	buckets map[string]string      // by region
 	origin  *origin
@@ -51,7 +52,7 @@ type call struct {
 func startSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{
-		t: t, dir: t.TempDir(), redis: servers.StartRedis(t), moto: servers.StartMoto(t), origin: startOrigin(t),
+		t: t, dir: t.TempDir(), redis: servers.StartRedis(t), queues: startQueues(t), origin: startOrigin(t),
 		s3: make(map[string]*servers.S3), buckets: make(map[string]string), units: make(map[string]*servers.Process), calls: make(chan call),
 	}
 	for _, region := range []string{near, far} {
@@ -68,7 +69,7 @@ func startSite(t *testing.T) *site {
 	s.control = server.URL
 	for _, program := range []string{"systemctl", "journalctl"} {
 		s.writeFile("bin/"+program, "#!/bin/sh\nexec curl -fsS --get --data-urlencode \"args=$*\" "+s.control+"/\n")
-		if err := os.Chmod(filepath.Join(s.dir, "bin", program), 0o700); err != nil {
+		if err := os.Chmod(s.path("bin/"+program), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,12 +78,24 @@ func startSite(t *testing.T) *site {
 	return s
 }
 
+// startQueues starts an SQS server, and returns its URL: moto, or our own where that
+// cannot be installed.
+func startQueues(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("CLOUDMIRROR_WITHOUT_MOTO") != "1" {
+		return servers.StartMoto(t).Endpoint
+	}
+	server := httptest.NewServer(sqstest.New(sqstest.Options{}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 func (s *site) config() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `listen: %s
 admin_tokens_file: '%s'
 cache: {type: redis, redis: {url: 'redis://%s/0'}}
-queue: {type: sqs, sqs: {endpoint: '%s', visibility: 10s}}
+queue: {type: sqs, sqs: {endpoint: '%s', visibility: 4s}}
 copier: {part_size: 5MiB, memory: 64MiB, grace: 1s}
 health: {interval: 200ms, timeout: 200ms}
 services:
@@ -90,9 +103,9 @@ services:
     allow: ['^http://%s/']
     allow_addresses: ['127.0.0.0/8']
     ports: []
-    wait: 3s
+    wait: 2s
     backends:
-`, strings.TrimPrefix(s.front, "http://"), filepath.Join(s.dir, "etc/cloudmirror/tokens"), s.redis.Addr(), s.moto.Endpoint,
+`, strings.TrimPrefix(s.front, "http://"), s.path("etc/cloudmirror/tokens"), s.redis.Addr(), s.queues,
 		regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")))
 	for _, region := range []string{near, far} {
 		fmt.Fprintf(&b, "      %s: {storage: {type: s3, bucket: %s, region: %s, endpoint: '%s', path_style: true}}\n",
@@ -101,9 +114,12 @@ services:
 	return b.String()
 }
 
+// path returns the path of what the page calls by this name, without its first slash.
+func (s *site) path(name string) string { return s.dir + "/" + name }
+
 func (s *site) writeFile(name, content string) {
 	s.t.Helper()
-	file := filepath.Join(s.dir, name)
+	file := s.path(name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
@@ -119,7 +135,7 @@ func (s *site) restart(unit string) {
 		p.Continue() // a frozen process cannot end in order
 		p.Terminate()
 	}
-	config := filepath.Join(s.dir, "etc/cloudmirror/cloudmirror.yaml")
+	config := s.path("etc/cloudmirror/cloudmirror.yaml")
 	switch unit {
 	case "cloudmirror-frontend":
 		s.units[unit] = servers.Start(s.t, isReady(s.front), s.environment(unit), binary, "frontend", "--config", config)
@@ -128,7 +144,7 @@ func (s *site) restart(unit string) {
 		s.units[unit] = servers.Start(s.t, isReady(s.admin), append(s.environment(unit), listen), binary, "copier", "--config", config)
 	case "cloudmirror":
 		s.writeFile("etc/cloudmirror/disk.yaml", s.diskConfig())
-		s.units[unit] = servers.Start(s.t, isReady(s.disk.front), nil, binary, "serve", "--config", filepath.Join(s.dir, "etc/cloudmirror/disk.yaml"))
+		s.units[unit] = servers.Start(s.t, isReady(s.disk.front), nil, binary, "serve", "--config", s.path("etc/cloudmirror/disk.yaml"))
 	case "redis-server":
 		s.redis.Kill()
 		s.redis.Restart()
@@ -144,8 +160,8 @@ func (s *site) restart(unit string) {
 // files that the page adds to the unit.
 func (s *site) environment(unit string) []string {
 	s.t.Helper()
-	env := s.lines(filepath.Join(s.dir, "etc/cloudmirror/secrets.env"))
-	files, err := filepath.Glob(filepath.Join(s.dir, "etc/systemd/system", unit+".service.d", "*.conf"))
+	env := s.lines(s.path("etc/cloudmirror/secrets.env"))
+	files, err := filepath.Glob(s.path("etc/systemd/system/" + unit + ".service.d/*.conf"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
