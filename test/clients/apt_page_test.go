@@ -117,7 +117,7 @@ func TestAptFallsBackToTheArchive(t *testing.T) {
 	hasAPackage(t, p)
 }
 
-// A changed index that nobody signed is refused.
+// A changed index without a valid signature is refused.
 func TestAptRefusesAnIndexThatWasChangedOnTheWay(t *testing.T) {
 	page := aptExample(t)
 	p, r := newAptPlace(t)

@@ -72,7 +72,7 @@ func (o *origins) forget() {
 }
 
 // checkDirect checks that clients asked origins for nothing but what matches.
-// Whatever else they have, they have from the mirror.
+// All else they have from the mirror.
 func (o *origins) checkDirect(t *testing.T, may string) {
 	t.Helper()
 	o.mu.Lock()

@@ -108,8 +108,8 @@ func (r *run) send(method, url, token, body string) string {
 	return string(content)
 }
 
-// drip answers with a body that takes so many seconds, at 64 KiB a second, unless
-// over is closed: then the rest comes at once.
+// drip answers with a body of 64 KiB for each second, in that time. Once over is
+// closed the rest comes at once.
 func drip(seconds int, over <-chan struct{}) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		const perTick = 64 << 10 / 4
