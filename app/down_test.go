@@ -250,7 +250,7 @@ func TestABucketThatRefusesWrites(t *testing.T) {
 	d.check()
 	d.want(name, "ok")
 	server.Kill()
-	server.RestartVersityGW(t, "--readonly")
+	server.Restart("--readonly")
 	d.check()
 	d.want(name, "ok") // it cannot be known yet
 	d.ask()
@@ -259,7 +259,7 @@ func TestABucketThatRefusesWrites(t *testing.T) {
 	d.check()
 	d.want(name, "AccessDenied")
 	server.Kill()
-	server.RestartVersityGW(t)
+	server.Restart()
 	d.check()
 	d.want(name, "ok")
 	left, err := server.Client().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: aws.String(strings.Repeat("0", 64))})

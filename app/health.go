@@ -183,7 +183,6 @@ func (h *health) dependencies() []presence.Dependency {
 	return states
 }
 
-
 // serveLive answers /healthz: the process lives.
 func (h *health) serveLive(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")

@@ -22,7 +22,7 @@ asks for it; everyone after that is redirected to the copy next door.
 
 To try it, run "cloudmirror serve" and ask it for an object:
 
-  curl -L "$(cloudmirror rewrite https://example.com/file.tar.gz)"
+  curl -fsSLO "$(cloudmirror rewrite https://example.com/file.tar.gz)"
 
 Every command takes --config FILE; without it, "serve" and the commands agree on
 a server on this machine. "cloudmirror config example" prints a commented file.

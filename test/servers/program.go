@@ -35,7 +35,25 @@ func RunWithProgram(m *testing.M, binary *string) int {
 func StartCloudmirror(t testing.TB, binary, origin string, env ...string) string {
 	t.Helper()
 	listen := "127.0.0.1:" + FreePort(t)
-	ready := func(ctx context.Context) error {
+	Start(t, isReady(listen), env, binary, "serve", "--listen", listen, "--data-dir", t.TempDir(),
+		"--allow", "^"+regexp.QuoteMeta(origin)+"/", "--allow-address", "127.0.0.0/8")
+	return listen
+}
+
+// StartConfigured starts the program at path binary in a role, with a configuration
+// by which it answers /readyz at the address listen.
+func StartConfigured(t testing.TB, binary, listen, role, config string) *Process {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "cloudmirror.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Start(t, isReady(listen), nil, binary, role, "--config", file)
+}
+
+// isReady returns what asks /readyz of the program at an address.
+func isReady(listen string) func(context.Context) error {
+	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/readyz", http.NoBody)
 		if err != nil {
 			return err
@@ -46,7 +64,4 @@ func StartCloudmirror(t testing.TB, binary, origin string, env ...string) string
 		}
 		return response.Body.Close()
 	}
-	Start(t, ready, env, binary, "serve", "--listen", listen, "--data-dir", t.TempDir(),
-		"--allow", "^"+regexp.QuoteMeta(origin)+"/", "--allow-address", "127.0.0.0/8")
-	return listen
 }

@@ -35,10 +35,12 @@ type S3 struct {
 	SecretKey string
 
 	httpClient *http.Client
-	program    string
-	flags      []string // of versitygw
-	backend    []string // arguments behind them
+	start      func(flags []string) *Process
 }
+
+// Restart starts the server again at its address, after a Kill, with all that it
+// had on disk, and with further flags. With --readonly versitygw refuses all changes.
+func (s *S3) Restart(flags ...string) { s.Process = s.start(flags) }
 
 // StartVersityGW starts versitygw: conditional writes and full-object checksums,
 // but no lifecycle, and a key p beside a key p/q cannot be.
@@ -47,25 +49,21 @@ func StartVersityGW(t testing.TB, region string) *S3 {
 	program := find(t, "versitygw", "`go install github.com/versity/versitygw/cmd/versitygw@v1.8.0`")
 	dir := t.TempDir() // absolute, as versitygw wants it
 	s := newS3(t, region)
-	s.program, s.backend = program, []string{"posix"}
-	s.flags = []string{"--port", strings.TrimPrefix(s.Endpoint, "http://"), "--region", region, "--keep-alive", "--quiet"}
+	backend := []string{"posix"}
+	own := []string{"--port", strings.TrimPrefix(s.Endpoint, "http://"), "--region", region, "--keep-alive", "--quiet"}
 	if !hasXattrs(dir) {
 		// Metadata in files of its own: readers may see it with another
 		// version's bytes, which S3 rules out.
-		s.backend = append(s.backend, "--sidecar", t.TempDir())
+		backend = append(backend, "--sidecar", t.TempDir())
 		t.Logf("no user xattrs in %s: versitygw is not atomic there, set TMPDIR to another file system", dir)
 	}
-	s.backend = append(s.backend, dir)
-	s.RestartVersityGW(t)
+	backend = append(backend, dir)
+	s.start = func(flags []string) *Process {
+		return Start(t, s.ready, []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey},
+			program, slices.Concat(own, flags, backend)...)
+	}
+	s.Restart()
 	return s
-}
-
-// RestartVersityGW starts a versitygw with further flags on its port and directory,
-// after a Kill. With --readonly it refuses all changes.
-func (s *S3) RestartVersityGW(t testing.TB, flags ...string) {
-	t.Helper()
-	s.Process = Start(t, s.ready, []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey},
-		s.program, slices.Concat(s.flags, flags, s.backend)...)
 }
 
 // hasXattrs reports whether files below dir can have extended attributes of users.
@@ -84,10 +82,14 @@ func StartMinIO(t testing.TB, region string) *S3 {
 	t.Helper()
 	program := find(t, "minio", "`go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c`")
 	s := newS3(t, region)
-	s.Process = Start(t, s.ready, []string{
-		"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey,
-		"MINIO_REGION=" + region, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
-	}, program, "server", "--address", strings.TrimPrefix(s.Endpoint, "http://"), "--quiet", t.TempDir())
+	dir := t.TempDir()
+	s.start = func(flags []string) *Process {
+		return Start(t, s.ready, []string{
+			"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey,
+			"MINIO_REGION=" + region, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		}, program, slices.Concat([]string{"server", "--address", strings.TrimPrefix(s.Endpoint, "http://"), "--quiet"}, flags, []string{dir})...)
+	}
+	s.Restart()
 	return s
 }
 

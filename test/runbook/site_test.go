@@ -1,0 +1,290 @@
+package runbook_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloudmirror/queue/sqsqueue/sqstest"
+	"cloudmirror/test/servers"
+)
+
+const (
+	token     = "a-token-of-the-tests"
+	near      = "eu-west-1" // the region that the page's examples name
+	far       = "us-east-1"
+	waitLimit = 60 * time.Second
+)
+
+// A site is the deployment that the page's commands are run against: a front end, a
+// copier, Redis, SQS, and the S3 of two regions. It stands in for systemd as well.
+type site struct {
+	t       *testing.T
+	dir     string // what the page calls /etc is below it
+	front   string // URL
+	admin   string // URL at which the copier serves its metrics
+	redis   *servers.Redis
+	queues  string                 // URL of SQS
+	s3      map[string]*servers.S3 // by region
+	buckets map[string]string      // by region
+	origin  *origin
+	units   map[string]*servers.Process // by the name of their unit
+	disk    *disk                       // nil: none yet
+	calls   chan call
+	control string // URL at which the stand-ins for systemctl and journalctl ask
+}
+
+// A call is one of systemctl or journalctl, which the test's own goroutine answers.
+type call struct {
+	args   []string
+	answer chan error
+}
+
+func startSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{
+		t: t, dir: t.TempDir(), redis: servers.StartRedis(t), queues: startQueues(t), origin: startOrigin(t),
+		s3: make(map[string]*servers.S3), buckets: make(map[string]string), units: make(map[string]*servers.Process), calls: make(chan call),
+	}
+	for _, region := range []string{near, far} {
+		s.s3[region] = servers.StartVersityGW(t, region)
+		s.buckets[region] = s.s3[region].CreateBucket(t, "")
+	}
+	s.front = "http://127.0.0.1:" + servers.FreePort(t)
+	s.admin = "http://127.0.0.1:" + servers.FreePort(t)
+	s.writeFile("etc/cloudmirror/cloudmirror.yaml", s.config())
+	s.writeFile("etc/cloudmirror/tokens", "ci-1:"+token+"\n")
+	s.writeFile("etc/cloudmirror/secrets.env", "AWS_ACCESS_KEY_ID=rootkey\nAWS_SECRET_ACCESS_KEY=rootsecret123\nAWS_EC2_METADATA_DISABLED=true\n")
+	server := httptest.NewServer(http.HandlerFunc(s.serveControl))
+	t.Cleanup(server.Close)
+	s.control = server.URL
+	for _, program := range []string{"systemctl", "journalctl"} {
+		s.writeFile("bin/"+program, "#!/bin/sh\nexec curl -fsS --get --data-urlencode \"args=$*\" "+s.control+"/\n")
+		if err := os.Chmod(s.path("bin/"+program), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.restart("cloudmirror-frontend")
+	s.restart("cloudmirror-copier")
+	return s
+}
+
+// startQueues starts an SQS server, and returns its URL: moto, or our own where that
+// cannot be installed.
+func startQueues(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("CLOUDMIRROR_WITHOUT_MOTO") != "1" {
+		return servers.StartMoto(t).Endpoint
+	}
+	server := httptest.NewServer(sqstest.New(sqstest.Options{}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (s *site) config() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `listen: %s
+admin_tokens_file: '%s'
+cache: {type: redis, redis: {url: 'redis://%s/0'}}
+queue: {type: sqs, sqs: {endpoint: '%s', visibility: 4s}}
+copier: {part_size: 5MiB, memory: 64MiB, grace: 1s}
+health: {interval: 200ms, timeout: 200ms}
+services:
+  s3:
+    allow: ['^http://%s/']
+    allow_addresses: ['127.0.0.0/8']
+    ports: []
+    wait: 2s
+    backends:
+`, strings.TrimPrefix(s.front, "http://"), s.path("etc/cloudmirror/tokens"), s.redis.Addr(), s.queues,
+		regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")))
+	for _, region := range []string{near, far} {
+		fmt.Fprintf(&b, "      %s: {storage: {type: s3, bucket: %s, region: %s, endpoint: '%s', path_style: true}}\n",
+			region, s.buckets[region], region, s.s3[region].Endpoint)
+	}
+	return b.String()
+}
+
+// path returns the path of what the page calls by this name, without its first slash.
+func (s *site) path(name string) string { return s.dir + "/" + name }
+
+func (s *site) writeFile(name, content string) {
+	s.t.Helper()
+	file := s.path(name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// restart does what systemctl does for a unit of the page.
+func (s *site) restart(unit string) {
+	s.t.Helper()
+	if p := s.units[unit]; p != nil && strings.HasPrefix(unit, "cloudmirror") {
+		p.Continue() // a frozen process cannot end in order
+		p.Terminate()
+	}
+	config := s.path("etc/cloudmirror/cloudmirror.yaml")
+	switch unit {
+	case "cloudmirror-frontend":
+		s.units[unit] = servers.Start(s.t, isReady(s.front), s.environment(unit), binary, "frontend", "--config", config)
+	case "cloudmirror-copier":
+		listen := "CLOUDMIRROR_ADMIN_LISTEN=" + strings.TrimPrefix(s.admin, "http://")
+		s.units[unit] = servers.Start(s.t, isReady(s.admin), append(s.environment(unit), listen), binary, "copier", "--config", config)
+	case "cloudmirror":
+		s.writeFile("etc/cloudmirror/disk.yaml", s.diskConfig())
+		s.units[unit] = servers.Start(s.t, isReady(s.disk.front), nil, binary, "serve", "--config", s.path("etc/cloudmirror/disk.yaml"))
+	case "redis-server":
+		s.redis.Kill()
+		s.redis.Restart()
+	case "storage":
+		s.s3[near].Kill()
+		s.s3[near].Restart()
+	default:
+		s.t.Fatalf("the page restarts %q, which this site does not have", unit)
+	}
+}
+
+// environment returns the variables of a unit: those of the secrets, and of the
+// files that the page adds to the unit.
+func (s *site) environment(unit string) []string {
+	s.t.Helper()
+	env := s.lines(s.path("etc/cloudmirror/secrets.env"))
+	files, err := filepath.Glob(s.path("etc/systemd/system/" + unit + ".service.d/*.conf"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, file := range files {
+		for _, line := range s.lines(file) {
+			if setting, ok := strings.CutPrefix(line, "Environment="); ok {
+				env = append(env, strings.Trim(setting, `"`))
+			}
+		}
+	}
+	return env
+}
+
+func (s *site) lines(file string) []string {
+	s.t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(string(text)), "\n")
+}
+
+// serveControl passes what systemctl and journalctl are asked on to the test.
+func (s *site) serveControl(w http.ResponseWriter, r *http.Request) {
+	c := call{strings.Fields(r.URL.Query().Get("args")), make(chan error, 1)}
+	select {
+	case s.calls <- c:
+	case <-r.Context().Done():
+		return
+	}
+	if err := <-c.answer; err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if c.args[0] == "-u" {
+		fmt.Fprint(w, s.units[c.args[1]].Output())
+	}
+}
+
+// answer does what a call wants.
+func (s *site) answer(c call) {
+	args := strings.Join(c.args, " ")
+	verb, unit, _ := strings.Cut(args, " ")
+	switch {
+	case args == "daemon-reload":
+	case verb == "restart":
+		s.restart(unit)
+	case verb == "-u":
+		if s.units[c.args[1]] == nil {
+			c.answer <- fmt.Errorf("no unit %q", c.args[1])
+			return
+		}
+	default:
+		c.answer <- errors.New("nothing is known here of " + args)
+		return
+	}
+	c.answer <- nil
+}
+
+// eventually waits until a condition holds that nothing announces.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(waitLimit)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("in %v it did not happen that %s", waitLimit, what)
+		}
+	}
+}
+
+func isReady(base string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", http.NoBody)
+		if err != nil {
+			return err
+		}
+		response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("/readyz: %s", response.Status)
+		}
+		return nil
+	}
+}
+
+// An origin has an object at every path: the path itself, unless a handler is set.
+type origin struct {
+	url string
+
+	mu       sync.Mutex
+	handlers map[string]http.HandlerFunc
+}
+
+func startOrigin(t *testing.T) *origin {
+	t.Helper()
+	o := &origin{handlers: make(map[string]http.HandlerFunc)}
+	server := httptest.NewServer(o)
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	o.url = server.URL
+	return o
+}
+
+func (o *origin) set(path string, h http.HandlerFunc) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.handlers[path] = h
+}
+
+func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	h := o.handlers[r.URL.Path]
+	o.mu.Unlock()
+	if h != nil {
+		h(w, r)
+		return
+	}
+	w.Header().Set("Content-Length", fmt.Sprint(len(r.URL.Path)))
+	fmt.Fprint(w, r.URL.Path)
+}
