@@ -71,14 +71,16 @@ func (c *calls) doubt() string {
 	return ""
 }
 
-// cause returns the error without the path of a file, which may name an object: that is
-// a matter of its clients.
+// cause returns the error without what the driver puts before it, and without the path
+// of a file: both may name an object, which is a matter of its clients.
 func (f *failedCall) cause(verb string) error {
 	err := f.err
 	if file, ok := errors.AsType[*fs.PathError](err); ok {
 		err = file.Err
 	} else if link, ok := errors.AsType[*os.LinkError](err); ok {
 		err = link.Err
+	} else if inner := errors.Unwrap(err); inner != nil {
+		err = inner
 	}
 	return &callError{verb: verb, err: err}
 }
