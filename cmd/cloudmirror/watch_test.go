@@ -9,7 +9,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
+
+// watchPatience bounds the wait for a line.
+const watchPatience = 30 * time.Second
 
 // A watching is a run of status --watch, whose output is read as it comes.
 type watching struct {
@@ -35,6 +39,8 @@ func (w *world) watch(t *testing.T, args ...string) *watching {
 // until reads lines up to one that matches, and returns all of them.
 func (w *watching) until(pattern string) []string {
 	w.t.Helper()
+	late := time.AfterFunc(watchPatience, w.end) // a watch never ends by itself
+	defer late.Stop()
 	var lines []string
 	for w.lines.Scan() {
 		lines = append(lines, w.lines.Text())
@@ -118,7 +124,7 @@ func TestWatchBeginsWithoutAServer(t *testing.T) {
 	s.come()
 	s.leave()
 	running := w.watch(t, "--watch=100ms", "--json", "--server", "http://"+s.address)
-	running.until(`^\{"failed":\{"message":"ask http://127\.0\.0\.1:[0-9]+: dial tcp`)
+	running.until(`^\{"failed":\{"message":"ask http://127\.0\.0\.1:[0-9]+: connection refused`)
 	s.come()
 	defer s.leave()
 	running.until(`^\{"backends":\[\{`)
