@@ -38,7 +38,7 @@ func (d *deployment) overview(i int) (o overview) {
 }
 
 // pageWords are what the page says of a health.
-var pageWords = map[string]string{ //nolint:gochecknoglobals // a table
+var pageWords = map[string]string{
 	"ok": "ok", "no-copier": "no copier", "cache-down": "cache down", "unknown": "not known",
 	"storage-down": "storage down", "queue-unreachable": "queue unreachable", "region-unreachable": "clients cannot fetch copies",
 }
