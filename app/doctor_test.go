@@ -305,8 +305,8 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 				w.top = "admin_tokens_file: '" + path + "'"
 			}, want: []string{"configuration"},
 		},
-		"a dead Redis":       {after: func(w *ward) { w.redis.Kill() }, want: []string{"cache-unreachable"}},
-		"a wrong password":   {after: func(w *ward) { w.redisDo("config", "set", "requirepass", "other") }, want: []string{"cache-unreachable"}},
+		"a dead Redis":     {after: func(w *ward) { w.redis.Kill() }, want: []string{"cache-unreachable"}},
+		"a wrong password": {after: func(w *ward) { w.redisDo("config", "set", "requirepass", "other") }, want: []string{"cache-unreachable"}},
 		"a replica": {
 			after: func(w *ward) {
 				w.putNote(presence.Note{ID: "x", Role: "frontend"}) // a copier's has vanished, as none is renewed
