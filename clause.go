@@ -83,7 +83,8 @@ func cause(err error) string {
 		return at(text, err)
 	}
 	if answer, ok := errors.AsType[redisError](err); ok {
-		return answer.Error()
+		text, _, _ := strings.Cut(answer.Error(), " script: ") // Redis 7 adds the hash and the line
+		return text
 	}
 	if file, ok := errors.AsType[*fs.PathError](err); ok {
 		return file.Error()

@@ -188,7 +188,7 @@ services:
 	if _, _, metrics := get(t, front+"/metrics"); !strings.Contains(metrics, `cloudmirror_region_reachable{region="eu-west-1",service="s3"} 0`) {
 		t.Error("the metric does not say so")
 	}
-	if _, _, page := get(t, front+"/status"); !strings.Contains(page, `<td>eu-west-1</td><td>s3</td><td class="down">region-unreachable</td>`) {
+	if _, _, page := get(t, front+"/status"); !strings.Contains(page, `<td>eu-west-1</td><td>s3</td><td class="down">clients cannot fetch copies</td>`) {
 		t.Errorf("the page does not say so:\n%s", page)
 	}
 	if err := stop(); err != nil {

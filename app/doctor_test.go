@@ -305,9 +305,14 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 				w.top = "admin_tokens_file: '" + path + "'"
 			}, want: []string{"configuration"},
 		},
-		"a dead Redis":       {after: func(w *ward) { w.redis.Kill() }, want: []string{"cache-unreachable"}},
-		"a wrong password":   {after: func(w *ward) { w.redisDo("config", "set", "requirepass", "other") }, want: []string{"cache-unreachable"}},
-		"a replica":          {after: func(w *ward) { w.redisDo("replicaof", "127.0.0.1", "1") }, want: []string{"cache-replica"}},
+		"a dead Redis":     {after: func(w *ward) { w.redis.Kill() }, want: []string{"cache-unreachable"}},
+		"a wrong password": {after: func(w *ward) { w.redisDo("config", "set", "requirepass", "other") }, want: []string{"cache-unreachable"}},
+		"a replica": {
+			after: func(w *ward) {
+				w.putNote(presence.Note{ID: "x", Role: "frontend"}) // a copier's has vanished, as none is renewed
+				w.redisDo("replicaof", "127.0.0.1", "1")
+			}, want: []string{"cache-replica"},
+		},
 		"a Redis that fills": {after: func(w *ward) { w.redisDo("config", "set", "maxmemory", "64mb") }, want: []string{"cache-eviction"}},
 		"front ends without a copier": {
 			after: func(w *ward) { w.putNote(presence.Note{ID: "x", Role: "frontend"}) }, want: []string{"no-copier"},

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -21,6 +22,9 @@ const (
 	checkEvery   = 10 * time.Second
 	checkTimeout = 3 * time.Second
 )
+
+// stateOK is what /readyz says of a dependency that is well.
+const stateOK = "ok"
 
 // A dependency is a part that the process needs and that may be down.
 type dependency struct {
@@ -167,7 +171,7 @@ func (h *health) stateOf(ctx context.Context, d dependency) string {
 	if _, found := h.checked[d.name]; !found && !d.live {
 		return "not checked yet"
 	}
-	return "ok"
+	return stateOK
 }
 
 // dependencies returns the states of all dependencies, by name.
@@ -190,8 +194,9 @@ func (h *health) serveLive(w http.ResponseWriter, _ *http.Request) {
 }
 
 // serveReady answers /readyz: 503 only while starting or draining, and a line
-// for each dependency.
-func (h *health) serveReady(w http.ResponseWriter, r *http.Request) {
+// for each dependency. Elsewhere returns what is wrong with one that is ok for this
+// process; "": nothing.
+func (h *health) serveReady(w http.ResponseWriter, r *http.Request, elsewhere func(dependency) string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	state := "ready"
@@ -201,6 +206,10 @@ func (h *health) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	fmt.Fprintln(w, state)
 	for _, d := range h.all {
-		fmt.Fprintf(w, "%s: %s\n", d.name, h.stateOf(r.Context(), d))
+		state := h.stateOf(r.Context(), d)
+		if state == stateOK {
+			state = cmp.Or(elsewhere(d), stateOK)
+		}
+		fmt.Fprintf(w, "%s: %s\n", d.name, state)
 	}
 }

@@ -52,12 +52,19 @@ func (a *App) requests() map[string]map[string]uint64 {
 }
 
 // serveReady answers /readyz. Beside what the process knows of its own dependencies,
-// a line for each backend says whether any process copies to it.
+// a line for each backend says whether any process copies to it. A process that
+// answers clients says as well what is down for the processes that copy. Their causes
+// are for operators, who find them in /v1/backends.
 func (a *App) serveReady(w http.ResponseWriter, r *http.Request) {
-	a.health.serveReady(w, r)
 	notes, err := a.board.Notes(r.Context())
+	a.health.serveReady(w, r, func(d dependency) string {
+		if a.role == config.RoleCopier || d.live {
+			return ""
+		}
+		return a.downElsewhere(notes, d)
+	})
 	for _, b := range a.parts.engine {
-		state := "ok"
+		state := stateOK
 		switch {
 		case err != nil:
 			state = "not known: " + cloudmirror.Clause(err)
@@ -66,4 +73,18 @@ func (a *App) serveReady(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprintf(w, "copiers %s: %s\n", b.ID, state)
 	}
+}
+
+// downElsewhere says for how many of the processes that copy to a backend a
+// dependency is down. "": for none.
+func (a *App) downElsewhere(notes []presence.Note, d dependency) string {
+	for _, b := range a.parts.engine {
+		if d.backend != (cloudmirror.BackendID{}) && d.backend != b.ID {
+			continue
+		}
+		if failing, copying, _ := presence.Failing(notes, b.ID.String(), d.name); failing > 0 {
+			return fmt.Sprintf("down for %d of %d processes that copy to %s", failing, copying, b.ID)
+		}
+	}
+	return ""
 }

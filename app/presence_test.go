@@ -1,17 +1,24 @@
 package app_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"cloudmirror"
+	"cloudmirror/kv/rediskv"
 	"cloudmirror/origin/origintest"
 	"cloudmirror/presence"
+	"cloudmirror/test/servers"
 )
 
 // A process alone is its own copier.
@@ -76,4 +83,45 @@ func askBackends(t *testing.T, base, token string) (b backends) {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// What is down for the processes that copy is not ok in the /readyz of a front end
+// either. Their causes are for operators.
+func TestReadyzShowsWhatIsDownForCopiers(t *testing.T) {
+	url := "redis://" + servers.StartRedis(t).Addr()
+	d := deploy(t, nil, "cache: {type: redis, redis: {url: '"+url+"'}}")
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { client.Close() })
+	var causes atomic.Pointer[string]
+	tell := func(cause string) { causes.Store(&cause) }
+	tell("refused by 10.0.0.7")
+	copier := presence.New(presence.Options{
+		Store: rediskv.New(client, "cloudmirror:"), Self: presence.Note{Role: "copier", Name: "other", CopiesTo: []string{"s3/us-east-1"}},
+		Dependencies: func() []presence.Dependency {
+			return []presence.Dependency{{Name: "cache", Cause: *causes.Load()}, {Name: "queue s3/us-east-1"}, {Name: "storage s3/us-east-1", Cause: *causes.Load()}}
+		},
+	})
+	ctx, end := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { copier.Run(ctx) })
+	defer running.Wait()
+	defer end()
+	await := func(what, cache, storage string) {
+		t.Helper()
+		want := "ready\ncache: " + cache + "\nqueue s3/us-east-1: ok\nstorage s3/us-east-1: " + storage + "\ncopiers s3/us-east-1: ok\n"
+		var body string
+		for until := time.Now().Add(patience); body != want; {
+			if _, _, body = get(t, d.front+"/readyz"); time.Now().After(until) {
+				t.Fatalf("%s: /readyz says\n%s, want\n%s", what, body, want)
+			}
+		}
+	}
+	down := "down for 1 of 2 processes that copy to s3/us-east-1"
+	await("both are down for the copier", down, down)
+	tell("")
+	await("all is well", "ok", "ok")
 }

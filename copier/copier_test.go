@@ -480,6 +480,13 @@ func (s *breakableStorage) Stat(ctx context.Context, key string) (storage.Info, 
 	return s.Provider.Stat(ctx, key)
 }
 
+func (s *breakableStorage) Open(ctx context.Context, key string) (io.ReadCloser, storage.Info, error) {
+	if s.broken.Load() {
+		return nil, storage.Info{}, errBroken
+	}
+	return s.Provider.Open(ctx, key)
+}
+
 func (s *breakableStorage) Put(ctx context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
 	if s.broken.Load() {
 		return storage.Info{}, errBroken

@@ -36,7 +36,7 @@ func (e *examination) cache(ctx context.Context) (isUsable bool) {
 	}
 	isUsable = true
 	for _, n := range nodes {
-		isUsable = isUsable && (n.Writing == nil || n.Replica)
+		isUsable = isUsable && n.Writing == nil
 		subject := "cache " + n.Name
 		e.clock(subject, n.Ahead)
 		e.node(subject, n)

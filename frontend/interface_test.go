@@ -221,7 +221,7 @@ func TestStatusPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(text)
-	for _, want := range []string{"&lt;script&gt;alert", "us-east-1", "<td>ok</td><td>–</td><td>1</td>", `<td class="down">unknown</td><td>–</td><td>–</td>`} {
+	for _, want := range []string{"&lt;script&gt;alert", "us-east-1", "<td>ok</td><td>–</td><td>1</td>", `<td class="down">not known</td><td>–</td><td>–</td>`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s:\n%s", want, page)
 		}

@@ -42,6 +42,25 @@ type pageData struct {
 	Uptime time.Duration
 }
 
+// HealthWords returns the health for people.
+func (b backendBody) HealthWords() string {
+	switch b.Health {
+	case healthCutOff:
+		return "clients cannot fetch copies"
+	case healthQueueDown:
+		return "queue unreachable"
+	case healthStorageDown:
+		return "storage down"
+	case healthCacheDown:
+		return "cache down"
+	case healthNoCopier:
+		return "no copier"
+	case healthUnknown:
+		return "not known"
+	}
+	return b.Health
+}
+
 // ToCopies returns how many clients were redirected to copies in the last hour.
 func (b backendBody) ToCopies() uint64 {
 	return b.LastHour[outcomeHit.String()] + b.LastHour[outcomeBackfill.String()] + b.LastHour[outcomeMiss.String()]

@@ -121,37 +121,16 @@ func (d deployment) copies(backend string) (c copiesBody) {
 // down returns why a dependency is down for this process, or else for how many of
 // the processes that copy to a backend, and why for the first of them. "": it is up.
 func (d deployment) down(backend, dependency string) string {
-	var first string
-	copying, failing := 0, 0
-	for i, n := range d.notes {
-		cause := causeOf(n, dependency)
-		if i == 0 && cause != "" {
-			return cause
-		}
-		if !n.CopiesToBackend(backend) {
-			continue
-		}
-		copying++
-		if cause != "" {
-			failing++
-			first = cmp.Or(first, cause)
+	if len(d.notes) > 0 {
+		if own := d.notes[0].Down(dependency); own != "" {
+			return own
 		}
 	}
+	failing, copying, cause := presence.Failing(d.notes, backend, dependency)
 	if failing == 0 {
 		return ""
 	}
-	return fmt.Sprintf("for %d of %d processes that copy to it: %s", failing, copying, first)
-}
-
-// causeOf returns why a dependency is down for a process. "": it is up, or the
-// process does not need it.
-func causeOf(n presence.Note, dependency string) string {
-	for _, d := range n.Dependencies {
-		if d.Name == dependency {
-			return d.Cause
-		}
-	}
-	return ""
+	return fmt.Sprintf("for %d of %d processes that copy to it: %s", failing, copying, cause)
 }
 
 // judge returns the health of a backend, and why it is not ok.

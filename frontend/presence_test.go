@@ -91,11 +91,14 @@ func TestHealthOfABackend(t *testing.T) {
 			if got["health"] != test.health || cause != test.cause {
 				t.Errorf("health %v because of %q, want %s because of %q", got["health"], cause, test.health, test.cause)
 			}
-			want := "<td>us-east-1</td><td>files</td><td class=\"down\">" + test.health + "</td>"
+			words := map[string]string{
+				"no-copier": "no copier", "unknown": "not known", "cache-down": "cache down", "storage-down": "storage down", "queue-unreachable": "queue unreachable",
+			}[test.health]
+			want := "<td>us-east-1</td><td>files</td><td class=\"down\">" + words + "</td>"
 			if test.health == "ok" {
 				want = "<td>us-east-1</td><td>files</td><td>ok</td>"
 			}
-			if page := w.page(); !strings.Contains(page, want) {
+			if page := w.page(); !strings.Contains(page, want) || test.health != "ok" && strings.Contains(page, test.health) {
 				t.Errorf("the page lacks %s:\n%s", want, page)
 			}
 		})

@@ -40,7 +40,8 @@ type Board struct {
 	options  Options
 	draining atomic.Bool
 
-	writeError atomic.Pointer[error] // of the last Put; nil: none has ended
+	writeError  atomic.Pointer[error]       // of the last Put; nil: none has ended
+	writeFailed atomic.Pointer[failedWrite] // the last that failed; nil: none has
 
 	hourMu sync.Mutex
 	hour   hour
@@ -49,6 +50,12 @@ type Board struct {
 	read    time.Time     // when; zero: never
 	others  []Note        // never changed once it is set
 	err     error         // why the others are not known
+}
+
+// A failedWrite is a Put that failed.
+type failedWrite struct {
+	err error
+	at  time.Time
 }
 
 // New returns a Board. Run puts its note.
@@ -84,8 +91,12 @@ func (b *Board) put(ctx context.Context) {
 		defer cancel()
 		err = b.options.Store.Put(putting, table, b.options.Self.ID, value, Life)
 	}
-	if ctx.Err() == nil { // else the end of the process is why
-		b.writeError.Store(&err)
+	if ctx.Err() != nil { // the end of the process is why
+		return
+	}
+	b.writeError.Store(&err)
+	if err != nil {
+		b.writeFailed.Store(&failedWrite{err: err, at: time.Now()})
 	}
 }
 
@@ -107,11 +118,25 @@ func (b *Board) WriteError() error {
 
 // Notes returns what the processes of the deployment say of themselves, this one
 // first, as it is now. The others are up to a second old. The error says why they are
-// not known; the process's own note is there all the same. It takes at most a
+// not all known; the process's own note is there all the same. It takes at most a
 // second. The caller must not change what the notes hold.
 func (b *Board) Notes(ctx context.Context) ([]Note, error) {
 	others, err := b.readOthers(ctx)
+	if err == nil {
+		err = b.unwritten()
+	}
 	return append([]Note{b.own()}, others...), err
+}
+
+// unwritten returns why the notes of others may be missing though they run: the store
+// takes no notes, or has taken them again for less time than the others need to put
+// theirs. Nil: they are there.
+func (b *Board) unwritten() error {
+	f := b.writeFailed.Load()
+	if f == nil || b.WriteError() == nil && time.Since(f.at) > Interval+callTimeout {
+		return nil
+	}
+	return fmt.Errorf("presence: notes are not written: %w", f.err)
 }
 
 // readOthers reads the notes, if the last reading is a second old.

@@ -26,6 +26,7 @@ const backend = "s3/eu-west-1"
 type breakableStore struct {
 	kv.Store
 	down, frozen, dead atomic.Bool
+	readOnly           atomic.Bool
 	lists              atomic.Int64
 	life               atomic.Int64 // of the last Put
 }
@@ -46,6 +47,9 @@ func (s *breakableStore) fail(ctx context.Context) error {
 func (s *breakableStore) Put(ctx context.Context, t kv.Table, id string, value []byte, life time.Duration) error {
 	if err := s.fail(ctx); err != nil {
 		return err
+	}
+	if s.readOnly.Load() {
+		return errDown
 	}
 	s.life.Store(int64(life))
 	if s.dead.Load() {
@@ -336,6 +340,38 @@ func TestTheLargestNote(t *testing.T) {
 		notes, err := presence.Read(t.Context(), store)
 		if err != nil || notes[0].Requests["s3/7"]["miss"].Sum() != 60*perMinute || notes[0].Dependencies[7].Cause == "" {
 			t.Errorf("error %v, %d counted in an hour", err, notes[0].Requests["s3/7"]["miss"].Sum())
+		}
+	})
+}
+
+// A store that refuses writes still tells what it has, and the notes that are not
+// renewed vanish from it: their processes may run.
+func TestNotesThatCannotBeWrittenAreNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(memkv.Store)
+		stores := []*breakableStore{{Store: memory}, {Store: memory}}
+		watcher := presence.New(presence.Options{Store: stores[0], Self: presence.Note{Role: "frontend"}})
+		run(t, watcher)
+		time.Sleep(presence.Interval / 2)
+		run(t, copierOn(stores[1]))
+		synctest.Wait()
+		for _, s := range stores {
+			s.readOnly.Store(true)
+		}
+		time.Sleep(time.Minute)
+		if notes, err := watcher.Notes(t.Context()); !errors.Is(err, errDown) || len(notes) != 1 {
+			t.Errorf("while nothing can be written: %d notes, error %v, want its own and %v", len(notes), err, errDown)
+		}
+		for _, s := range stores {
+			s.readOnly.Store(false)
+		}
+		for since := time.Now(); time.Since(since) < 10*time.Second; time.Sleep(100 * time.Millisecond) {
+			if notes, err := watcher.Notes(t.Context()); err == nil && presence.Copiers(notes, backend) == 0 {
+				t.Fatalf("%v later it says that nothing copies", time.Since(since))
+			}
+		}
+		if n := copiers(t, watcher); n != 1 {
+			t.Errorf("in the end %d processes copy", n)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -77,6 +78,33 @@ type Copy struct {
 
 // CopiesToBackend reports whether the process works on the jobs of a backend.
 func (n Note) CopiesToBackend(backend string) bool { return slices.Contains(n.CopiesTo, backend) }
+
+// Failing returns for how many of the processes that copy to a backend a dependency
+// is down, how many these processes are, and why for the first of them.
+func Failing(notes []Note, backend, dependency string) (failing, copying int, cause string) {
+	for _, n := range notes {
+		if !n.CopiesToBackend(backend) {
+			continue
+		}
+		copying++
+		if why := n.Down(dependency); why != "" {
+			failing++
+			cause = cmp.Or(cause, why)
+		}
+	}
+	return failing, copying, cause
+}
+
+// Down returns why a dependency is down for the process. "": it is up, or the process
+// does not need it.
+func (n Note) Down(dependency string) string {
+	for _, d := range n.Dependencies {
+		if d.Name == dependency {
+			return d.Cause
+		}
+	}
+	return ""
+}
 
 // Copiers returns how many of the processes work on the jobs of a backend.
 func Copiers(notes []Note, backend string) (count int) {

@@ -18,11 +18,17 @@ const (
 	probeLife  = time.Hour
 )
 
-// Probe reports whether a storage can be asked, by asking for ProbeKey.
+// Probe reports whether a storage can be asked, by opening ProbeKey: S3's answer to a
+// Stat would not tell a bucket that is gone from a key that is missing.
 func Probe(ctx context.Context, p Provider) error {
-	if _, err := p.Stat(ctx, ProbeKey); err != nil && !errors.Is(err, ErrNotExist) {
+	body, _, err := p.Open(ctx, ProbeKey)
+	if errors.Is(err, ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
+	_ = body.Close() // nothing was read of it
 	return nil
 }
 

@@ -287,3 +287,22 @@ func TestFrozenServerIsAnErrorInTime(t *testing.T) {
 		}
 	}
 }
+
+// The answer to a HEAD does not tell that it is the bucket that is missing.
+func TestProbeSeesAtOnceThatTheBucketIsGone(t *testing.T) {
+	server := servers.StartVersityGW(t, "eu-west-1")
+	bucket := server.CreateBucket(t, "")
+	store, err := s3store.New(s3store.Options{Client: server.Client(), Bucket: bucket, Buffers: clauseBuffers(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(storage.ProbeWriting(t.Context(), store), storage.Probe(t.Context(), store)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Client().DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: &bucket}); err != nil {
+		t.Fatal(err)
+	}
+	if err := storage.Probe(t.Context(), store); err == nil || !strings.Contains(err.Error(), "NoSuchBucket") {
+		t.Errorf("got %v, want NoSuchBucket", err)
+	}
+}
