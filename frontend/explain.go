@@ -82,7 +82,8 @@ type explainedDecision struct {
 }
 
 // explain answers GET of /v1/explain/:service/:region/:url, where the URL may be that
-// of the origin or of this mirror, with the options of a redirect. It causes no copy.
+// of the origin or of this mirror, with the options of a redirect: without any, those in
+// the mirror's URL count. It causes no copy.
 // With a valid token it also has patterns, private causes and names of processes.
 func (f *Frontend) explain(r *http.Request) answer {
 	isOperator := f.isOperator(r)
@@ -140,6 +141,12 @@ func (f *Frontend) findExplained(r *http.Request, isOperator bool) (k *known, re
 		return nil, nil, refuse(invalidURL(errors.New("the URL is the address of a copy, from which the origin's URL cannot be read: give that one")))
 	}
 	k.object = t.object
+	if len(k.options) == 0 {
+		k.options = t.asked
+	}
+	if err := onlyOptions(k.options, options); err != nil {
+		return k, refuse(invalidOption(err)), nil
+	}
 	return k, nil, nil
 }
 

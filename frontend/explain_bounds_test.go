@@ -51,6 +51,31 @@ func TestExplainTakesAMirrorsURL(t *testing.T) {
 	}
 }
 
+// The options in a URL of this mirror count, as they did for the client who asked with
+// it, unless the request has some of its own. What the redirect refuses is refused.
+func TestExplainTakesTheOptionsOfAMirrorsURL(t *testing.T) {
+	w := newWorld(t)
+	for query, want := range map[string]struct {
+		own    string
+		status int
+		wait   float64
+	}{
+		"":                        {"", http.StatusFound, 28},
+		"?fallback=none":          {"", http.StatusGatewayTimeout, 28},
+		"?wait=5s&fallback=none":  {"", http.StatusGatewayTimeout, 5},
+		"?wait=3s&fallback=none":  {"?wait=7s", http.StatusFound, 7},
+		"?country=de":             {"", http.StatusBadRequest, 0},
+		"?wait=soon":              {"", http.StatusBadRequest, 0},
+		"?wait=1s&fallback=other": {"", http.StatusBadRequest, 0},
+	} {
+		path := "/v1/explain/s3/us-east-1/" + targetOf(publicURL+redirectPath("")+query) + want.own
+		got := decode[explained](t, w.do(httptest.NewRequest(http.MethodGet, path, nil))).Answer
+		if got.Status != want.status || got.WaitSeconds != want.wait {
+			t.Errorf("%s, and %q of its own: %+v", query, want.own, got)
+		}
+	}
+}
+
 // Of ten thousand patterns operators learn the nearest one, whatever the URL is: each is
 // run over a bounded text.
 func TestTheNearestOfManyPatterns(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -73,6 +74,9 @@ func (c *cli) explain(ctx context.Context, client *client, t *target, raw string
 	if err != nil {
 		return err
 	}
+	if m, ok := cloudmirror.ParseMirrorURL(raw); ok {
+		sent += optionQuery(m.Options)
+	}
 	answer, err := client.explain(ctx, b, sent)
 	if err != nil {
 		return err
@@ -88,6 +92,18 @@ func (c *cli) explain(ctx context.Context, client *client, t *target, raw string
 		e.Target.URL = withoutSecrets(raw)
 	}
 	return c.println(e.text())
+}
+
+// optionQuery returns the query of a redirect with options.
+func optionQuery(options []cloudmirror.Option) string {
+	if len(options) == 0 {
+		return ""
+	}
+	query := make(url.Values)
+	for _, o := range options {
+		query.Set(o.Name, o.Value)
+	}
+	return "?" + query.Encode()
 }
 
 // An explanation is what a server says about the answer to a client.

@@ -78,7 +78,7 @@ func TestExplainAsJSONIsWhatTheServerSays(t *testing.T) {
 	none := base64.RawURLEncoding.EncodeToString([]byte("ftp://example.com/"))
 	requests := []string{
 		"GET /v1/explain/s3/us-east-1/" + fileTarget + " Bearer x",
-		"GET /v1/explain/s3/us-east-1/" + fileTarget + " Bearer x",
+		"GET /v1/explain/s3/us-east-1/" + fileTarget + "?wait=1s Bearer x",
 		"GET /v1/explain/s3/us-east-1/" + none + " Bearer x",
 	}
 	if diff := cmp.Diff(requests, server.log()); diff != "" {
