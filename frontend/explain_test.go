@@ -162,7 +162,20 @@ func scenarios(t testing.TB) map[string]scenario {
 		"failed-soon": {before: func(w *world) {
 			w.failed(&cloudmirror.Failure{Code: cloudmirror.CodeOriginTimeout, Message: "the origin is too slow", RetryAfter: 12 * time.Second})
 		}},
-		"failed-due":       {before: func(w *world) { w.failed(tooSlow()); time.Sleep(time.Hour + time.Second) }},
+		"failed-due": {before: func(w *world) { w.failed(tooSlow()); time.Sleep(time.Hour + time.Second) }},
+		"failed-no-retry": {before: func(w *world) { // no release writes that
+			key := cache.KeyOf(mustObject(originURL), east)
+			at, err := w.memory.Get(w.t.Context(), key)
+			if err == nil {
+				_, _, err = w.memory.Swap(w.t.Context(), key, at, cache.Entry{
+					State: cache.Failed, Generation: cloudmirror.FirstGeneration, Until: at.Now().Add(time.Hour), Job: "j1",
+					Failure: &cache.Failure{Code: cloudmirror.CodeOriginTimeout, Message: "the origin is too slow"},
+				})
+			}
+			if err != nil {
+				w.t.Fatal(err)
+			}
+		}},
 		"failed-not-found": {before: func(w *world) { w.failed(notFoundAtOrigin()) }},
 		"failed-forbidden": {before: func(w *world) { w.failed(forbiddenAtOrigin()) }},
 		"failed-too-large": {before: func(w *world) { w.failed(forGood(cloudmirror.CodeObjectTooLarge, "the object is too large")) }},
