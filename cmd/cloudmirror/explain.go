@@ -146,8 +146,8 @@ type place struct {
 	} `json:"error"`
 }
 
-// text returns the explanation for people, in lines of at most textWidth columns but
-// for words that are longer.
+// text returns the explanation for people, in lines of at most outputColumns but for
+// URLs and patterns that are longer.
 func (e *explanation) text() string {
 	var l labelled
 	t := &e.Target
@@ -195,9 +195,6 @@ func (e *explanation) text() string {
 	return strings.Join(l.lines, "\n")
 }
 
-// textWidth is the width of a terminal.
-const textWidth = 80
-
 // labelWidth is the width of labels, with what is before and behind them.
 const labelWidth = 15
 
@@ -206,15 +203,7 @@ type labelled struct{ lines []string }
 
 // add adds a text of words, in as many lines as it takes.
 func (l *labelled) add(label, text string) {
-	line := ""
-	for _, word := range strings.Fields(plain(text)) {
-		if line != "" && labelWidth+len(line)+1+len(word) > textWidth {
-			l.whole(label, line)
-			label, line = "", ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-	}
-	l.whole(label, line)
+	l.lines = append(l.lines, wrapped(fmt.Sprintf("  %-*s", labelWidth-2, label), plain(text), labelWidth))
 }
 
 // whole adds a text that must not be broken, for people to copy.
