@@ -19,6 +19,7 @@ type copyTarget struct {
 	address    string                 // as it was given; of a copy's address, without its query
 	generation cloudmirror.Generation // of the copy whose address was given, or ""
 	isOperator bool
+	asked      []cloudmirror.Option // of the redirect whose URL was given
 }
 
 // findCopy is find with URLs of old releases, and with any address that leads to a
@@ -37,7 +38,7 @@ func (f *Frontend) findCopy(r *http.Request, prefix string, isOperator bool, opt
 	case isMirrors && !isOwn:
 		return t, refuse(foreignAddress(m.Server))
 	case isMirrors:
-		t.object = m.Object
+		t.object, t.asked = m.Object, m.Options
 		return t, refuseOtherService(t.service, m.Backend.Service)
 	case isOwn:
 		service, _, found := strings.Cut(strings.TrimPrefix(own, objectsPrefix), "/")

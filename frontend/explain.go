@@ -31,19 +31,22 @@ type explainedClient struct {
 	Network string `json:"network"` // that counts as one client
 }
 
+// explainedTarget is what a request names. The text of a pattern is for operators:
+// it may name other hosts and paths than the URL.
 type explainedTarget struct {
 	URL     string         `json:"url,omitempty"` // canonical; left out if it is no URL
 	Service string         `json:"service"`
 	Region  string         `json:"region"`
-	Pattern string         `json:"pattern,omitempty"` // the first allow pattern that lets the URL in
-	Direct  string         `json:"direct,omitempty"`  // the first direct pattern that it matches
+	Pattern string         `json:"pattern,omitempty"` // for operators: the first allow pattern that lets the URL in
+	Direct  string         `json:"direct,omitempty"`  // for operators: the first direct pattern that it matches
 	Nearly  *nearlyAllowed `json:"nearly,omitempty"`  // of a URL that no pattern lets in
 	Refused *refusedTarget `json:"refused,omitempty"`
 }
 
 // A nearlyAllowed is the allow pattern that matches the longest beginning of a URL.
+// Strangers get no more than the scheme.
 type nearlyAllowed struct {
-	Pattern string `json:"pattern"`
+	Pattern string `json:"pattern,omitempty"`
 	Matches string `json:"matches,omitempty"` // that beginning
 	Scheme  string `json:"scheme,omitempty"`  // instead: the one with which the pattern lets the URL in
 }
@@ -79,8 +82,9 @@ type explainedDecision struct {
 }
 
 // explain answers GET of /v1/explain/:service/:region/:url, where the URL may be that
-// of the origin or of this mirror, with the options of a redirect. It causes no copy.
-// With a valid token it also has private causes and names of processes.
+// of the origin or of this mirror, with the options of a redirect: without any, those in
+// the mirror's URL count. It causes no copy.
+// With a valid token it also has patterns, private causes and names of processes.
 func (f *Frontend) explain(r *http.Request) answer {
 	isOperator := f.isOperator(r)
 	k, refused, refusal := f.findExplained(r, isOperator)
@@ -92,8 +96,11 @@ func (f *Frontend) explain(r *http.Request) answer {
 		Target: explainedTarget{URL: k.object.URL(), Service: k.service.name, Region: k.backend.id.Region},
 		Places: []explainedPlace{}, Excluded: []explainedPlace{},
 	}
-	if k.object.URL() != "" {
-		e.Target.judge(&k.service.Rules, k.object, isOperator)
+	if isOperator && k.object.URL() != "" {
+		e.Target.namePatterns(&k.service.Rules, k.object)
+	}
+	if refused == nil {
+		refused = e.Target.judge(k, isOperator)
 	}
 	if refused != nil {
 		e.refuse(refused)
@@ -108,9 +115,9 @@ func (f *Frontend) explain(r *http.Request) answer {
 	return okJSON(e)
 }
 
-// findExplained finds what a request wants to have explained. Refused is what a
-// redirect says that refuses the target; k has then what is known of it. Refusal is
-// the answer if there is nothing to explain.
+// findExplained finds what a request wants to have explained; k has what is known of
+// it. Refused is what a redirect says that cannot read the target. Refusal is the
+// answer if there is nothing to explain.
 func (f *Frontend) findExplained(r *http.Request, isOperator bool) (k *known, refused, refusal *answer) {
 	k = new(known)
 	options := []string{optionWait, optionFallback}
@@ -134,23 +141,42 @@ func (f *Frontend) findExplained(r *http.Request, isOperator bool) (k *known, re
 		return nil, nil, refuse(invalidURL(errors.New("the URL is the address of a copy, from which the origin's URL cannot be read: give that one")))
 	}
 	k.object = t.object
-	refused = k.judge()
-	return k, refused, nil
+	if len(k.options) == 0 {
+		k.options = t.asked
+	}
+	if err := onlyOptions(k.options, options); err != nil {
+		return k, refuse(invalidOption(err)), nil
+	}
+	return k, nil, nil
 }
 
-// judge says which patterns decide about an object, and what its rules refuse.
-func (t *explainedTarget) judge(rules *origin.Rules, o cloudmirror.Object, isOperator bool) {
+// namePatterns says which patterns decide about an object.
+func (t *explainedTarget) namePatterns(rules *origin.Rules, o cloudmirror.Object) {
 	t.Pattern, t.Direct = firstMatch(rules.Allow, o), firstMatch(rules.Direct, o)
 	if t.Pattern == "" {
-		t.Nearly = findNearest(rules.Allow, o, isOperator)
+		t.Nearly = findNearest(rules.Allow, o)
 	}
-	if err := origin.Check(*rules, o); err != nil {
-		failure := cloudmirror.AsFailure(err)
-		t.Refused = &refusedTarget{Code: failure.Code, Message: sentence(failure.Message)}
-		if isOperator && failure.Err != nil {
+}
+
+// judge fills in k as a redirect does. If the redirect would refuse the target, judge
+// returns its answer; if that is for the rules of the service, it notes which rule, and
+// for strangers whether the other scheme is allowed. They pay for no more than twice
+// the patterns of a redirect that is refused.
+func (t *explainedTarget) judge(k *known, isOperator bool) *answer {
+	err := origin.Check(k.service.Rules, k.object)
+	if err == nil {
+		return k.judge()
+	}
+	failure := cloudmirror.AsFailure(err)
+	t.Refused = &refusedTarget{Code: failure.Code, Message: sentence(failure.Message)}
+	if isOperator {
+		if failure.Err != nil {
 			t.Refused.Cause = cut(failure.Err.Error(), maxMessageBytes)
 		}
+	} else if swapped, scheme, ok := swapScheme(k.object); ok && k.service.admits(swapped) {
+		t.Nearly = &nearlyAllowed{Scheme: scheme}
 	}
+	return refuse(notAllowed())
 }
 
 // firstMatch returns the first pattern that matches an object; "": none does.
@@ -162,22 +188,17 @@ func firstMatch(patterns []cloudmirror.AllowPattern, o cloudmirror.Object) strin
 }
 
 // findNearest returns the first pattern that would match an object with the other
-// scheme, or else the first of those that match the longest beginning of its URL. For
-// strangers that beginning must include the host, so that they learn of no other hosts.
-// It returns nil if there is none.
-func findNearest(patterns []cloudmirror.AllowPattern, o cloudmirror.Object, isOperator bool) *nearlyAllowed {
-	scheme, rest, _ := strings.Cut(o.URL(), "://")
-	other := map[string]string{"http": "https", "https": "http"}[scheme]
-	if swapped, err := cloudmirror.ParseLegacyObject(other + "://" + rest); err == nil {
+// scheme, or else the first of those that match the longest beginning of its URL. It
+// returns nil if there is none.
+func findNearest(patterns []cloudmirror.AllowPattern, o cloudmirror.Object) *nearlyAllowed {
+	if swapped, scheme, ok := swapScheme(o); ok {
 		if match := firstMatch(patterns, swapped); match != "" {
-			return &nearlyAllowed{Pattern: match, Scheme: other}
+			return &nearlyAllowed{Pattern: match, Scheme: scheme}
 		}
 	}
 	var nearest *nearlyAllowed
+	scheme, _, _ := strings.Cut(o.URL(), "://")
 	longest := len(scheme + "://")
-	if !isOperator {
-		longest = len(o.Origin())
-	}
 	for _, p := range patterns {
 		if n := p.Reach(o); n > longest {
 			longest, nearest = n, &nearlyAllowed{Pattern: p.String(), Matches: o.URL()[:n]}
@@ -186,9 +207,18 @@ func findNearest(patterns []cloudmirror.AllowPattern, o cloudmirror.Object, isOp
 	return nearest
 }
 
+// swapScheme returns the object with https instead of http or the reverse, and that
+// scheme.
+func swapScheme(o cloudmirror.Object) (swapped cloudmirror.Object, scheme string, ok bool) {
+	given, rest, _ := strings.Cut(o.URL(), "://")
+	scheme = map[string]string{"http": "https", "https": "http"}[given]
+	swapped, err := cloudmirror.ParseLegacyObject(scheme + "://" + rest)
+	return swapped, scheme, err == nil
+}
+
 // refuse explains a redirect that refuses its target.
 func (e *explanation) refuse(a *answer) {
-	if e.Target.Refused == nil || a.code != cloudmirror.CodeURLNotAllowed {
+	if e.Target.Refused == nil {
 		e.Target.Refused = &refusedTarget{Code: a.code, Message: a.message}
 	}
 	e.Excluded = []explainedPlace{{Region: e.Target.Region, Reason: reasonRefused, Why: "The request is refused before any copy is looked for."}}

@@ -43,16 +43,41 @@ func TestExplainTakesAMirrorsURL(t *testing.T) {
 	w := newWorld(t)
 	resp := w.do(httptest.NewRequest(http.MethodGet, "/v1/explain/s3/us-east-1/"+targetOf(publicURL+redirectPath("")), nil))
 	got := decode[struct {
-		Target struct{ URL, Pattern string }
+		Target struct{ URL string }
 		Answer struct{ Status int }
 	}](t, resp)
-	if resp.StatusCode != http.StatusOK || got.Target.URL != originURL || got.Target.Pattern == "" || got.Answer.Status != http.StatusFound {
+	if resp.StatusCode != http.StatusOK || got.Target.URL != originURL || got.Answer.Status != http.StatusFound {
 		t.Errorf("status %d, %+v", resp.StatusCode, got)
 	}
 }
 
-// Ten thousand patterns, and URLs as long as they may be, cost no more than a redirect
-// that is refused costs in magnitude: each pattern is run over a bounded text.
+// The options in a URL of this mirror count, as they did for the client who asked with
+// it, unless the request has some of its own. What the redirect refuses is refused.
+func TestExplainTakesTheOptionsOfAMirrorsURL(t *testing.T) {
+	w := newWorld(t)
+	for query, want := range map[string]struct {
+		own    string
+		status int
+		wait   float64
+	}{
+		"":                        {"", http.StatusFound, 28},
+		"?fallback=none":          {"", http.StatusGatewayTimeout, 28},
+		"?wait=5s&fallback=none":  {"", http.StatusGatewayTimeout, 5},
+		"?wait=3s&fallback=none":  {"?wait=7s", http.StatusFound, 7},
+		"?country=de":             {"", http.StatusBadRequest, 0},
+		"?wait=soon":              {"", http.StatusBadRequest, 0},
+		"?wait=1s&fallback=other": {"", http.StatusBadRequest, 0},
+	} {
+		path := "/v1/explain/s3/us-east-1/" + targetOf(publicURL+redirectPath("")+query) + want.own
+		got := decode[explained](t, w.do(httptest.NewRequest(http.MethodGet, path, nil))).Answer
+		if got.Status != want.status || got.WaitSeconds != want.wait {
+			t.Errorf("%s, and %q of its own: %+v", query, want.own, got)
+		}
+	}
+}
+
+// Of ten thousand patterns operators learn the nearest one, whatever the URL is: each is
+// run over a bounded text.
 func TestTheNearestOfManyPatterns(t *testing.T) {
 	patterns := make([]string, 10_000)
 	for i := range patterns {
@@ -65,37 +90,54 @@ func TestTheNearestOfManyPatterns(t *testing.T) {
 			"https://origin.test/pool-4711/" + strings.Repeat("x", 8000), patterns[4711],
 			"https://origin.test/pool-4711/" + strings.Repeat("x", 1024-len("https://origin.test/pool-4711/")),
 		},
-		"a URL of another host": {"https://elsewhere.test/pool-4711/x", "", ""},
+		"a URL of another host": {"https://elsewhere.test/pool-4711/x", "", ""}, // the scheme alone is near to none
 	} {
-		resp := w.do(httptest.NewRequest(http.MethodGet, "/v1/explain/s3/us-east-1/"+targetOf(tt.url), nil))
-		got := decode[struct {
-			Target struct {
-				Nearly  struct{ Pattern, Matches string }
-				Refused struct{ Code string }
-			}
-		}](t, resp).Target
+		got := w.explainTarget(tt.url, "Bearer "+token)
 		if got.Nearly.Pattern != tt.nearest || got.Nearly.Matches != tt.matches || got.Refused.Code != "URLNotAllowed" {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }
 
-// A stranger learns of no pattern by asking for hosts that are spelt nearly like its
-// own; an operator does.
-func TestStrangersLearnNoHostsOfPatterns(t *testing.T) {
-	w := newWorld(t, allowing(t, `^https://internal-artifacts\.corp\.test/`, `^https://[^/]+\.corp\.test/secret-path/`))
-	nearest := func(url, authorization string) string {
-		resp := w.operate(http.MethodGet, "/v1/explain/s3/us-east-1/"+targetOf(url), authorization, "")
-		return decode[struct {
-			Target struct{ Nearly struct{ Pattern string } }
-		}](t, resp).Target.Nearly.Pattern
-	}
-	for _, url := range []string{"https://i.test/", "https://internal/", "https://internal-artifacts.corp.tes/", "http://internal/", "https://corp.test/"} {
-		if got := nearest(url, ""); got != "" {
-			t.Errorf("a stranger who asks for %s learns of %s", url, got)
+// explainedPatterns is what an explanation tells of patterns.
+type explainedPatterns struct {
+	Pattern, Direct string
+	Nearly          struct{ Pattern, Matches, Scheme string }
+	Refused         struct{ Code, Cause string }
+}
+
+func (w *world) explainTarget(url, authorization string) explainedPatterns {
+	w.t.Helper()
+	resp := w.operate(http.MethodGet, "/v1/explain/s3/us-east-1/"+targetOf(url), authorization, "")
+	return decode[struct{ Target explainedPatterns }](w.t, resp).Target
+}
+
+// Strangers learn of no pattern, whether it lets their URL in, nearly does or is one of
+// direct URLs: its text may name private hosts and paths. They learn that the other
+// scheme is let in, which a redirect tells them as well. Operators see the patterns.
+func TestStrangersLearnNoPatterns(t *testing.T) {
+	allow := []string{`^https://(origin|internal-artifacts\.corp)\.test/`, `^https://[^/]+\.corp\.test/secret-path/`}
+	w := newWorld(t, allowing(t, allow...), direct(t))
+	for url, operators := range map[string]explainedPatterns{
+		originURL:                       {Pattern: allow[0], Direct: `^https://origin\.test/release/`},
+		"https://x.corp.test/":          {},
+		"https://x.corp.test/secret-":   {},
+		"https://internal/":             {},
+		"https://internal-artifacts.c/": {},
+		"https://i.test/":               {},
+		"http://origin.test/":           {},
+	} {
+		got := w.explainTarget(url, "")
+		isSwapped := strings.HasPrefix(url, "http://")
+		if got.Pattern != "" || got.Direct != "" || got.Nearly.Pattern != "" || got.Nearly.Matches != "" || got.Refused.Cause != "" || (got.Nearly.Scheme != "") != isSwapped {
+			t.Errorf("a stranger who asks for %s learns %+v", url, got)
 		}
-	}
-	if got := nearest("https://internal/", "Bearer "+token); got != `^https://internal-artifacts\.corp\.test/` {
-		t.Errorf("an operator learns of %q", got)
+		got = w.explainTarget(url, "Bearer "+token)
+		switch {
+		case operators.Pattern != "" && got != operators:
+			t.Errorf("an operator who asks for %s learns %+v", url, got)
+		case operators.Pattern == "" && got.Nearly.Pattern == "":
+			t.Errorf("an operator who asks for %s learns no pattern: %+v", url, got)
+		}
 	}
 }

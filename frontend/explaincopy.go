@@ -118,7 +118,7 @@ func (p *explainedPlace) describe(now time.Time) string {
 	case copyPresent:
 		return fmt.Sprintf("There is a copy of %s. It expires %s.", byteText(*p.SizeBytes), moment(*p.ExpiresAt, now))
 	case copyFailed:
-		if !p.Error.RetryAt.After(now) {
+		if p.Error.RetryAt == nil || !p.Error.RetryAt.After(now) {
 			return p.failure() + " The next client who asks has it tried again."
 		}
 		return fmt.Sprintf("%s The next try is due %s, if a client wants it then.", p.failure(), moment(*p.Error.RetryAt, now))

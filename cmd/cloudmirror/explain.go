@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -20,17 +21,17 @@ func (c *cli) explainCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "explain URL...",
 		Short: "Say what a client gets who asks for an object, and why",
-		Long: `Say, for each URL, which pattern lets it in or nearly does, what the copy waits
-for, and what a client gets who asks for it now. No copy is caused. A URL is
-that of the origin, or one by which this mirror was asked (it names service and
-region, where the flags do not). With - the URLs are the lines of standard
+		Long: `Say, for each URL, whether it is let in, what the copy waits for, and what a
+client gets who asks for it now. No copy is caused. A URL is that of the origin,
+or one by which this mirror was asked (it names service and region, where the
+flags do not, and its options count). With - the URLs are the lines of standard
 input.
 
-With a bearer token it also says which process has the job, the private cause
-of errors, and patterns of other hosts that are nearly matched: that of
---token, of the variable ` + config.TokenVariable + `, or the one in the file
-admin-token in the data directory of the configuration, where "cloudmirror
-serve" keeps its own.
+With a bearer token it also says which pattern lets the URL in or nearly does,
+which process has the job, and the private cause of errors: that of --token, of
+the variable ` + config.TokenVariable + `, or the one in the file admin-token in
+the data directory of the configuration, where "cloudmirror serve" keeps its
+own.
 
 The exit status says whether the server answered, not what it explains.`,
 		Example: `  cloudmirror explain https://example.com/file.tar.gz
@@ -73,6 +74,9 @@ func (c *cli) explain(ctx context.Context, client *client, t *target, raw string
 	if err != nil {
 		return err
 	}
+	if m, ok := cloudmirror.ParseMirrorURL(raw); ok {
+		sent += optionQuery(m.Options)
+	}
 	answer, err := client.explain(ctx, b, sent)
 	if err != nil {
 		return err
@@ -88,6 +92,18 @@ func (c *cli) explain(ctx context.Context, client *client, t *target, raw string
 		e.Target.URL = withoutSecrets(raw)
 	}
 	return c.println(e.text())
+}
+
+// optionQuery returns the query of a redirect with options.
+func optionQuery(options []cloudmirror.Option) string {
+	if len(options) == 0 {
+		return ""
+	}
+	query := make(url.Values)
+	for _, o := range options {
+		query.Set(o.Name, o.Value)
+	}
+	return "?" + query.Encode()
 }
 
 // An explanation is what a server says about the answer to a client.
@@ -130,14 +146,17 @@ type place struct {
 	} `json:"error"`
 }
 
-// text returns the explanation for people, in lines of at most textWidth columns but
-// for words that are longer.
+// text returns the explanation for people, in lines of at most outputColumns but for
+// URLs and patterns that are longer.
 func (e *explanation) text() string {
 	var l labelled
 	t := &e.Target
 	l.lines = []string{plain(t.URL), "in " + plain(t.Service+"/"+t.Region) + ", " + e.At.UTC().Format(time.DateTime) + " UTC"}
-	if t.Pattern != "" {
+	switch {
+	case t.Pattern != "":
 		l.whole("allowed by", t.Pattern)
+	case t.Refused == nil:
+		l.add("allowed by", "a pattern, which is shown to holders of a token")
 	}
 	if t.Direct != "" {
 		l.whole("direct by", t.Direct)
@@ -146,13 +165,16 @@ func (e *explanation) text() string {
 		l.add("refused", r.Code+": "+r.Message)
 		l.cause(r.Cause)
 	}
-	if n := t.Nearly; n != nil {
+	switch n := t.Nearly; {
+	case n == nil:
+	case n.Pattern == "":
+		l.add("nearly by", "a pattern that allows the URL with "+n.Scheme)
+	case n.Scheme != "":
 		l.whole("nearly by", n.Pattern)
-		if n.Scheme != "" {
-			l.add("", "which allows the URL with "+n.Scheme)
-		} else {
-			l.whole("as far as", n.Matches)
-		}
+		l.add("", "which allows the URL with "+n.Scheme)
+	default:
+		l.whole("nearly by", n.Pattern)
+		l.whole("as far as", n.Matches)
 	}
 	for _, p := range append(e.Places, e.Excluded...) {
 		if p.State != "" {
@@ -173,9 +195,6 @@ func (e *explanation) text() string {
 	return strings.Join(l.lines, "\n")
 }
 
-// textWidth is the width of a terminal.
-const textWidth = 80
-
 // labelWidth is the width of labels, with what is before and behind them.
 const labelWidth = 15
 
@@ -184,15 +203,7 @@ type labelled struct{ lines []string }
 
 // add adds a text of words, in as many lines as it takes.
 func (l *labelled) add(label, text string) {
-	line := ""
-	for _, word := range strings.Fields(plain(text)) {
-		if line != "" && labelWidth+len(line)+1+len(word) > textWidth {
-			l.whole(label, line)
-			label, line = "", ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-	}
-	l.whole(label, line)
+	l.lines = append(l.lines, wrapped(fmt.Sprintf("  %-*s", labelWidth-2, label), plain(text), labelWidth))
 }
 
 // whole adds a text that must not be broken, for people to copy.

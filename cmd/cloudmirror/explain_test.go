@@ -40,15 +40,33 @@ func TestExplainShowsEachStateAndRefusal(t *testing.T) {
 			if got.status != 0 || got.stderr != "" || strings.Contains(got.stdout, "me:secret") {
 				t.Errorf("%+v", got)
 			}
-			for line := range strings.Lines(got.stdout) {
-				text := line[min(labelWidth, len(line)):]
-				if len(strings.TrimRight(line, "\n")) > textWidth && strings.Contains(text, " ") {
-					t.Errorf("a line of more than %d columns: %s", textWidth, line)
-				}
-			}
+			checkExplainedColumns(t, got.stdout)
 			checkGolden(t, filepath.Join(here, "testdata", "explain", name), got.stdout)
 		})
 	}
+}
+
+// checkExplainedColumns checks that no line is too long but those of a URL or a pattern.
+func checkExplainedColumns(t *testing.T, stdout string) {
+	t.Helper()
+	for line := range strings.Lines(stdout) {
+		text := line[min(labelWidth, len(line)):]
+		if columns(strings.TrimRight(line, "\n")) > outputColumns && (strings.Contains(text, " ") || !strings.Contains(line, "://")) {
+			t.Errorf("a line of more than %d columns: %s", outputColumns, line)
+		}
+	}
+}
+
+func TestExplainFitsWideAndLongWords(t *testing.T) {
+	w, server := newWorld(t), newFakeServer(t)
+	long := strings.Repeat("w", 300) + " " + strings.Repeat("鏡", 120) + " https://" + strings.Repeat("h", 250)
+	server.explained = json.RawMessage(`{"target":{"url":"https://a.test/","service":"s3","region":"r","refused":{"code":"C","message":"` + long + `","cause":"` + long + `"}},
+		"places":[{"region":"r","state":"absent","why":"` + long + `"}],"answer":{"status":302,"why":"` + long + `"}}`)
+	got := w.run(t.Context(), "explain", "--server", server.URL, "https://example.com/file")
+	if got.status != 0 || strings.Count(got.stdout, "鏡") != 480 || strings.Count(got.stdout, "w") < 1200 {
+		t.Errorf("%+v", got)
+	}
+	checkExplainedColumns(t, got.stdout)
 }
 
 func checkGolden(t *testing.T, file, got string) {
@@ -78,7 +96,7 @@ func TestExplainAsJSONIsWhatTheServerSays(t *testing.T) {
 	none := base64.RawURLEncoding.EncodeToString([]byte("ftp://example.com/"))
 	requests := []string{
 		"GET /v1/explain/s3/us-east-1/" + fileTarget + " Bearer x",
-		"GET /v1/explain/s3/us-east-1/" + fileTarget + " Bearer x",
+		"GET /v1/explain/s3/us-east-1/" + fileTarget + "?wait=1s Bearer x",
 		"GET /v1/explain/s3/us-east-1/" + none + " Bearer x",
 	}
 	if diff := cmp.Diff(requests, server.log()); diff != "" {
