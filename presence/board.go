@@ -133,12 +133,17 @@ func (b *Board) Notes(ctx context.Context) ([]Note, error) {
 	return append([]Note{b.show()}, others...), err
 }
 
+// settling is after how long since its last failed Put a process knows the others again:
+// the store may have recovered up to an Interval later, the others take as long to put
+// their notes, and what was read of them may be readEvery old.
+const settling = 2*Interval + callTimeout + readEvery
+
 // unwritten returns why the notes of others may be missing though they run: the store
-// takes no notes, or has taken them again for less time than the others need to put
-// theirs. Nil: they are there.
+// takes no notes, or has taken them again for less time than settling. Nil: they are
+// there.
 func (b *Board) unwritten() error {
 	f := b.writeFailed.Load()
-	if f == nil || b.WriteError() == nil && time.Since(f.at) > Interval+callTimeout {
+	if f == nil || b.WriteError() == nil && time.Since(f.at) > settling {
 		return nil
 	}
 	return fmt.Errorf("presence: notes are not written: %w", f.err)
