@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func (c *cli) explainCommand() *cobra.Command {
 		Long: `Say, for each URL, which pattern lets it in or nearly does, what the copy waits
 for, and what a client gets who asks for it now. No copy is caused. A URL is
 that of the origin, or one by which this mirror was asked (it names service and
-region, where the flags do not). With - the URLs are the lines of standard
+region, where the flags do not, and its options count). With - the URLs are the lines of standard
 input.
 
 With a bearer token it also says which process has the job, the private cause
@@ -65,7 +66,7 @@ func (c *cli) explain(ctx context.Context, client *client, t *target, raw string
 		return err
 	}
 	object, err := t.read(raw)
-	sent := object.Target()
+	sent := object.Target() + optionsOf(raw)
 	if _, isURL := errors.AsType[*cloudmirror.URLError](err); isURL && len(raw) <= cloudmirror.MaxURLBytes {
 		// What is no URL is sent as it is, for the server to say why it is refused.
 		sent, err = base64.RawURLEncoding.EncodeToString([]byte(raw)), nil
@@ -88,6 +89,20 @@ func (c *cli) explain(ctx context.Context, client *client, t *target, raw string
 		e.Target.URL = withoutSecrets(raw)
 	}
 	return c.println(e.text())
+}
+
+// optionsOf returns the query of the options that a redirect's URL has, with its
+// question mark; "" if there are none.
+func optionsOf(raw string) string {
+	asked, _ := cloudmirror.ParseMirrorURL(raw)
+	query := make(url.Values)
+	for _, o := range asked.Options {
+		query.Set(o.Name, o.Value)
+	}
+	if len(query) == 0 {
+		return ""
+	}
+	return "?" + query.Encode()
 }
 
 // An explanation is what a server says about the answer to a client.
