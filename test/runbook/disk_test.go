@@ -30,7 +30,7 @@ func fillTheDisk(r *run) {
 			r.t.Error(err)
 		}
 	})
-	r.replace = append(r.replace, "/var/lib/cloudmirror", data)
+	r.replace = append(r.replace, "/var/lib/cloudmirror", data, "/etc/cloudmirror/cloudmirror.yaml", r.path("etc/cloudmirror/disk.yaml"))
 	r.disk = &disk{data: data, front: "http://127.0.0.1:" + servers.FreePort(r.t)}
 	r.restart("cloudmirror")
 	for i := range 8 {
@@ -89,6 +89,6 @@ func (r *run) mustHaveRoom() {
 
 // diskConfig is the configuration of a process that keeps copies on a disk.
 func (s *site) diskConfig() string {
-	return fmt.Sprintf("listen: %s\ndata_dir: '%s'\nservices:\n  s3: {allow: ['^http://%s/'], allow_addresses: ['127.0.0.0/8'], ports: [], wait: 3s, backends: {%s: {storage: {type: file}}}}\n",
-		strings.TrimPrefix(s.disk.front, "http://"), s.disk.data, regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")), near)
+	return fmt.Sprintf("listen: %s\ndata_dir: '%s'\nadmin_tokens_file: '%s'\nservices:\n  s3: {allow: ['^http://%s/'], allow_addresses: ['127.0.0.0/8'], ports: [], wait: 3s, backends: {%s: {storage: {type: file}}}}\n",
+		strings.TrimPrefix(s.disk.front, "http://"), s.disk.data, s.path("etc/cloudmirror/tokens"), regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")), near)
 }

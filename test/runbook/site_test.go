@@ -49,10 +49,10 @@ type call struct {
 	answer chan error
 }
 
-func startSite(t *testing.T) *site {
+func startSite(t *testing.T, queues string) *site {
 	t.Helper()
 	s := &site{
-		t: t, dir: t.TempDir(), redis: servers.StartRedis(t), queues: startQueues(t), origin: startOrigin(t),
+		t: t, dir: t.TempDir(), redis: servers.StartRedis(t), queues: queues, origin: startOrigin(t),
 		s3: make(map[string]*servers.S3), buckets: make(map[string]string), units: make(map[string]*servers.Process), calls: make(chan call),
 	}
 	for _, region := range []string{near, far} {
@@ -95,7 +95,7 @@ func (s *site) config() string {
 	fmt.Fprintf(&b, `listen: %s
 admin_tokens_file: '%s'
 cache: {type: redis, redis: {url: 'redis://%s/0'}}
-queue: {type: sqs, sqs: {endpoint: '%s', visibility: 4s}}
+queue: {type: sqs, sqs: {endpoint: '%s', prefix: %s, visibility: 4s}}
 copier: {part_size: 5MiB, memory: 64MiB, grace: 1s}
 health: {interval: 200ms, timeout: 200ms}
 services:
@@ -105,7 +105,7 @@ services:
     ports: []
     wait: 2s
     backends:
-`, strings.TrimPrefix(s.front, "http://"), s.path("etc/cloudmirror/tokens"), s.redis.Addr(), s.queues,
+`, strings.TrimPrefix(s.front, "http://"), s.path("etc/cloudmirror/tokens"), s.redis.Addr(), s.queues, "site-"+s.front[strings.LastIndexByte(s.front, ':')+1:]+"-",
 		regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")))
 	for _, region := range []string{near, far} {
 		fmt.Fprintf(&b, "      %s: {storage: {type: s3, bucket: %s, region: %s, endpoint: '%s', path_style: true}}\n",
@@ -224,14 +224,24 @@ func (s *site) answer(c call) {
 // eventually waits until a condition holds that nothing announces.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(waitLimit)
+	if !holds() && !soon(waitLimit, holds) {
+		t.Fatalf("in %v it did not happen that %s", waitLimit, what)
+	}
+}
+
+// soon reports whether a condition comes to hold within a time.
+func soon(limit time.Duration, holds func() bool) bool {
+	deadline := time.After(limit)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for !holds() {
+	for {
 		select {
 		case <-tick.C:
+			if holds() {
+				return true
+			}
 		case <-deadline:
-			t.Fatalf("in %v it did not happen that %s", waitLimit, what)
+			return false
 		}
 	}
 }
