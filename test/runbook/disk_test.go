@@ -30,8 +30,12 @@ func fillTheDisk(r *run) {
 			r.t.Error(err)
 		}
 	})
-	r.replace = append(r.replace, "/var/lib/cloudmirror", data, "/etc/cloudmirror/cloudmirror.yaml", r.path("etc/cloudmirror/disk.yaml"))
-	r.disk = &disk{data: data, front: "http://127.0.0.1:" + servers.FreePort(r.t)}
+	link := filepath.Join(r.t.TempDir(), "cloudmirror") // as systemd makes it for a DynamicUser
+	if err := os.Symlink(data, link); err != nil {
+		r.t.Fatal(err)
+	}
+	r.replace = append(r.replace, "/var/lib/cloudmirror", link, "/etc/cloudmirror/cloudmirror.yaml", r.path("etc/cloudmirror/disk.yaml"))
+	r.disk = &disk{data: link, front: "http://127.0.0.1:" + servers.FreePort(r.t)}
 	r.restart("cloudmirror")
 	for i := range 8 {
 		path := fmt.Sprintf("/part-%d", i)

@@ -306,6 +306,9 @@ func (r *run) mustHaveNoLetters() {
 func (r *run) mustRefuseTheOldToken() {
 	r.t.Helper()
 	eventually(r.t, "the old token is refused", func() bool { return r.letters() == "" })
+	if n := strings.Count(r.units["cloudmirror-frontend"].Output(), "admin tokens were read again"); n != 2 {
+		r.t.Errorf("the tokens were read again %d times: was the front end restarted?", n)
+	}
 	r.writeFile("etc/cloudmirror/tokens", "ci-1:"+token+"\n")
 	r.restart("cloudmirror-frontend") // which is sooner than that it looks at the file
 	if r.letters() == "" {

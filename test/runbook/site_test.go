@@ -64,6 +64,8 @@ func startSite(t *testing.T, queues string) *site {
 	s.writeFile("etc/cloudmirror/cloudmirror.yaml", s.config())
 	s.writeFile("etc/cloudmirror/tokens", "ci-1:"+token+"\n")
 	s.writeFile("etc/cloudmirror/secrets.env", "AWS_ACCESS_KEY_ID=rootkey\nAWS_SECRET_ACCESS_KEY=rootsecret123\nAWS_EC2_METADATA_DISABLED=true\n")
+	// The page says how front ends read the file itself.
+	s.writeFile("etc/systemd/system/cloudmirror-frontend.service.d/tokens.conf", "[Service]\nLoadCredential=\n")
 	server := httptest.NewServer(http.HandlerFunc(s.serveControl))
 	t.Cleanup(server.Close)
 	s.control = server.URL
@@ -161,18 +163,25 @@ func (s *site) restart(unit string) {
 func (s *site) environment(unit string) []string {
 	s.t.Helper()
 	env := s.lines(s.path("etc/cloudmirror/secrets.env"))
+	for _, line := range s.dropIns(unit) {
+		if setting, ok := strings.CutPrefix(line, "Environment="); ok {
+			env = append(env, strings.Trim(setting, `"`))
+		}
+	}
+	return env
+}
+
+// dropIns returns the lines of the files that the page and the tests add to a unit.
+func (s *site) dropIns(unit string) (lines []string) {
+	s.t.Helper()
 	files, err := filepath.Glob(s.path("etc/systemd/system/" + unit + ".service.d/*.conf"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for _, file := range files {
-		for _, line := range s.lines(file) {
-			if setting, ok := strings.CutPrefix(line, "Environment="); ok {
-				env = append(env, strings.Trim(setting, `"`))
-			}
-		}
+		lines = append(lines, s.lines(file)...)
 	}
-	return env
+	return lines
 }
 
 func (s *site) lines(file string) []string {
@@ -196,8 +205,11 @@ func (s *site) serveControl(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if c.args[0] == "-u" {
+	switch c.args[0] {
+	case "-u":
 		fmt.Fprint(w, s.units[c.args[1]].Output())
+	case "cat":
+		fmt.Fprint(w, strings.Join(append(s.lines("../../deploy/systemd/"+c.args[1]+".service"), s.dropIns(c.args[1])...), "\n")+"\n")
 	}
 }
 
@@ -206,7 +218,7 @@ func (s *site) answer(c call) {
 	args := strings.Join(c.args, " ")
 	verb, unit, _ := strings.Cut(args, " ")
 	switch {
-	case args == "daemon-reload":
+	case args == "daemon-reload", verb == "cat":
 	case verb == "restart":
 		s.restart(unit)
 	case verb == "-u":
