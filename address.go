@@ -13,11 +13,12 @@ type MirrorURL struct {
 	Server  string // what stands before /v1/redirect/, canonical: https://mirror.example.com
 	Backend BackendID
 	Object  Object
-	Options []Option
+	Options []Option // of the target, in their order
 }
 
 // ParseMirrorURL reads a URL that has the form of a [MirrorURL], with its target in
-// any form that [ParseLegacyTarget] reads. It does not say which server's URL it is. Found is false if the URL has
+// any form that [ParseLegacyTarget] reads; the target's file name does not count.
+// It does not say which server's URL it is. Found is false if the URL has
 // another form: then it may be that of an origin.
 func ParseMirrorURL(raw string) (m MirrorURL, found bool) {
 	asked, err := ParseLegacyObject(raw)

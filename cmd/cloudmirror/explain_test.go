@@ -88,7 +88,7 @@ func checkGolden(t *testing.T, file, got string) {
 func TestExplainAsJSONIsWhatTheServerSays(t *testing.T) {
 	w, server := newWorld(t), newFakeServer(t)
 	server.explained = json.RawMessage("{\n  \"answer\": {\"why\": \"a<b\"}\n}")
-	w.stdin = "https://example.com/file?a=b\n" + server.URL + "/v1/redirect/s3/eu-west-1/" + fileTarget + "/file?wait=1s\nftp://example.com/\n"
+	w.stdin = "https://example.com/file?a=b\n" + server.URL + "/v1/redirect/s3/eu-west-1/" + fileTarget + "/file?wait=1s&fallback=none\nftp://example.com/\n"
 	got := w.run(t.Context(), "explain", "--json", "--token", "x", "--service", "s3", "--region", "us-east-1", "--server", server.URL, "-")
 	if want := (result{stdout: strings.Repeat(`{"answer":{"why":"a<b"}}`+"\n", 3)}); got != want {
 		t.Errorf("%+v\nis not %+v", got, want)
@@ -96,7 +96,7 @@ func TestExplainAsJSONIsWhatTheServerSays(t *testing.T) {
 	none := base64.RawURLEncoding.EncodeToString([]byte("ftp://example.com/"))
 	requests := []string{
 		"GET /v1/explain/s3/us-east-1/" + fileTarget + " Bearer x",
-		"GET /v1/explain/s3/us-east-1/" + fileTarget + "?wait=1s Bearer x",
+		"GET /v1/explain/s3/us-east-1/" + fileTarget + "?fallback=none&wait=1s Bearer x",
 		"GET /v1/explain/s3/us-east-1/" + none + " Bearer x",
 	}
 	if diff := cmp.Diff(requests, server.log()); diff != "" {

@@ -30,8 +30,12 @@ func fillTheDisk(r *run) {
 			r.t.Error(err)
 		}
 	})
-	r.replace = append(r.replace, "/var/lib/cloudmirror", data)
-	r.disk = &disk{data: data, front: "http://127.0.0.1:" + servers.FreePort(r.t)}
+	link := filepath.Join(r.t.TempDir(), "cloudmirror") // as systemd makes it for a DynamicUser
+	if err := os.Symlink(data, link); err != nil {
+		r.t.Fatal(err)
+	}
+	r.replace = append(r.replace, "/var/lib/cloudmirror", link, "/etc/cloudmirror/cloudmirror.yaml", r.path("etc/cloudmirror/disk.yaml"))
+	r.disk = &disk{data: link, front: "http://127.0.0.1:" + servers.FreePort(r.t)}
 	r.restart("cloudmirror")
 	for i := range 8 {
 		path := fmt.Sprintf("/part-%d", i)
@@ -89,6 +93,6 @@ func (r *run) mustHaveRoom() {
 
 // diskConfig is the configuration of a process that keeps copies on a disk.
 func (s *site) diskConfig() string {
-	return fmt.Sprintf("listen: %s\ndata_dir: '%s'\nservices:\n  s3: {allow: ['^http://%s/'], allow_addresses: ['127.0.0.0/8'], ports: [], wait: 3s, backends: {%s: {storage: {type: file}}}}\n",
-		strings.TrimPrefix(s.disk.front, "http://"), s.disk.data, regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")), near)
+	return fmt.Sprintf("listen: %s\ndata_dir: '%s'\nadmin_tokens_file: '%s'\nservices:\n  s3: {allow: ['^http://%s/'], allow_addresses: ['127.0.0.0/8'], ports: [], wait: 3s, backends: {%s: {storage: {type: file}}}}\n",
+		strings.TrimPrefix(s.disk.front, "http://"), s.disk.data, s.path("etc/cloudmirror/tokens"), regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")), near)
 }

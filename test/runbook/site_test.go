@@ -49,10 +49,10 @@ type call struct {
 	answer chan error
 }
 
-func startSite(t *testing.T) *site {
+func startSite(t *testing.T, queues string) *site {
 	t.Helper()
 	s := &site{
-		t: t, dir: t.TempDir(), redis: servers.StartRedis(t), queues: startQueues(t), origin: startOrigin(t),
+		t: t, dir: t.TempDir(), redis: servers.StartRedis(t), queues: queues, origin: startOrigin(t),
 		s3: make(map[string]*servers.S3), buckets: make(map[string]string), units: make(map[string]*servers.Process), calls: make(chan call),
 	}
 	for _, region := range []string{near, far} {
@@ -64,6 +64,8 @@ func startSite(t *testing.T) *site {
 	s.writeFile("etc/cloudmirror/cloudmirror.yaml", s.config())
 	s.writeFile("etc/cloudmirror/tokens", "ci-1:"+token+"\n")
 	s.writeFile("etc/cloudmirror/secrets.env", "AWS_ACCESS_KEY_ID=rootkey\nAWS_SECRET_ACCESS_KEY=rootsecret123\nAWS_EC2_METADATA_DISABLED=true\n")
+	// The page says how front ends read the file itself.
+	s.writeFile("etc/systemd/system/cloudmirror-frontend.service.d/tokens.conf", "[Service]\nLoadCredential=\n")
 	server := httptest.NewServer(http.HandlerFunc(s.serveControl))
 	t.Cleanup(server.Close)
 	s.control = server.URL
@@ -95,7 +97,7 @@ func (s *site) config() string {
 	fmt.Fprintf(&b, `listen: %s
 admin_tokens_file: '%s'
 cache: {type: redis, redis: {url: 'redis://%s/0'}}
-queue: {type: sqs, sqs: {endpoint: '%s', visibility: 4s}}
+queue: {type: sqs, sqs: {endpoint: '%s', prefix: %s, visibility: 4s}}
 copier: {part_size: 5MiB, memory: 64MiB, grace: 1s}
 health: {interval: 200ms, timeout: 200ms}
 services:
@@ -105,7 +107,7 @@ services:
     ports: []
     wait: 2s
     backends:
-`, strings.TrimPrefix(s.front, "http://"), s.path("etc/cloudmirror/tokens"), s.redis.Addr(), s.queues,
+`, strings.TrimPrefix(s.front, "http://"), s.path("etc/cloudmirror/tokens"), s.redis.Addr(), s.queues, "site-"+s.front[strings.LastIndexByte(s.front, ':')+1:]+"-",
 		regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")))
 	for _, region := range []string{near, far} {
 		fmt.Fprintf(&b, "      %s: {storage: {type: s3, bucket: %s, region: %s, endpoint: '%s', path_style: true}}\n",
@@ -161,18 +163,25 @@ func (s *site) restart(unit string) {
 func (s *site) environment(unit string) []string {
 	s.t.Helper()
 	env := s.lines(s.path("etc/cloudmirror/secrets.env"))
+	for _, line := range s.dropIns(unit) {
+		if setting, ok := strings.CutPrefix(line, "Environment="); ok {
+			env = append(env, strings.Trim(setting, `"`))
+		}
+	}
+	return env
+}
+
+// dropIns returns the lines of the files that the page and the tests add to a unit.
+func (s *site) dropIns(unit string) (lines []string) {
+	s.t.Helper()
 	files, err := filepath.Glob(s.path("etc/systemd/system/" + unit + ".service.d/*.conf"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for _, file := range files {
-		for _, line := range s.lines(file) {
-			if setting, ok := strings.CutPrefix(line, "Environment="); ok {
-				env = append(env, strings.Trim(setting, `"`))
-			}
-		}
+		lines = append(lines, s.lines(file)...)
 	}
-	return env
+	return lines
 }
 
 func (s *site) lines(file string) []string {
@@ -196,8 +205,11 @@ func (s *site) serveControl(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if c.args[0] == "-u" {
+	switch c.args[0] {
+	case "-u":
 		fmt.Fprint(w, s.units[c.args[1]].Output())
+	case "cat":
+		fmt.Fprint(w, strings.Join(append(s.lines("../../deploy/systemd/"+c.args[1]+".service"), s.dropIns(c.args[1])...), "\n")+"\n")
 	}
 }
 
@@ -206,7 +218,7 @@ func (s *site) answer(c call) {
 	args := strings.Join(c.args, " ")
 	verb, unit, _ := strings.Cut(args, " ")
 	switch {
-	case args == "daemon-reload":
+	case args == "daemon-reload", verb == "cat":
 	case verb == "restart":
 		s.restart(unit)
 	case verb == "-u":
@@ -224,14 +236,24 @@ func (s *site) answer(c call) {
 // eventually waits until a condition holds that nothing announces.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(waitLimit)
+	if !holds() && !soon(waitLimit, holds) {
+		t.Fatalf("in %v it did not happen that %s", waitLimit, what)
+	}
+}
+
+// soon reports whether a condition comes to hold within a time.
+func soon(limit time.Duration, holds func() bool) bool {
+	deadline := time.After(limit)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for !holds() {
+	for {
 		select {
 		case <-tick.C:
+			if holds() {
+				return true
+			}
 		case <-deadline:
-			t.Fatalf("in %v it did not happen that %s", waitLimit, what)
+			return false
 		}
 	}
 }
