@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 	"time"
 
@@ -104,17 +104,15 @@ func (c *cli) warm(ctx context.Context, t *target, o warmOptions, args []string)
 		return err
 	}
 	if o.failedFile != "" { // before hours of copying, not after
-		file, err := os.OpenFile(o.failedFile, os.O_WRONLY|os.O_CREATE, 0o600)
-		if err != nil {
+		if err := checkWritable(o.failedFile); err != nil {
 			return usagef("--failed: %w", err)
 		}
-		_ = file.Close() // nothing was written
 	}
-	ctx, stop := untilSignal(ctx)
+	ctx, stop := untilSignal(ctx, hangUp()...)
 	defer stop()
 	client := newClient(t)
 	defer client.close()
-	w := newWarmer(client, t.backend, urls, &progress{out: c.stderr, isLive: isTerminal(c.stderr), urls: len(urls), began: time.Now()})
+	w := newWarmer(client, t.backend, urls, &progress{out: c.stderr, isLive: c.canRedraw(), urls: len(urls), began: time.Now()})
 	w.wait, w.rate = o.wait, o.rate
 	err = w.run(ctx)
 	if errors.Is(err, context.Canceled) {
@@ -157,6 +155,10 @@ const maxShownFailures = 20
 // reportWarming prints how the warming ended, and writes the file of what is not
 // present. The error says that something is not.
 func (c *cli) reportWarming(w *warmer, asJSON bool, o warmOptions) error {
+	var notWritten error
+	if o.failedFile != "" { // before anything is printed: the output may be gone
+		notWritten = writeList(o.failedFile, w.missing())
+	}
 	r, failures := w.result(), w.failures()
 	for i, f := range failures {
 		if asJSON {
@@ -171,13 +173,11 @@ func (c *cli) reportWarming(w *warmer, asJSON bool, o warmOptions) error {
 			fmt.Fprintf(c.stderr, "cloudmirror: and more failures than these %d\n", maxShownFailures)
 		}
 	}
-	if err := c.printWarming(r, asJSON, o); err != nil {
-		return err
+	if notWritten != nil {
+		o.failedFile = ""
 	}
-	if o.failedFile != "" {
-		if err := writeList(o.failedFile, w.missing()); err != nil {
-			return err
-		}
+	if err := cmp.Or(c.printWarming(r, asJSON, o), notWritten); err != nil {
+		return err
 	}
 	if r.Failed > 0 || o.wait && r.NotDone > 0 {
 		return errReported
@@ -201,19 +201,6 @@ func (c *cli) printWarming(r warmResult, asJSON bool, o warmOptions) error {
 		line += "; " + plain(o.failedFile) + " has the URLs that are not present"
 	}
 	return c.println(line)
-}
-
-// writeList writes a list of URLs. The file is for its owner alone: URLs may have
-// secrets.
-func writeList(name string, urls []string) error {
-	var text strings.Builder
-	for _, u := range urls {
-		text.WriteString(u + "\n")
-	}
-	if err := os.WriteFile(name, []byte(text.String()), 0o600); err != nil {
-		return fmt.Errorf("write the URLs that are not present: %w", err)
-	}
-	return nil
 }
 
 // A warmReport is a job, as far as `warm` reads it.
