@@ -118,7 +118,7 @@ func TestWatchBeginsWithoutAServer(t *testing.T) {
 	s.come()
 	s.leave()
 	running := w.watch(t, "--watch=100ms", "--json", "--server", "http://"+s.address)
-	running.until(`^\{"failed":\{"message":"ask http://127\.0\.0\.1:[0-9]+: dial tcp`)
+	running.until(`^\{"failed":\{"message":"ask http://127\.0\.0\.1:[0-9]+: connection refused`)
 	s.come()
 	defer s.leave()
 	running.until(`^\{"backends":\[\{`)
