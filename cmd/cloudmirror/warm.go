@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cloudmirror"
 	"cloudmirror/config"
 )
 
@@ -39,15 +40,16 @@ the service.
 While it waits it says how far it is on standard error: in one line that
 changes on a terminal, else in a line every 10 s. It goes on when a front end
 restarts or dies, when a balancer answers 503, and when the server runs too
-many jobs; it gives up when nothing has answered for 2 minutes. What is asked
-for again is not copied again.
+many jobs; it gives up when nothing has answered for 2 minutes, or for 5 s if
+the server never did. What is asked for again is not copied again.
 
 --rate bounds how many URLs of the list it hands to the server in a second.
 It does not bound bytes: bandwidth of the service does.
 
 --failed writes the URLs that are not present in the end, one a line, also
-when it is interrupted. The file is a list for the next run, and empty if all
-went well. It has whole URLs, with any secrets in their queries.
+when it is interrupted; a second ^C ends it at once, without that. The file
+is a list for the next run, and empty if all went well. It has whole URLs,
+with any secrets in their queries.
 
 With --wait=false it prints the ids of its jobs as soon as they are begun,
 and ends: GET /v1/jobs/ID tells how far they are.
@@ -149,8 +151,11 @@ type warmProblem struct {
 	Message string `json:"message"`
 }
 
-// maxShownFailures bounds the failures that are named on a terminal.
-const maxShownFailures = 20
+// Bounds of the failures that are named on standard error.
+const (
+	maxShownFailures = 20
+	maxShownURLBytes = 240
+)
 
 // reportWarming prints how the warming ended, and writes the file of what is not
 // present. The error says that something is not.
@@ -168,7 +173,7 @@ func (c *cli) reportWarming(w *warmer, asJSON bool, o warmOptions) error {
 		}
 		switch {
 		case i < maxShownFailures:
-			fmt.Fprintf(c.stderr, "cloudmirror: %s in %s: %s: %s\n", withoutSecrets(f.URL), plain(f.Region), plain(f.Failed.Code), plain(f.Failed.Message))
+			fmt.Fprintf(c.stderr, "cloudmirror: %s in %s: %s: %s\n", cloudmirror.Line(withoutSecrets(f.URL), maxShownURLBytes), plain(f.Region), plain(f.Failed.Code), plain(f.Failed.Message))
 		case i == maxShownFailures:
 			fmt.Fprintf(c.stderr, "cloudmirror: and more failures than these %d\n", maxShownFailures)
 		}

@@ -91,7 +91,7 @@ func TestWarmWritesWhatIsMissingIfTheTerminalIsGone(t *testing.T) {
 
 // awaitLook returns once a job was asked for. A watchdog bounds it.
 func (s *warmServer) awaitLook(id string) {
-	for asked := 0; asked == 0; time.Sleep(time.Millisecond) { //nolint:forbidigo // polls another process
+	for asked := 0; asked == 0; time.Sleep(time.Millisecond) {
 		s.mu.Lock()
 		asked = s.asked[id]
 		s.mu.Unlock()

@@ -202,6 +202,12 @@ func TestWarmSaysWhatFailedAndWritesTheNextList(t *testing.T) {
 	if got := w.warm(t, server, "--failed", "rest", "rest"); got.status != exitOK {
 		t.Errorf("%+v", got)
 	}
+	long := "https://example.com/" + strings.Repeat("a", 8000)
+	server.fails = map[string]bool{long: true}
+	write(t, "long", long)
+	if got := w.warm(t, server, "long"); got.status != exitFailed || len(got.stderr) > 400 || !strings.HasSuffix(got.stderr, " in us-east-1: OriginStatus: It is not there.\n") {
+		t.Errorf("%+v", got)
+	}
 	if rest, err := os.ReadFile("rest"); err != nil || len(rest) > 0 {
 		t.Errorf("in the end rest is %q, %v", rest, err)
 	}
