@@ -153,8 +153,9 @@ faults-deps: deps
 	@scripts/tool '$(TOXIPROXY)'
 
 .PHONY: faults
-faults: faults-deps ## breaks one part after the other under load; RUN=regexp, SHORT=1 for less
+faults: faults-deps ## breaks one part after the other under load, and warms a list of 10,000; RUN=regexp, SHORT=1 for less
 	@go run ./test/faults $(if $(SHORT),-short) $(if $(RUN),-run '$(RUN)') $(if $(SHORT)$(RUN),,-out docs/faults.md)
+	@$(if $(RUN),,CLOUDMIRROR_LONG=1 scripts/test -run '^TestWarmIsInterruptedAndResumed$$' ./test/e2e)
 
 .PHONY: soak
 soak: faults-deps ## load with faults for SOAK (default 10m), then compares memory and goroutines

@@ -86,7 +86,6 @@ type job struct {
 	id      string
 	service string
 	regions []string
-	items   []Item
 	urls    int
 	created time.Time
 
@@ -98,14 +97,15 @@ type job struct {
 	state    State
 	finished time.Time
 	counts   Counts
-	failures []Failure // the first of them
+	failures []Failure // the first of them, within maxFailures and maxFailureBytes
+	told     int       // bytes of URLs and messages of failures
 	waiting  []int     // copies that are not done, by index of the URL
 	bad      []bool    // whether a copy failed, by index of the URL
 }
 
 func newJob(r Request) *job {
 	j := &job{
-		id: cloudmirror.NewID(), service: r.Service, items: r.Items, urls: len(r.Items) + len(r.Refusals),
+		id: cloudmirror.NewID(), service: r.Service, urls: len(r.Items) + len(r.Refusals),
 		created: now(), state: Running, published: make(chan struct{}),
 	}
 	for _, b := range r.Backends {
@@ -167,8 +167,8 @@ func (j *job) settle(w want) {
 func (j *job) fail(f Failure) {
 	j.counts.Error++
 	j.bad[f.Index] = true
-	if len(j.failures) < maxFailures {
-		j.failures = append(j.failures, f)
+	if size := len(f.URL) + len(f.Message); len(j.failures) < maxFailures && j.told+size <= maxFailureBytes {
+		j.failures, j.told = append(j.failures, f), j.told+size
 	}
 }
 

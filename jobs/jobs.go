@@ -22,8 +22,9 @@ const (
 	maxKept         = 100 // running or ended, in memory; the oldest ended one is forgotten first
 	maxWaits        = 32  // copies that one job waits for at the same time
 	maxDuration     = 12 * time.Hour
-	maxFailures     = 100 // failures that a job tells of one by one
-	maxOutageTries  = 10  // for one copy, while cache, queue or storage is unavailable
+	maxFailures     = 100      // failures that a job tells of one by one
+	maxFailureBytes = 64 << 10 // of their URLs and messages together; 1,000 reports are in the store
+	maxOutageTries  = 10       // for one copy, while cache, queue or storage is unavailable
 	firstOutageWait = time.Second
 	maxOutageWait   = 30 * time.Second
 )
@@ -81,7 +82,7 @@ func New(o Options) *Jobs {
 // error is ErrTooMany or ErrClosed.
 func (js *Jobs) Start(ctx context.Context, r Request) (Report, error) {
 	j := newJob(r)
-	if err := js.add(j, r.Backends); err != nil { //nolint:contextcheck // the job outlives its request
+	if err := js.add(j, r); err != nil { //nolint:contextcheck // the job outlives its request
 		return Report{}, err
 	}
 	select {
@@ -92,7 +93,7 @@ func (js *Jobs) Start(ctx context.Context, r Request) (Report, error) {
 	return report, nil
 }
 
-func (js *Jobs) add(j *job, backends []cloudmirror.BackendID) error {
+func (js *Jobs) add(j *job, r Request) error {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	switch {
@@ -102,7 +103,7 @@ func (js *Jobs) add(j *job, backends []cloudmirror.BackendID) error {
 		return ErrTooMany
 	}
 	js.kept = append(js.kept, j)
-	js.running.Go(func() { js.run(j, backends) })
+	js.running.Go(func() { js.run(j, r) })
 	return nil
 }
 
@@ -133,7 +134,9 @@ func (js *Jobs) Close() {
 	js.running.Wait()
 }
 
-func (js *Jobs) run(j *job, backends []cloudmirror.BackendID) {
+// run asks for all copies. It alone has the request: a job that has ended is kept
+// without its URLs, which may be 8 MB.
+func (js *Jobs) run(j *job, r Request) {
 	ended := make(chan struct{})
 	var publishing sync.WaitGroup
 	publishing.Go(func() { js.publish(j, ended) })
@@ -144,7 +147,7 @@ func (js *Jobs) run(j *job, backends []cloudmirror.BackendID) {
 	defer cancel()
 	var waits errgroup.Group
 	waits.SetLimit(maxWaits)
-	for w := range wants(backends, j.items) {
+	for w := range wants(r) {
 		if ctx.Err() != nil {
 			break
 		}
@@ -152,16 +155,16 @@ func (js *Jobs) run(j *job, backends []cloudmirror.BackendID) {
 	}
 	_ = waits.Wait() // none returns an error
 	j.finish()
-	r, _ := j.report()
-	js.logger.Info("a warm job ended", zap.String("job", j.id), zap.String("state", string(r.State)),
-		zap.Int("present", r.Counts.Present), zap.Int("error", r.Counts.Error), zap.Int("pending", r.Counts.Pending), zap.Int64("bytes", r.Counts.Bytes))
+	end, _ := j.report()
+	js.logger.Info("a warm job ended", zap.String("job", j.id), zap.String("state", string(end.State)),
+		zap.Int("present", end.Counts.Present), zap.Int("error", end.Counts.Error), zap.Int("pending", end.Counts.Pending), zap.Int64("bytes", end.Counts.Bytes))
 }
 
 // wants returns each object in each backend.
-func wants(backends []cloudmirror.BackendID, items []Item) func(yield func(want) bool) {
+func wants(r Request) func(yield func(want) bool) {
 	return func(yield func(want) bool) {
-		for _, i := range items {
-			for _, b := range backends {
+		for _, i := range r.Items {
+			for _, b := range r.Backends {
 				if !yield(want{Want: mirror.Want{Object: i.Object, Backend: b}, index: i.Index}) {
 					return
 				}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,6 +19,9 @@ import (
 // requestTimeout bounds one request. A purge waits for front ends that may have
 // the entry in memory, about a second; looking through dead letters takes 20 s.
 const requestTimeout = time.Minute
+
+// dialTimeout bounds a connection's begin, where a firewall swallows it.
+const dialTimeout = 10 * time.Second
 
 // maxAnswerBytes bounds what is read of an answer.
 const maxAnswerBytes = 16 << 20
@@ -34,8 +38,11 @@ func newClient(t *target) *client {
 		server: strings.TrimSuffix(t.server, "/"),
 		token:  t.token,
 		http: &http.Client{
-			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
-			Timeout:   requestTimeout,
+			Transport: &http.Transport{
+				Proxy:       http.ProxyFromEnvironment,
+				DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			},
+			Timeout: requestTimeout,
 			// The interface redirects clients of objects only: anything else is
 			// no cloudmirror, and gets no token.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -160,6 +167,9 @@ func asServerError(status int, body []byte) *serverError {
 	e := &serverError{}
 	if err := json.Unmarshal(body, e); err != nil || e.Code == "" {
 		e = &serverError{Message: "the answer is not in the form of cloudmirror"}
+		if status/100 == 3 {
+			e.Message = "the answer is a redirect, which is not followed: --server must be where it leads to"
+		}
 	}
 	e.Status = status
 	return e

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,7 +26,7 @@ type tally struct {
 // in a line now and then. It is safe for concurrent use.
 type progress struct {
 	out    io.Writer
-	isLive bool // out is a terminal
+	isLive bool // out is a terminal that can go back to the begin of its line
 	urls   int
 	began  time.Time
 
@@ -96,6 +95,9 @@ func (p *progress) show(line string) {
 		fmt.Fprintln(p.out, line)
 		return
 	}
+	if _, columns, _ := screen(p.out); columns > 0 { // what goes over into a second line stays there
+		line = line[:min(len(line), columns-1)]
+	}
 	fmt.Fprint(p.out, "\r"+line+strings.Repeat(" ", max(0, p.width-len(line))))
 	p.width = len(line)
 }
@@ -107,7 +109,7 @@ func (p *progress) say(text string) {
 	if at, found := p.said[text]; found && time.Since(at) < lineEvery {
 		return
 	}
-	if p.said == nil || len(p.said) > 100 { // a bound: texts may hold ids of requests
+	if p.said == nil || len(p.said) > 100 { // a bound: other programs than cloudmirror say what they like
 		p.said = make(map[string]time.Time)
 	}
 	p.said[text] = time.Now()
@@ -121,16 +123,6 @@ func (p *progress) wipe() {
 		fmt.Fprint(p.out, "\r"+strings.Repeat(" ", p.width)+"\r")
 		p.width = 0
 	}
-}
-
-// isTerminal reports whether a person may be looking at what is written.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // grouped returns a number with commas between thousands.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,17 +83,31 @@ func TestByteCounts(t *testing.T) {
 }
 
 func TestATerminalIsNoFile(t *testing.T) {
-	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	pty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Skipf("NOT TESTED with a terminal: %v", err)
 	}
-	defer terminal.Close()
+	defer pty.Close()
 	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if !isTerminal(terminal) || isTerminal(file) || isTerminal(new(strings.Builder)) {
-		t.Errorf("terminal %v, file %v, buffer %v", isTerminal(terminal), isTerminal(file), isTerminal(new(strings.Builder)))
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for name, test := range map[string]struct {
+		stderr io.Writer
+		term   string
+		want   bool
+	}{
+		"a terminal": {pty, "xterm", true}, "one that cannot go back": {pty, "dumb", false},
+		"a file": {file, "xterm", false}, "/dev/null": {null, "xterm", false}, "a buffer": {new(strings.Builder), "xterm", false},
+	} {
+		if got := (&terminal{stderr: test.stderr, environ: []string{"TERM=" + test.term}}).canRedraw(); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

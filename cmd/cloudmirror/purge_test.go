@@ -130,7 +130,7 @@ func TestAServerThatIsNoCloudmirrorGetsNoTokenByRedirect(t *testing.T) {
 	stranger := httptest.NewServer(http.RedirectHandler(server.URL+"/v1/status/s3/us-east-1/"+fileTarget, http.StatusFound))
 	defer stranger.Close()
 	got := w.run(t.Context(), "status", "--token", fakeToken, "--server", stranger.URL, "https://example.com/file?a=b")
-	if got.status != exitFailed || !strings.Contains(got.stderr, "the answer is not in the form of cloudmirror (HTTP 302)") {
+	if got.status != exitFailed || !strings.Contains(got.stderr, "the answer is a redirect, which is not followed: --server must be where it leads to (HTTP 302)") {
 		t.Errorf("%+v", got)
 	}
 	if log := server.log(); len(log) != 0 {

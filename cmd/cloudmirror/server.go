@@ -40,10 +40,19 @@ func (c *cli) serve(ctx context.Context, role config.Role, o config.Overrides) e
 	})
 }
 
-// untilSignal returns ctx, which the first signal ends that asks to stop. The
-// second one does what it does by default.
-func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+// untilSignal returns ctx, which the first signal ends that asks to stop, or one of the
+// others. The second one does what it does by default.
+func untilSignal(ctx context.Context, others ...os.Signal) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, append(others, os.Interrupt, syscall.SIGTERM)...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
+}
+
+// hangUp returns the signal that says that the terminal is gone, unless the process
+// was told to outlive that, as by nohup.
+func hangUp() []os.Signal {
+	if signal.Ignored(syscall.SIGHUP) {
+		return nil
+	}
+	return []os.Signal{syscall.SIGHUP}
 }

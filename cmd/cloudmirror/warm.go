@@ -1,17 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"cloudmirror"
 	"cloudmirror/config"
 )
 
@@ -39,15 +40,16 @@ the service.
 While it waits it says how far it is on standard error: in one line that
 changes on a terminal, else in a line every 10 s. It goes on when a front end
 restarts or dies, when a balancer answers 503, and when the server runs too
-many jobs; it gives up when nothing has answered for 2 minutes. What is asked
-for again is not copied again.
+many jobs; it gives up when nothing has answered for 2 minutes, or for 5 s if
+the server never did. What is asked for again is not copied again.
 
 --rate bounds how many URLs of the list it hands to the server in a second.
 It does not bound bytes: bandwidth of the service does.
 
 --failed writes the URLs that are not present in the end, one a line, also
-when it is interrupted. The file is a list for the next run, and empty if all
-went well. It has whole URLs, with any secrets in their queries.
+when it is interrupted; a second ^C ends it at once, without that. The file
+is a list for the next run, and empty if all went well. It has whole URLs,
+with any secrets in their queries.
 
 With --wait=false it prints the ids of its jobs as soon as they are begun,
 and ends: GET /v1/jobs/ID tells how far they are.
@@ -104,17 +106,15 @@ func (c *cli) warm(ctx context.Context, t *target, o warmOptions, args []string)
 		return err
 	}
 	if o.failedFile != "" { // before hours of copying, not after
-		file, err := os.OpenFile(o.failedFile, os.O_WRONLY|os.O_CREATE, 0o600)
-		if err != nil {
+		if err := checkWritable(o.failedFile); err != nil {
 			return usagef("--failed: %w", err)
 		}
-		_ = file.Close() // nothing was written
 	}
-	ctx, stop := untilSignal(ctx)
+	ctx, stop := untilSignal(ctx, hangUp()...)
 	defer stop()
 	client := newClient(t)
 	defer client.close()
-	w := newWarmer(client, t.backend, urls, &progress{out: c.stderr, isLive: isTerminal(c.stderr), urls: len(urls), began: time.Now()})
+	w := newWarmer(client, t.backend, urls, &progress{out: c.stderr, isLive: c.canRedraw(), urls: len(urls), began: time.Now()})
 	w.wait, w.rate = o.wait, o.rate
 	err = w.run(ctx)
 	if errors.Is(err, context.Canceled) {
@@ -151,12 +151,19 @@ type warmProblem struct {
 	Message string `json:"message"`
 }
 
-// maxShownFailures bounds the failures that are named on a terminal.
-const maxShownFailures = 20
+// Bounds of the failures that are named on standard error.
+const (
+	maxShownFailures = 20
+	maxShownURLBytes = 240
+)
 
 // reportWarming prints how the warming ended, and writes the file of what is not
 // present. The error says that something is not.
 func (c *cli) reportWarming(w *warmer, asJSON bool, o warmOptions) error {
+	var notWritten error
+	if o.failedFile != "" { // before anything is printed: the output may be gone
+		notWritten = writeList(o.failedFile, w.missing())
+	}
 	r, failures := w.result(), w.failures()
 	for i, f := range failures {
 		if asJSON {
@@ -166,18 +173,16 @@ func (c *cli) reportWarming(w *warmer, asJSON bool, o warmOptions) error {
 		}
 		switch {
 		case i < maxShownFailures:
-			fmt.Fprintf(c.stderr, "cloudmirror: %s in %s: %s: %s\n", withoutSecrets(f.URL), plain(f.Region), plain(f.Failed.Code), plain(f.Failed.Message))
+			fmt.Fprintf(c.stderr, "cloudmirror: %s in %s: %s: %s\n", cloudmirror.Line(withoutSecrets(f.URL), maxShownURLBytes), plain(f.Region), plain(f.Failed.Code), plain(f.Failed.Message))
 		case i == maxShownFailures:
 			fmt.Fprintf(c.stderr, "cloudmirror: and more failures than these %d\n", maxShownFailures)
 		}
 	}
-	if err := c.printWarming(r, asJSON, o); err != nil {
-		return err
+	if notWritten != nil {
+		o.failedFile = ""
 	}
-	if o.failedFile != "" {
-		if err := writeList(o.failedFile, w.missing()); err != nil {
-			return err
-		}
+	if err := cmp.Or(c.printWarming(r, asJSON, o), notWritten); err != nil {
+		return err
 	}
 	if r.Failed > 0 || o.wait && r.NotDone > 0 {
 		return errReported
@@ -201,19 +206,6 @@ func (c *cli) printWarming(r warmResult, asJSON bool, o warmOptions) error {
 		line += "; " + plain(o.failedFile) + " has the URLs that are not present"
 	}
 	return c.println(line)
-}
-
-// writeList writes a list of URLs. The file is for its owner alone: URLs may have
-// secrets.
-func writeList(name string, urls []string) error {
-	var text strings.Builder
-	for _, u := range urls {
-		text.WriteString(u + "\n")
-	}
-	if err := os.WriteFile(name, []byte(text.String()), 0o600); err != nil {
-		return fmt.Errorf("write the URLs that are not present: %w", err)
-	}
-	return nil
 }
 
 // A warmReport is a job, as far as `warm` reads it.

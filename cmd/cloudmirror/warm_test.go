@@ -202,6 +202,12 @@ func TestWarmSaysWhatFailedAndWritesTheNextList(t *testing.T) {
 	if got := w.warm(t, server, "--failed", "rest", "rest"); got.status != exitOK {
 		t.Errorf("%+v", got)
 	}
+	long := "https://example.com/" + strings.Repeat("a", 8000)
+	server.fails = map[string]bool{long: true}
+	write(t, "long", long)
+	if got := w.warm(t, server, "long"); got.status != exitFailed || len(got.stderr) > 400 || !strings.HasSuffix(got.stderr, " in us-east-1: OriginStatus: It is not there.\n") {
+		t.Errorf("%+v", got)
+	}
 	if rest, err := os.ReadFile("rest"); err != nil || len(rest) > 0 {
 		t.Errorf("in the end rest is %q, %v", rest, err)
 	}
@@ -241,6 +247,7 @@ func TestWarmStopsAtRefusals(t *testing.T) {
 			answerOfTest{400, `{"code":"InvalidRequest","message":"The body is not the JSON that is wanted here: json: unknown field \"partial\"."}`},
 			"the server is of an older release",
 		},
+		"a redirect":      {answerOfTest{302, ""}, "the answer is a redirect, which is not followed: --server must be where it leads to (HTTP 302)"},
 		"another server":  {answerOfTest{202, "hello"}, "the server is of an older release, or no cloudmirror"},
 		"an older server": {answerOfTest{202, `{"id":"1","state":"running","counts":{}}`}, "the server is of an older release, or no cloudmirror"},
 	} {
@@ -321,7 +328,7 @@ func TestWarmKeepsToItsRate(t *testing.T) {
 func impatient(server string) *warmer {
 	w := newWarmer(newClient(&target{server: server, token: fakeToken}), backendOfTest, []string{"https://example.com/1"},
 		&progress{out: new(strings.Builder), urls: 1, began: time.Now()})
-	w.patience, w.forget = 10*time.Millisecond, 10*time.Millisecond
+	w.patience, w.firstPatience, w.forget = 10*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
 	w.polls, w.retries = pauses{time.Millisecond, 20 * time.Millisecond}, pauses{time.Millisecond, 20 * time.Millisecond}
 	return w
 }
@@ -329,8 +336,46 @@ func impatient(server string) *warmer {
 func TestWarmGivesUpOnASilentServer(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	if err := impatient(gone.URL).run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "no answer that counts for 10ms: ask "+gone.URL) {
+	w := impatient(gone.URL)
+	w.firstPatience, w.answered = time.Hour, time.Now() // it was there
+	if err := w.run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "no answer that counts for 10ms: ask "+gone.URL) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A wrong --server is told soon. A balancer without front ends is waited for.
+func TestWarmGivesUpSoonOnAServerThatNeverAnswered(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	w := impatient(gone.URL)
+	w.patience = time.Hour
+	if err := w.run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "nothing answered for 10ms: ask "+gone.URL) {
+		t.Errorf("error %v", err)
+	}
+	server := newWarmServer(t)
+	for range 8 { // over more than 10 ms
+		server.starts = append(server.starts, answerOfTest{503, "no server is available"})
+	}
+	w = impatient(server.URL)
+	w.patience = time.Hour
+	defer w.client.close()
+	if err := w.run(t.Context()); err != nil || w.result().Present != 1 {
+		t.Errorf("error %v, %+v", err, w.result())
+	}
+}
+
+// Each answer has an id of its own.
+func TestWarmSaysOnceWhyItTriesAgain(t *testing.T) {
+	server := newWarmServer(t)
+	for i := range 5 {
+		server.starts = append(server.starts, answerOfTest{429, fmt.Sprintf(`{"code":"TooManyJobs","message":"Too many jobs.","request_id":"%d"}`, i)})
+	}
+	w := impatient(server.URL)
+	defer w.client.close()
+	var said strings.Builder
+	w.progress.out, w.patience = &said, time.Hour
+	if err := w.run(t.Context()); err != nil || said.String() != "cloudmirror: trying again: TooManyJobs: Too many jobs. (HTTP 429)\n" {
+		t.Errorf("error %v, it says %q", err, said.String())
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 	maxRunningJobs = 8         // of one command; a front end runs 16
 
 	serverPatience  = 2 * time.Minute  // without an answer that counts
+	firstPatience   = 5 * time.Second  // for a server that has never answered: is it the right one?
 	jobPatience     = 10 * time.Second // while no front end that answers knows the job
 	lastLookTimeout = 2 * time.Second
 	maxIdleJobs     = 10 // of a batch in a row that end with nothing done
@@ -54,6 +55,7 @@ type warmer struct {
 	progress *progress
 
 	patience       time.Duration // how long the server may not answer
+	firstPatience  time.Duration // the same, before it has ever answered
 	forget         time.Duration // how long no front end that answers may know a job
 	polls, retries pauses
 
@@ -68,7 +70,7 @@ type warmer struct {
 func newWarmer(c *client, b cloudmirror.BackendID, urls []string, p *progress) *warmer {
 	return &warmer{
 		client: c, backend: b, urls: urls, states: make([]urlState, len(urls)), wait: true, progress: p,
-		patience: serverPatience, forget: jobPatience,
+		patience: serverPatience, firstPatience: firstPatience, forget: jobPatience,
 		polls:    pauses{first: 200 * time.Millisecond, last: 2 * time.Second},
 		retries:  pauses{first: 500 * time.Millisecond, last: 10 * time.Second},
 		problems: make(map[warmCopy]warmProblem), bytes: make(map[string]int64),
@@ -284,11 +286,23 @@ func (w *warmer) retry(ctx context.Context, err error, pause *backOff) error {
 		return err
 	}
 	w.mu.Lock()
-	silent := min(time.Since(w.answered), time.Since(pause.began))
+	answered := w.answered
 	w.mu.Unlock()
-	if silent > w.patience {
+	if answered.IsZero() && !isAnswer && time.Since(pause.began) > w.firstPatience {
+		return fmt.Errorf("nothing answered for %v: %w", w.firstPatience, err)
+	}
+	if min(time.Since(answered), time.Since(pause.began)) > w.patience {
 		return fmt.Errorf("no answer that counts for %v: %w", w.patience, err)
 	}
-	w.progress.say("trying again: " + err.Error())
+	w.progress.say("trying again: " + errorText(withoutRequest(err)))
 	return pause.wait(ctx)
+}
+
+// withoutRequest returns an error without the id of the request: what is said of each
+// try is said once.
+func withoutRequest(err error) error {
+	if e, ok := errors.AsType[*serverError](err); ok {
+		return &serverError{Status: e.Status, Code: e.Code, Message: e.Message}
+	}
+	return err
 }

@@ -52,6 +52,9 @@ func (c *cli) readLists(t *target, names []string) ([]string, error) {
 
 func (c *cli) readList(l *list, name string) error {
 	if name == "-" {
+		if _, _, isTerminal := screen(c.stdin); isTerminal {
+			fmt.Fprintln(c.stderr, "cloudmirror: type or paste the list, one URL a line; ^D ends it")
+		}
 		return l.read(c.stdin, "standard input")
 	}
 	file, err := os.Open(name)
