@@ -139,7 +139,7 @@ func stateWords(fields map[string]any) string {
 		failure, _ := fields["error"].(map[string]any)
 		text, _ := fields["expires_at"].(string)
 		until, err := time.Parse(time.RFC3339, text)
-		if failure["permanent"] == true && err == nil {
+		if isPermanent, _ := failure["permanent"].(bool); isPermanent && err == nil {
 			return "given up until " + until.UTC().Format(time.DateTime) + " UTC"
 		}
 		return "failed"
