@@ -27,12 +27,12 @@ func Brief(err error) string {
 	return Line(text, MaxBriefBytes)
 }
 
-// foreign returns the outermost error in err's chain that has a clause of its own or
-// that a library made, or nil. A Failure is neither: its text has more than its clause.
+// foreign returns the outermost error in err's chain that has a clause of its own, that
+// a driver got from a server or that a library made, or nil. A Failure is neither: its text has more than its clause.
 func foreign(err error) error {
 	switch err.(type) { //nolint:errorlint // this very error: its chain is walked below
 	case *Failure:
-	case clauser, apiError, serviceCall, redisError, *net.OpError, *net.DNSError, *url.Error:
+	case clauser, *placedError, apiError, serviceCall, redisError, *net.OpError, *net.DNSError, *url.Error:
 		return err
 	}
 	switch wrapper := err.(type) { //nolint:errorlint // as above

@@ -26,7 +26,8 @@ const MaxClauseBytes = 240
 // user and the query. The text is valid UTF-8 without control characters, whatever
 // a server sent. The whole error is for the log's debug level.
 //
-// An error of this module with a method Clause() string is taken at its word.
+// An error of this module with a method Clause() string is taken at its word. An error
+// from At has the address of its server.
 // Errors that were joined are separated by "; ". An error whose kind is not known is
 // its own text. Of nil, Clause returns "".
 func Clause(err error) string {
@@ -84,7 +85,7 @@ func cause(err error) string {
 	}
 	if answer, ok := errors.AsType[redisError](err); ok {
 		text, _, _ := strings.Cut(answer.Error(), " script: ") // Redis 7 adds the hash and the line
-		return text
+		return at(text, err)
 	}
 	if file, ok := errors.AsType[*fs.PathError](err); ok {
 		return file.Error()
@@ -112,6 +113,9 @@ func cause(err error) string {
 	}
 	if call, ok := errors.AsType[serviceCall](err); ok {
 		return unknownCallCause(call)
+	}
+	if placed, ok := errors.AsType[*placedError](err); ok {
+		return at(transportCause(placed.err), err)
 	}
 	return err.Error()
 }
@@ -247,7 +251,7 @@ func isTimeout(err error) bool {
 }
 
 // at adds where it happened: the address of a connection, else the host that was
-// asked, else the call. A call that asked for credentials is always named: its
+// asked, else the address that the driver named, else the call. A call that asked for credentials is always named: its
 // address is not the one that was configured.
 func at(text string, err error) string {
 	outer, _ := errors.AsType[serviceCall](err)
@@ -264,6 +268,9 @@ func at(text string, err error) string {
 		if u, parseErr := url.Parse(request.URL); parseErr == nil && u.Host != "" {
 			return text + " (" + u.Host + ")"
 		}
+	}
+	if placed, ok := errors.AsType[*placedError](err); ok && placed.place != "" && !strings.Contains(text, placed.place) {
+		return strings.TrimSuffix(text, ".") + " (" + placed.place + ")"
 	}
 	if outer != nil {
 		return text + " (" + outer.Service() + " " + outer.Operation() + ")"

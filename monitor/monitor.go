@@ -138,11 +138,11 @@ func (m *Monitor) probe(ctx context.Context, b *Backend) error {
 	}
 	response, err := m.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("monitor: probe %s: %w", request.URL.Host, withoutURL(err))
+		return fmt.Errorf("monitor: probe %s: %w", request.URL.Host, cloudmirror.At(request.URL.Host, withoutURL(err)))
 	}
 	_ = response.Body.Close()
 	if response.StatusCode >= http.StatusInternalServerError {
-		return fmt.Errorf("monitor: probe %s: status %d", request.URL.Host, response.StatusCode)
+		return fmt.Errorf("monitor: probe: %w", cloudmirror.At(request.URL.Host, fmt.Errorf("status %d", response.StatusCode)))
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func notAllowed(message string, cause error) *cloudmirror.Failure {
 // transportFailure says what an error of the transport or of a body means for
 // the copy of obj. The context is the one of the caller, who may have given up.
 func transportFailure(ctx context.Context, err error, obj cloudmirror.Object) *cloudmirror.Failure {
-	f := &cloudmirror.Failure{Origin: obj.Origin(), Err: fmt.Errorf("get %s: %w", redacted(obj.URL()), err)}
+	f := &cloudmirror.Failure{Origin: obj.Origin(), Err: fmt.Errorf("get %s: %w", redacted(obj.URL()), cloudmirror.At(obj.Origin(), err))}
 	var timeout net.Error
 	_, isDial := errors.AsType[*dialError](err)
 	_, isForbidden := errors.AsType[*forbiddenError](err)

@@ -6,6 +6,24 @@ import (
 	"strings"
 )
 
+// Address returns where the Redis is, for errors: the first node or sentinel of the
+// URL, with how many more there are.
+func (d Deployment) Address() string {
+	var nodes []string
+	switch {
+	case d.Cluster != nil:
+		nodes = d.Cluster.Addrs
+	case d.Sentinel != nil:
+		nodes = d.Sentinel.SentinelAddrs
+	default:
+		return d.Single.Addr
+	}
+	if more := len(nodes) - 1; more > 0 {
+		return nodes[0] + " and " + strconv.Itoa(more) + " more"
+	}
+	return nodes[0]
+}
+
 // Identity returns what says which Redis it is: the nodes in the URL, in whatever
 // order they are listed, the master's name and the database. Users, passwords,
 // TLS and the other parameters are no part of it.

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"cloudmirror"
+	"cloudmirror/redisurl"
 )
 
 // A NodeReport is what one Redis server tells about itself.
@@ -72,7 +73,7 @@ func Inspect(ctx context.Context, o Options, now func() time.Time) ([]NodeReport
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("rediscache: inspect: %w", err)
+		return nil, fmt.Errorf("look at Redis: %w", cloudmirror.At(redisurl.Deployment(d).Address(), err))
 	}
 	return reports, nil
 }

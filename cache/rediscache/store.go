@@ -11,7 +11,9 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
+	"cloudmirror"
 	"cloudmirror/cache"
+	"cloudmirror/redisurl"
 )
 
 // DefaultPrefix is the prefix of the keys of a Store whose options name none.
@@ -50,6 +52,7 @@ type Options struct {
 // A Store is a cache.Store in Redis.
 type Store struct {
 	prefix  string
+	address string // for errors
 	timeout time.Duration
 	client  redis.UniversalClient
 	calls   calls
@@ -90,7 +93,7 @@ func New(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	s := &Store{prefix: o.Prefix, timeout: o.Timeout, client: d.open(), swap: redis.NewScript(swapSource)}
+	s := &Store{prefix: o.Prefix, address: redisurl.Deployment(d).Address(), timeout: o.Timeout, client: d.open(), swap: redis.NewScript(swapSource)}
 	var nodes nodesFunc
 	switch client := s.client.(type) {
 	case *redis.ClusterClient:
@@ -155,7 +158,7 @@ func (s *Store) getPlain(ctx context.Context, key cache.Key) (cache.Snapshot, er
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
 		raw = foreign
 	default:
-		return cache.Snapshot{}, fmt.Errorf("rediscache: get %s: %w", key, err)
+		return cache.Snapshot{}, fmt.Errorf("rediscache: get %s: %w", key, s.at(err))
 	}
 	return snapshot(raw, s.clock.now()), nil
 }
@@ -176,7 +179,7 @@ func (s *Store) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, nex
 		s.near.forget(key) // whatever came of it: who swapped is not shown the old entry
 	}
 	if err != nil {
-		return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, err)
+		return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, s.at(err))
 	}
 	if answer.swapped && s.Watching() != nil {
 		s.watchers.Notify(key) // this process, at least, need not poll
@@ -215,6 +218,9 @@ func (s *Store) runSwap(ctx context.Context, name string, args ...any) (r reply,
 	return answered.reply, answered.now, answered.err
 }
 
+// at adds where Redis is to an error; see cloudmirror.At.
+func (s *Store) at(err error) error { return cloudmirror.At(s.address, err) }
+
 // Watch implements cache.Store.
 func (s *Store) Watch(key cache.Key) (changed <-chan struct{}, stop func()) {
 	return s.watchers.Watch(key)
@@ -238,10 +244,10 @@ func (s *Store) Ping(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("rediscache: ping: %w", err)
+		return fmt.Errorf("rediscache: ping: %w", s.at(err))
 	}
 	if err := s.tryWriting(ctx); err != nil {
-		return fmt.Errorf("rediscache: write: %w", err)
+		return fmt.Errorf("rediscache: write: %w", s.at(err))
 	}
 	return nil
 }

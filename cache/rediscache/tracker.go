@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/push"
 
+	"cloudmirror"
 	"cloudmirror/cache"
 )
 
@@ -68,7 +69,9 @@ func (t *tracker) listen(ctx context.Context) (proven bool, err error) {
 	// A read that waits for news knows no context: closing ends it.
 	attending.Go(func() { <-ctx.Done(); _ = news.Close() })
 
-	wrap := func(err error) error { return fmt.Errorf("rediscache: listen to %s: %w", t.name, err) }
+	wrap := func(err error) error {
+		return fmt.Errorf("rediscache: listen to %s: %w", t.name, cloudmirror.At(t.name, err))
+	}
 	if err := client.RegisterPushNotificationHandler("invalidate", t, true); err != nil {
 		return false, wrap(err)
 	}

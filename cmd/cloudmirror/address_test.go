@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,19 @@ import (
 )
 
 const purgedURL = "https://example.com/file?a=b"
+
+// The next command asks the server that this one asked, also where the configuration
+// names it.
+func TestPurgesNextCommandAsksTheSameServer(t *testing.T) {
+	w, server := newWorld(t), newFakeServer(t)
+	server.down["eu-west-2"] = true
+	file := filepath.Join(t.TempDir(), "my mirror.yaml")
+	write(t, file, "public_url: "+server.URL+"\nservices: {s3: {allow: [\"^https://\"], backends: {eu-west-2: {storage: {type: file}}}}}\n")
+	got := w.run(t.Context(), "purge", "--config", file, "--token", fakeToken, purgedURL)
+	if want := "next: cloudmirror purge --config '" + file + "' --service s3 --region eu-west-2 'URL'\n"; !strings.HasSuffix(got.stdout, want) {
+		t.Errorf("%+v, want %s", got, want)
+	}
+}
 
 func TestPurgeSaysWhatHappenedInEachRegion(t *testing.T) {
 	w, server := newWorld(t), newFakeServer(t)

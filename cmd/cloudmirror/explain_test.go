@@ -181,7 +181,7 @@ func TestStatusSaysHowFarOffTimesAre(t *testing.T) {
 	since := time.Now().UTC().Add(-90 * time.Minute).Format(time.RFC3339)
 	server.copies["us-east-1/"+fileTarget] = json.RawMessage(`{"state":"pending","queued_since":"` + since + `","delayed_until":"2999-01-01T00:00:00.5Z"}`)
 	got := w.run(t.Context(), "status", "--server", server.URL, "https://example.com/file?a=b")
-	for _, want := range []string{"  queued_since   " + since + " (1h30m", "s ago)\n", "  delayed_until  2999-01-01T00:00:00.5Z (in ", "  state          pending\n"} {
+	for _, want := range []string{"  queued_since   " + since + " (1h30m", "s ago)\n", "  delayed_until  2999-01-01T00:00:00.5Z (in ", "  state          waiting\n"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("%q is not in:\n%s", want, got.stdout)
 		}

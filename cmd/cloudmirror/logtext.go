@@ -21,10 +21,11 @@ const (
 	maxFieldBytes = 4 << 10
 	// stackField is the one text that is not cut: a panic's is useless in part.
 	stackField = "stack"
-	// jobField and codeField are left out first where a line is too long: the object
-	// and the error say more.
-	jobField  = "job"
-	codeField = "code"
+	// jobField, codeField and resultField are left out first where a line is too long:
+	// the message, the object and the error say more.
+	jobField    = "job"
+	codeField   = "code"
+	resultField = "result"
 )
 
 // A textCore shortens texts. Above the level debug an error is its clause; if that
@@ -158,7 +159,9 @@ func (l lineEncoder) EncodeEntry(e zapcore.Entry, fields []zapcore.Field) (*buff
 		return line, err
 	}
 	long := maxLineBytes
-	fields = slices.DeleteFunc(slices.Clone(fields), func(f zapcore.Field) bool { return f.Key == jobField || f.Key == codeField })
+	fields = slices.DeleteFunc(slices.Clone(fields), func(f zapcore.Field) bool {
+		return f.Key == jobField || f.Key == codeField || f.Key == resultField
+	})
 	for _, most := range []int{maxLineBytes, 120, 60, 40, 40, 20, 10} {
 		excess := line.Len() - maxLineBytes - 1 // the end of the line does not count
 		if excess <= 0 {

@@ -79,6 +79,18 @@ func TestALongLineKeepsItsError(t *testing.T) {
 	}
 }
 
+// A copier's line has more fields than fit: those that its message repeats go first.
+func TestALongLineOfACopierKeepsItsError(t *testing.T) {
+	var out bytes.Buffer
+	logger, _ := newLoggers(config.Log{Level: config.LogInfo, Format: config.LogConsole}, &out)
+	cause := "the copy could not be stored: write: no space left on device (s3.eu-west-1.example.com)"
+	logger.With(zap.String("backend", "s3/eu-west-1"), zap.String("object", "https://example.com/a"), zap.String("job", strings.Repeat("j", 26))).
+		Warn("a copy failed, and is tried again", zap.String("result", "retry"), zap.Error(errors.New(cause)), zap.String("code", "StorageFailed"))
+	if !strings.Contains(out.String(), cause) || out.Len() > maxLineBytes+1 {
+		t.Errorf("%d bytes: %s", out.Len(), out.String())
+	}
+}
+
 // chained is an error as SDKs make them.
 type chained struct{ error }
 

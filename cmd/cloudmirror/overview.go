@@ -165,11 +165,20 @@ func (c *cli) showOverview(ctx context.Context, client *client, t *target) error
 
 // report returns what is printed of an overview.
 func (c *cli) report(o *overview, t *target) *report {
-	flags := t.serverFlag()
+	return &report{overview: o, server: t.server, hasToken: t.token != "", flags: c.sameServer(t), config: c.configFile}
+}
+
+// sameServer returns the flags of a command that asks the same server, with a space
+// behind them, or "".
+func (c *cli) sameServer(t *target) string {
+	var flags string
+	if t.givenServer != "" {
+		flags = "--server " + quoted(t.givenServer) + " "
+	}
 	if c.configFile != "" {
 		flags += "--config " + quoted(c.configFile) + " "
 	}
-	return &report{overview: o, server: t.server, hasToken: t.token != "", flags: flags, config: c.configFile}
+	return flags
 }
 
 // completeForOverview fills in what asking for the state of a deployment needs.

@@ -95,7 +95,7 @@ func (c *cli) purge(ctx context.Context, client *client, t *target, raw string) 
 		line := purging{URL: report.URL, Service: b.Service, Region: b.Region, Purged: outcome == nil, Regions: report.Regions}
 		return errors.Join(c.printJSON(line), told(outcome))
 	}
-	for _, line := range report.lines(t, b) {
+	for _, line := range report.lines(c.sameServer(t), b) {
 		if err := c.println(line); err != nil {
 			return err
 		}
@@ -125,8 +125,9 @@ func (p *purgeReport) outcome() error {
 	return nil
 }
 
-// lines returns the report for people, a line for each region.
-func (p *purgeReport) lines(t *target, b cloudmirror.BackendID) []string {
+// lines returns the report for people, a line for each region. Flags are those by which
+// the next command asks the same server.
+func (p *purgeReport) lines(flags string, b cloudmirror.BackendID) []string {
 	if len(p.Regions) == 0 {
 		return []string{fmt.Sprintf("purged %s from %s; the server is of an older release and does not say whether anything was there", p.URL, b)}
 	}
@@ -139,17 +140,9 @@ func (p *purgeReport) lines(t *target, b cloudmirror.BackendID) []string {
 		case "absent":
 			lines = append(lines, fmt.Sprintf("nothing there: %s in %s", plain(p.URL), place))
 		default:
-			next := strings.Replace(r.Next, "cloudmirror purge ", "cloudmirror purge "+t.serverFlag(), 1)
+			next := strings.Replace(r.Next, "cloudmirror purge ", "cloudmirror purge "+flags, 1)
 			lines = append(lines, fmt.Sprintf("failed: %s in %s: %s\n  next: %s", plain(p.URL), place, plain(r.Cause), plain(next)))
 		}
 	}
 	return lines
-}
-
-// serverFlag returns the flag by which the server was named, with a space behind it.
-func (t *target) serverFlag() string {
-	if t.givenServer == "" {
-		return ""
-	}
-	return "--server " + t.givenServer + " "
 }

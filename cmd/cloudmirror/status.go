@@ -30,8 +30,9 @@ hour. Copies that wait wait for others from the same host. "-" is not known. --w
 shows it again and again, on a terminal in place, and goes on while the server does
 not answer.
 
-Show, for each URL, the state of its copy: absent, present, pending or error, and
-what belongs to it, such as what a pending one waits for. No copy is caused.
+Show, for each URL, the state of its copy: absent, present, waiting, copying, failed
+(the next client has it tried again) or given up until a time, and what belongs to it,
+such as what it waits for. --json has the words of the server. No copy is caused.
 "cloudmirror explain" says it in sentences, and what a client gets.
 
 A URL is that of the origin, one by which this mirror was asked (it names service
@@ -110,6 +111,9 @@ func (c *cli) printStatus(o cloudmirror.Object, b cloudmirror.BackendID, answer 
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	lines := []string{o.URL() + " in " + b.String()}
+	if state := stateWords(fields); state != "" {
+		fields["state"] = state
+	}
 	for _, name := range []string{"url", "service", "region"} { // they are in the first line
 		delete(fields, name)
 	}
@@ -120,6 +124,27 @@ func (c *cli) printStatus(o cloudmirror.Object, b cloudmirror.BackendID, answer 
 		}
 	}
 	return c.println(strings.Join(append(lines, sortedFieldLines(fields)...), "\n"))
+}
+
+// stateWords returns the state of an answer in words, or "" if it has no better ones than
+// the member.
+func stateWords(fields map[string]any) string {
+	switch fields["state"] {
+	case "pending":
+		if fields["waits_for"] == "copy" {
+			return "copying"
+		}
+		return "waiting"
+	case "error":
+		failure, _ := fields["error"].(map[string]any)
+		text, _ := fields["expires_at"].(string)
+		until, err := time.Parse(time.RFC3339, text)
+		if isPermanent, _ := failure["permanent"].(bool); isPermanent && err == nil {
+			return "given up until " + until.UTC().Format(time.DateTime) + " UTC"
+		}
+		return "failed"
+	}
+	return ""
 }
 
 // sortedFieldLines returns the lines of all fields, by name.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,7 +14,7 @@ func TestStatusShowsEveryField(t *testing.T) {
 		"error":{"message":"It was\u001b[31m refused.","code":"OriginStatus"},"size":12345678901234567890,"new_field":true}`)
 	got := w.run(t.Context(), "status", "--server", server.URL, "https://example.com/file?a=b", "https://example.com/other")
 	want := result{stdout: `https://example.com/file?a=b in s3/us-east-1
-  state          error
+  state          failed
   size           12345678901234567890
   error.code     OriginStatus
   error.message  "It was\x1b[31m refused."
@@ -31,6 +32,23 @@ https://example.com/other in s3/us-east-1
 	requests := []string{"GET /v1/status/s3/us-east-1/" + fileTarget, "GET /v1/status/s3/us-east-1/" + otherTarget}
 	if diff := cmp.Diff(requests, server.log()); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestStatusSaysStatesInWords(t *testing.T) {
+	for want, answer := range map[string]string{
+		"waiting":                                `{"state":"pending","waits_for":"host"}`,
+		"copying":                                `{"state":"pending","waits_for":"copy"}`,
+		"failed":                                 `{"state":"error","expires_at":"2026-11-30T05:08:20Z","error":{"permanent":false}}`,
+		"given up until 2026-11-30 05:08:20 UTC": `{"state":"error","expires_at":"2026-11-30T05:08:20Z","error":{"permanent":true}}`,
+		"present":                                `{"state":"present"}`,
+	} {
+		w, server := newWorld(t), newFakeServer(t)
+		server.copies["us-east-1/"+fileTarget] = json.RawMessage(answer)
+		got := w.run(t.Context(), "status", "--server", server.URL, "https://example.com/file?a=b")
+		if !strings.Contains(got.stdout, "\n  state          "+want+"\n") {
+			t.Errorf("%s: %+v, want %q", answer, got, want)
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func (q *Queue) Bury(ctx context.Context, d queue.Delivery, reason string) error
 		body = string(d.Job.Encode())
 	}
 	if err := q.sendDead(ctx, body, reasonText(reason), d.Receives); err != nil {
-		return fmt.Errorf("sqsqueue: bury in %s: %w", q.dead.name, err)
+		return fmt.Errorf("sqsqueue: bury in %s: %w", q.dead.name, q.at(err))
 	}
 	return q.Ack(ctx, d)
 }

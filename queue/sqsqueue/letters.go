@@ -124,7 +124,7 @@ func (q *Queue) look(ctx context.Context, held map[string]*seenLetter, c queue.C
 	for {
 		messages, err := q.receiveDead(ctx, most)
 		if err != nil {
-			return nil, fmt.Errorf("sqsqueue: receive from %s: %w", q.dead.name, cause(ctx, err))
+			return nil, fmt.Errorf("sqsqueue: receive from %s: %w", q.dead.name, q.at(cause(ctx, err)))
 		}
 		var fresh []*seenLetter
 		for _, m := range messages {
@@ -231,7 +231,7 @@ func (q *Queue) remove(ctx context.Context, letters []*seenLetter) {
 			l.err = cause(ctx, err)
 		}
 		if l.gone = l.err == nil; !l.gone {
-			l.err = fmt.Errorf("sqsqueue: remove from %s: %w", q.dead.name, l.err)
+			l.err = fmt.Errorf("sqsqueue: remove from %s: %w", q.dead.name, q.at(l.err))
 		}
 	}
 }

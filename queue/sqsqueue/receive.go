@@ -21,7 +21,7 @@ func (q *Queue) Receive(ctx context.Context, limit int) ([]queue.Delivery, error
 	began := q.options.Now()
 	messages, err := q.poll(polling, limit)
 	if err != nil {
-		return nil, fmt.Errorf("sqsqueue: receive from %s: %w", q.jobs.name, cause(polling, err))
+		return nil, fmt.Errorf("sqsqueue: receive from %s: %w", q.jobs.name, q.at(cause(polling, err)))
 	}
 	deliveries := make([]queue.Delivery, 0, len(messages))
 	for _, m := range messages {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
+	"cloudmirror"
 	"cloudmirror/queue"
 )
 
@@ -70,7 +72,7 @@ func (q *Queue) Send(ctx context.Context, job queue.Job, delay time.Duration) er
 	}
 	err := q.sends.do(ctx, outgoing{body: string(job.Encode()), delay: wholeSeconds(max(delay, 0))})
 	if err != nil {
-		return fmt.Errorf("sqsqueue: send to %s: %w", q.jobs.name, err)
+		return fmt.Errorf("sqsqueue: send to %s: %w", q.jobs.name, q.at(err))
 	}
 	return nil
 }
@@ -82,7 +84,7 @@ func (q *Queue) Ack(ctx context.Context, d queue.Delivery) error {
 		err = q.acks.do(ctx, handle)
 	}
 	if err != nil && !isGone(err) {
-		return fmt.Errorf("sqsqueue: acknowledge in %s: %w", q.jobs.name, err)
+		return fmt.Errorf("sqsqueue: acknowledge in %s: %w", q.jobs.name, q.at(err))
 	}
 	return nil
 }
@@ -97,7 +99,7 @@ func (q *Queue) Extend(ctx context.Context, d queue.Delivery, visibility time.Du
 		err = fmt.Errorf("%w: %w", queue.ErrGone, err)
 	}
 	if err != nil {
-		return fmt.Errorf("sqsqueue: extend in %s: %w", q.jobs.name, cause(ctx, err))
+		return fmt.Errorf("sqsqueue: extend in %s: %w", q.jobs.name, q.at(cause(ctx, err)))
 	}
 	return nil
 }
@@ -139,11 +141,11 @@ func (q *Queue) Count(ctx context.Context) (queue.Counts, error) {
 	defer cancel()
 	ready, delayed, inFlight, err := q.jobs.count(ctx)
 	if err != nil {
-		return queue.Counts{}, fmt.Errorf("sqsqueue: count %s: %w", q.jobs.name, cause(ctx, err))
+		return queue.Counts{}, fmt.Errorf("sqsqueue: count %s: %w", q.jobs.name, q.at(cause(ctx, err)))
 	}
 	dead, deadDelayed, deadInFlight, err := q.dead.count(ctx)
 	if err != nil {
-		return queue.Counts{}, fmt.Errorf("sqsqueue: count %s: %w", q.dead.name, cause(ctx, err))
+		return queue.Counts{}, fmt.Errorf("sqsqueue: count %s: %w", q.dead.name, q.at(cause(ctx, err)))
 	}
 	return queue.Counts{Ready: ready, Delayed: delayed, InFlight: inFlight, Dead: dead + deadDelayed + deadInFlight}, nil
 }
@@ -164,6 +166,11 @@ func cause(ctx context.Context, err error) error {
 	default:
 		return ctx.Err()
 	}
+}
+
+// at adds the endpoint to an error; see cloudmirror.At.
+func (q *Queue) at(err error) error {
+	return cloudmirror.At(aws.ToString(q.options.Client.Options().BaseEndpoint), err)
 }
 
 // wholeSeconds rounds up.

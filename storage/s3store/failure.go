@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
@@ -46,6 +47,11 @@ func isCode(err error, code string) bool {
 func isRefused(err error) bool {
 	code := status(err)
 	return code >= 400 && code < 500 && code != http.StatusRequestTimeout && !isCode(err, "NoSuchUpload")
+}
+
+// at adds the endpoint to an error; see cloudmirror.At.
+func (s *Store) at(err error) error {
+	return cloudmirror.At(aws.ToString(s.client.Options().BaseEndpoint), err)
 }
 
 // A deniedError is a 403, with what to do about it.

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"cloudmirror"
 	"cloudmirror/provision"
 )
 
@@ -84,7 +85,7 @@ func (b *bucket) bounded(plan func(context.Context) (provision.Step, error)) fun
 		defer cancel()
 		step, err := plan(ctx)
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = fmt.Errorf("no answer within %v", lookTimeout)
+			err = cloudmirror.At(aws.ToString(b.Client.Options().BaseEndpoint), fmt.Errorf("no answer within %v", lookTimeout))
 		}
 		if err != nil {
 			return provision.Step{}, fmt.Errorf("s3store: look at bucket %s: %w", b.Name, err)

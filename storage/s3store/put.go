@@ -40,7 +40,7 @@ type upload struct {
 func (s *Store) Put(ctx context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
 	info, err := s.put(ctx, key, body, o)
 	if err != nil {
-		return storage.Info{}, fmt.Errorf("s3store: put %s: %w", key, err)
+		return storage.Info{}, fmt.Errorf("s3store: put %s: %w", key, s.at(err))
 	}
 	return info, nil
 }

@@ -107,10 +107,10 @@ func (s *Store) Stat(ctx context.Context, key string) (storage.Info, error) {
 			}
 		}
 		if !errors.Is(err, errReplaced) {
-			return storage.Info{}, fmt.Errorf("s3store: stat %s: %w", key, err)
+			return storage.Info{}, fmt.Errorf("s3store: stat %s: %w", key, s.at(err))
 		}
 	}
-	return storage.Info{}, fmt.Errorf("s3store: stat %s: %w", key, errReplaced)
+	return storage.Info{}, fmt.Errorf("s3store: stat %s: %w", key, s.at(errReplaced))
 }
 
 // Open implements storage.Provider.
@@ -125,10 +125,10 @@ func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, storage.In
 			_ = body.Close() // nothing was read of it
 		}
 		if !errors.Is(err, errReplaced) {
-			return nil, storage.Info{}, fmt.Errorf("s3store: open %s: %w", key, err)
+			return nil, storage.Info{}, fmt.Errorf("s3store: open %s: %w", key, s.at(err))
 		}
 	}
-	return nil, storage.Info{}, fmt.Errorf("s3store: open %s: %w", key, errReplaced)
+	return nil, storage.Info{}, fmt.Errorf("s3store: open %s: %w", key, s.at(errReplaced))
 }
 
 // Delete implements storage.Provider. The object goes first: without its sidecar
@@ -146,7 +146,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		err = s.remove(ctx, s.sidecarKey(key, o.id))
 	}
 	if err != nil {
-		return fmt.Errorf("s3store: delete %s: %w", key, err)
+		return fmt.Errorf("s3store: delete %s: %w", key, s.at(err))
 	}
 	return nil
 }
