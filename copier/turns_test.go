@@ -19,7 +19,7 @@ import (
 // bound, all of them in the end, and not many more messages than jobs.
 func TestAFloodOfOneHost(t *testing.T) {
 	const took = time.Second
-	objects := 10_000
+	objects := 4000
 	if testing.Short() { // with the race detector, which cannot bear so many goroutines
 		objects = 500
 	}
