@@ -32,7 +32,7 @@ func withRandomOrigin(r *randomOrigin, change func(*copier.Options)) func(*copie
 	return func(o *copier.Options) {
 		r.scriptedOrigin = o.Origin.(*scriptedOrigin)
 		r.script(r.answer)
-		r.redirect, r.scriptedOrigin.took = nextHop, 30*time.Millisecond
+		r.redirect, r.took = nextHop, 30*time.Millisecond
 		o.Origin = r
 		change(o)
 	}
