@@ -101,7 +101,7 @@ func TestRandomJobs(t *testing.T) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test repeats itself
+				random := rand.New(rand.NewPCG(1+seed, 1)) //nolint:gosec // a test repeats itself
 				r, perHost := &randomOrigin{}, 1+random.IntN(4)
 				b := newBubble(t, withRandomOrigin(r, func(o *copier.Options) {
 					o.Manners = copier.Manners{CopiesPerHost: perHost, Remembered: 1 + random.IntN(4)}
