@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -35,7 +36,9 @@ type bubble struct {
 	mirror   *mirror.Mirror
 	registry *prometheus.Registry
 	copier   *copier.Copier
+	slots    int    // of the copier
 	stop     func() // the copier, with a grace of a second
+	restart  func() // the same, and then runs another one
 }
 
 // elsewhere are backends that a bubble has beside backendID: of the same service,
@@ -83,13 +86,24 @@ func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Opti
 	if change != nil {
 		change(&o)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	b.copier = copier.New(o)
-	go func() { defer close(done); b.copier.Run(ctx) }()
-	b.stop = func() { cancel(); <-done }
+	b.start(o)
 	t.Cleanup(func() { b.stop(); b.mirror.Close() })
 	return b
+}
+
+// start runs a copier.
+func (b *bubble) start(o copier.Options) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	b.copier, b.slots = copier.New(o), o.Concurrency
+	go func() { defer close(done); b.copier.Run(ctx) }()
+	b.stop = func() { cancel(); <-done }
+	b.restart = func() {
+		b.stop()
+		b.registry = prometheus.NewRegistry()
+		o.Metrics = b.registry
+		b.start(o)
+	}
 }
 
 func want(t *testing.T, url string) mirror.Want {
@@ -281,13 +295,15 @@ type endingBody struct {
 
 func (b endingBody) Close() error { b.end(); return nil }
 
-// A forgetfulStorage keeps what is said of copies, and not their bytes.
+// A forgetfulStorage keeps what is said of copies, and of their bytes only those of
+// markers.
 type forgetfulStorage struct {
 	storage.Provider // panics: nothing else is asked of it
 
-	mu     sync.Mutex
-	stored map[string]storage.Info
-	opened int // markers, which are all that is opened
+	mu      sync.Mutex
+	stored  map[string]storage.Info
+	markers map[string]string
+	opened  int // markers, which are all that is opened
 }
 
 func (s *forgetfulStorage) Stat(_ context.Context, key string) (storage.Info, error) {
@@ -299,11 +315,33 @@ func (s *forgetfulStorage) Stat(_ context.Context, key string) (storage.Info, er
 	return storage.Info{}, storage.ErrNotExist
 }
 
-func (s *forgetfulStorage) Open(context.Context, string) (io.ReadCloser, storage.Info, error) {
+func (s *forgetfulStorage) Open(_ context.Context, key string) (io.ReadCloser, storage.Info, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opened++
-	return nil, storage.Info{}, storage.ErrNotExist // no object was ever purged
+	if marker, found := s.markers[key]; found {
+		return io.NopCloser(strings.NewReader(marker)), storage.Info{}, nil
+	}
+	return nil, storage.Info{}, storage.ErrNotExist
+}
+
+func (s *forgetfulStorage) Delete(_ context.Context, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.stored, key)
+	return nil
+}
+
+// mark keeps the marker of an object that is purged.
+func (s *forgetfulStorage) mark(key string, body io.Reader) (storage.Info, error) {
+	marker, err := io.ReadAll(body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.markers == nil {
+		s.markers = make(map[string]string)
+	}
+	s.markers[key] = string(marker)
+	return storage.Info{}, err
 }
 
 // count returns how many markers were asked for.
@@ -314,6 +352,9 @@ func (s *forgetfulStorage) count() int {
 }
 
 func (s *forgetfulStorage) Put(_ context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
+	if _, isMarker := body.(*strings.Reader); isMarker {
+		return s.mark(key, body)
+	}
 	n, err := io.Copy(io.Discard, body)
 	if err != nil {
 		return storage.Info{}, fmt.Errorf("put: %w", err)

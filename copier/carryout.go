@@ -57,7 +57,9 @@ func (t *task) copyOnce(ctx context.Context, attempt *mirror.Attempt) (storage.I
 	endProof := t.startProof(ctx, attempt)
 	info, err := t.copy(ctx, attempt)
 	endProof(err == nil)
-	t.isLong = visits.isLongCopy()
+	if t.isLong = visits.isLongCopy(); t.isLong {
+		attempt.Lengthen() // the next copier waits for the turn of a long one before it asks the origin
+	}
 	if refused, ok := errors.AsType[*refusedError](context.Cause(ctx)); ok && err != nil {
 		return info, refused
 	}
@@ -72,20 +74,8 @@ func (t *task) refused(closing context.Context, attempt *mirror.Attempt, why *re
 		return t.postpone(closing, attempt, why.again)
 	}
 	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
-	if r, err := t.handBackLong(closing, attempt, t.askToo(why.origin).nextTurn()); err != nil {
+	if r, err := t.handBack(closing, attempt, t.askToo(why.origin).nextTurn(), nil); err != nil {
 		return r, err
 	}
 	return resultDeferred, nil
-}
-
-// handBackLong is handBack for a job whose host had no turn for it: if it is long, the
-// next copier waits for the turn of a long one before it asks the origin.
-func (t *task) handBackLong(ctx context.Context, attempt *mirror.Attempt, delay time.Duration) (result, error) {
-	if !t.isLong {
-		return t.handBack(ctx, attempt, delay, nil)
-	}
-	if err := attempt.HandBackLong(ctx, delay); err != nil {
-		return t.leave(err)
-	}
-	return resultHandedBack, t.acknowledge(ctx)
 }

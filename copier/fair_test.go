@@ -288,3 +288,22 @@ func TestAFloodOfSmallObjectsBehindISOs(t *testing.T) {
 		}
 	})
 }
+
+// A copier that stops says which of its jobs are long: the next one asks the origin for
+// no more of them than there are turns for.
+func TestAStopHandsBackLongJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, withISOs(&isoOrigin{}, func(o *copier.Options) { o.Manners.CopiesPerHost = 2 }))
+		for i := range 4 {
+			b.ask(fmt.Sprintf("https://host.test/iso/%d", i))
+		}
+		b.settle()
+		asked := b.origin.asked()
+		b.restart()
+		b.settle()
+		if more := b.origin.asked() - asked; asked != 4 || more != 1 {
+			t.Errorf("%d requests for 4 ISOs, and %d after a stop, want 1", asked, more)
+		}
+		b.wantSoon(time.Second, "https://host.test/small")
+	})
+}

@@ -81,20 +81,21 @@ func (q *queueBound) count() int {
 }
 
 // takeTurn waits until one more copy may run, first come, first served; isLong says
-// that it is known to be long. The error is errCrowded at once if too many wait
+// that it is known to be long. The number is that of the job in the host's line; 0: it
+// has not waited there before. The error is errCrowded at once if too many wait
 // already, or ctx's. The caller ends the turn if there is none.
-func (h *host) takeTurn(ctx context.Context, isLong bool) (*turn, error) {
+func (h *host) takeTurn(ctx context.Context, isLong bool, number *uint64) (*turn, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if u := h.tryTurn(isLong); u != nil {
 		return u, nil
 	}
-	if !h.enqueue(isLong) {
+	if !h.enqueue(isLong, *number > 0) {
 		return nil, errCrowded
 	}
 	defer h.dequeue(isLong)
-	if err := h.turns.wait(ctx, isLong); err != nil {
+	if err := h.turns.wait(ctx, isLong, number); err != nil {
 		return nil, err
 	}
 	return &turn{host: h, began: time.Now(), isLong: isLong}, nil
@@ -121,7 +122,9 @@ func (h *host) endConnection() {
 	h.turns.release(true)
 }
 
-func (h *host) enqueue(isLong bool) bool {
+// enqueue reports whether one more job may wait. One that has waited before and
+// comes back is bounded by what may wait for all hosts only: it would lose its place.
+func (h *host) enqueue(isLong, isBack bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	// Jobs that are long are bounded apart: they keep no others from waiting.
@@ -129,7 +132,7 @@ func (h *host) enqueue(isLong bool) bool {
 	if isLong {
 		isFull = h.long >= waitPerTurn*h.limit
 	}
-	if isFull || !h.queue.enter() {
+	if isFull && !isBack || !h.queue.enter() {
 		return false
 	}
 	*h.waits(isLong)++

@@ -52,7 +52,7 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 		return o
 	}
 	own := object()
-	k := &task{Copier: &Copier{hosts: hs, slots: s}, cancel: func(error) {}, placed: func() {}, isLong: random.IntN(3) == 0}
+	k := &task{Copier: &Copier{hosts: hs, slots: s}, cancel: func(error) {}, placed: func() {}, numbers: make(map[*host]uint64), isLong: random.IntN(3) == 0}
 	k.askToo(own.Origin())
 	if random.IntN(2) == 0 {
 		k.askToo(object().Origin())

@@ -41,6 +41,7 @@ type task struct {
 	visits   *visits                 // nil until the host admitted one
 	cancel   context.CancelCauseFunc // of the work
 	asks     []*host                 // its object's own host, and those whose turns it has waited for
+	numbers  map[*host]uint64        // of the job in the lines of hosts
 	isLong   bool                    // it needs the turns of a long copy
 	turns    []*turn                 // of the hosts that it asks; the work's own
 	place    *place                  // nil until there is a slot
@@ -57,7 +58,7 @@ type task struct {
 // slot, waits for a host or needs none, it calls placed, which may be called again.
 func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Delivery, placed func()) {
 	defer placed()
-	t := &task{Copier: c, backend: b, delivery: d, received: time.Now(), placed: placed, logger: c.logger.With(
+	t := &task{Copier: c, backend: b, delivery: d, received: time.Now(), placed: placed, numbers: make(map[*host]uint64), logger: c.logger.With(
 		zap.Stringer("backend", b.ID), zap.Stringer("object", d.Job.Object), zap.String("job", d.Job.ID),
 	)}
 	t.total.Store(-1)

@@ -1,6 +1,7 @@
 package copier
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -28,11 +29,11 @@ type turns struct {
 	late    *turn   // of a copy that became long while all long turns were taken; nil: none
 }
 
-// A line is a first-in-first-out list of waiters.
+// A line is a list of waiters by their numbers.
 type line []*waiter
 
 type waiter struct {
-	number uint64
+	number uint64 // lower ones first
 	isLong bool
 	got    chan struct{} // closed with the turn
 }
@@ -65,9 +66,10 @@ func (t *turns) take(isLong bool) {
 	}
 }
 
-// wait takes a turn as soon as one is free. The error is ctx's.
-func (t *turns) wait(ctx context.Context, isLong bool) error {
-	w := t.join(isLong)
+// wait takes a turn as soon as one is free. A job whose number is 0 gets one; with
+// that it waits before all that came later, whenever it waits again. The error is ctx's.
+func (t *turns) wait(ctx context.Context, isLong bool, number *uint64) error {
+	w := t.join(isLong, number)
 	select {
 	case <-w.got:
 		return nil
@@ -81,13 +83,17 @@ func (t *turns) wait(ctx context.Context, isLong bool) error {
 
 // join puts a waiter into its line, or gives it its turn at once. A copy that
 // overstays its turn gives way.
-func (t *turns) join(isLong bool) *waiter {
+func (t *turns) join(isLong bool, number *uint64) *waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.came++
-	w := &waiter{number: t.came, isLong: isLong, got: make(chan struct{})}
+	if *number == 0 {
+		t.came++
+		*number = t.came
+	}
+	w := &waiter{number: *number, isLong: isLong, got: make(chan struct{})}
 	queue := t.line(isLong)
-	*queue = append(*queue, w)
+	i, _ := slices.BinarySearchFunc(*queue, w, func(a, b *waiter) int { return cmp.Compare(a.number, b.number) })
+	*queue = slices.Insert(*queue, i, w)
 	t.pass()
 	if t.late != nil && len(t.waiting[0]) > 0 {
 		t.late.giveWay()

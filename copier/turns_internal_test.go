@@ -41,7 +41,7 @@ func TestTheOrderOfTurns(t *testing.T) {
 		turns := make(map[string]*turn)
 		wait := func(ctx context.Context, name string, isLong bool) {
 			go func() {
-				u, err := h.takeTurn(ctx, isLong)
+				u, err := h.takeTurn(ctx, isLong, new(uint64))
 				if err == nil {
 					turns[name] = u
 					order <- name
@@ -85,7 +85,7 @@ func TestATurnThatComesTooLateIsGivenBack(t *testing.T) {
 	refused := 0
 	for range 100 {
 		h := turns{limit: 1}
-		err := h.wait(ctx, true)
+		err := h.wait(ctx, true, new(uint64))
 		if err != nil {
 			refused++
 		}

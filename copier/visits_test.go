@@ -77,7 +77,7 @@ func TestAFloodThatIsRedirected(t *testing.T) {
 // host, sends there rest ever longer: they are no flood of messages, nor one of
 // requests at a host whose redirects strangers choose.
 func TestAFloodBehindTurnsThatDoNotEnd(t *testing.T) {
-	const objects = 1000
+	const objects = 400
 	for _, host := range []string{"drip.test", "open-redirect.test"} {
 		t.Run(host, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

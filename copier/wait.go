@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"cloudmirror/presence"
 )
+
+// maxIdle is how long a job keeps turns of hosts while it waits for that of another one.
+const maxIdle = 10 * time.Second
 
 // askToo notes that the copy asks a host, such as https://example.com, and returns
 // it. The caller calls leaveHosts at the end.
@@ -51,28 +55,53 @@ func (t *task) takePlace(ctx context.Context) error {
 	return nil
 }
 
-// takeTurns waits for a turn of each host that the copy asks. It holds no turn while
-// it waits for one: two hosts that redirect to each other would wait for ever.
+// takeTurns waits for a turn of each host that the copy asks.
 func (t *task) takeTurns(ctx context.Context) ([]*turn, error) {
 	defer t.activity.set("", nil)
-	for awaited := 0; ; {
-		t.activity.set(presence.WaitsForHost, t.asks[awaited])
-		u := t.asks[awaited].tryTurn(t.isLong)
-		if u == nil {
-			t.placed()
-			var err error
-			if u, err = t.asks[awaited].takeTurn(ctx, t.isLong); err != nil {
-				return nil, err
-			}
+	turns := make([]*turn, len(t.asks))
+	for busy := 0; busy >= 0; busy = t.tryTurns(turns) {
+		if err := t.awaitTurn(ctx, turns, busy); err != nil {
+			giveBack(turns)
+			return nil, err
 		}
-		turns := make([]*turn, len(t.asks))
-		turns[awaited] = u
-		busy := t.tryTurns(turns)
-		if busy < 0 {
-			return turns, nil
+	}
+	return turns, nil
+}
+
+// awaitTurn waits for a turn of one host. The job gives its other turns back first: a
+// host must not wait for another one. But a job that waits there again, and so before
+// all that came later, keeps some for 10 s or a little longer: else it would never have
+// all at once while many jobs wait for each of its hosts. It keeps those of hosts that
+// come before this one by their names, so that no two jobs wait for each other.
+func (t *task) awaitTurn(ctx context.Context, turns []*turn, i int) (err error) {
+	h := t.asks[i]
+	t.activity.set(presence.WaitsForHost, h)
+	if turns[i] = h.tryTurn(t.isLong); turns[i] != nil {
+		return nil
+	}
+	t.placed()
+	number := t.numbers[h]
+	defer func() { t.numbers[h] = number }()
+	if number > 0 {
+		t.giveBackFrom(h.origin, turns)
+		keeping, cancel := context.WithTimeout(ctx, later(maxIdle))
+		defer cancel()
+		if turns[i], err = h.takeTurn(keeping, t.isLong, &number); !errors.Is(err, context.DeadlineExceeded) {
+			return err
 		}
-		giveBack(turns)
-		awaited = busy
+	}
+	t.giveBackFrom("", turns)
+	turns[i], err = h.takeTurn(ctx, t.isLong, &number)
+	return err
+}
+
+// giveBackFrom gives back the turns of hosts that do not come before an origin.
+func (t *task) giveBackFrom(origin string, turns []*turn) {
+	for i, h := range t.asks {
+		if turns[i] != nil && h.origin >= origin {
+			turns[i].giveBack()
+			turns[i] = nil
+		}
 	}
 }
 

@@ -269,11 +269,12 @@ func (a *Attempt) HandBackSlow(ctx context.Context, delay time.Duration) error {
 	return a.HandBack(ctx, delay)
 }
 
-// HandBackLong is HandBack for a long copy whose host had no turn for it. The job
-// says so (queue.Job.Long).
-func (a *Attempt) HandBackLong(ctx context.Context, delay time.Duration) error {
+// Lengthen notes that the copy takes long: a job that is handed back says so
+// (queue.Job.Long).
+func (a *Attempt) Lengthen() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.job.Long = true
-	return a.HandBack(ctx, delay)
 }
 
 // end applies the last change of the attempt: what comes after it, such as a late

@@ -20,7 +20,7 @@ type Job struct {
 	Tries      int                    // tries that failed before
 	Replace    bool                   // a copy that is about to expire is in the way
 	Slow       int                    // how often it was handed back since its origin was slow
-	Long       bool                   // it was handed back since its origin had no turn for a long copy
+	Long       bool                   // its copy takes long: it needs the turn of a long one
 	Redriven   bool                   // an operator sends it again: an error that stands is forgiven
 	SentAt     time.Time
 
