@@ -164,7 +164,7 @@ func TestLinesOfRealFaultsAreShort(t *testing.T) {
 				return `connection refused \(` + strings.ReplaceAll(address, ".", `\.`) + `\)`
 			}
 			s.await(`storage s3/refused.*`+at(w.refused), `storage s3/dns.*no such host: storage.invalid`,
-				`storage s3/tls.*certificate signed by unknown authority \(`+w.tls+`\)`, `storage s3/denied.*Forbidden; grant s3:ListBucket`,
+				`storage s3/tls.*certificate signed by unknown authority \(`+w.tls+`\)`, `storage s3/denied.*AccessDenied.*; grant s3:List`,
 				`storage s3/nobucket.*S3 [A-Za-z0-9]+: (NoSuchBucket|NotFound|status 404)`)
 
 			s.ask("good", "http://"+w.closed+"/a")

@@ -63,12 +63,16 @@ func (e *deniedError) Error() string {
 	return "access denied: grant s3:ListBucket on the bucket, without which S3 does not tell missing keys from forbidden ones, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on its keys: " + e.err.Error()
 }
 
-// Clause says first what was denied. Permissions do not help against a wrong key, a
-// wrong signature or a wrong clock: then S3 says so, and the advice is left out.
+// grantAdvice says what a process needs of a bucket.
+const grantAdvice = "; grant s3:ListBucket on the bucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on its keys"
+
+// Clause says first what was denied, cut so that the advice is whole. Permissions do not
+// help against a wrong key, a wrong signature or a wrong clock: then S3 says so, and the
+// advice is left out.
 func (e *deniedError) Clause() string {
 	clause := cloudmirror.Clause(e.err)
 	if isCode(e.err, "AccessDenied") || isCode(e.err, "Forbidden") {
-		clause += "; grant s3:ListBucket on the bucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on its keys"
+		return cloudmirror.Line(clause, cloudmirror.MaxClauseBytes-len(grantAdvice)) + grantAdvice
 	}
 	return clause
 }
