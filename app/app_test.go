@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -174,9 +175,12 @@ services:
 	a, stop := start(t, c)
 	front := "http://" + a.Addresses()[0].String()
 	const object = "https://origin.invalid/tool"
-	const line = "copies s3/eu-west-1: monitor: probe "
-	for ready := ""; !strings.Contains(ready, line); {
-		_, _, ready = get(t, front+"/readyz")
+	isDown := regexp.MustCompile(`copies s3/eu-west-1: [^o]`)
+	deadline := time.Now().Add(patience)
+	for ready := ""; !isDown.MatchString(ready); {
+		if _, _, ready = get(t, front+"/readyz"); time.Now().After(deadline) {
+			t.Fatalf("nothing says within %v that the region cannot be reached:\n%s", patience, ready)
+		}
 		if strings.Contains(ready, "copies s3/us-east-1") {
 			t.Fatalf("files that the process serves itself are probed:\n%s", ready)
 		}
