@@ -39,20 +39,7 @@ The exit status says whether the server answered, not what it explains.`,
   cloudmirror explain --json - < urls.txt`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := t.completeFor(c, args); err != nil {
-				return err
-			}
-			if t.backend.Region == everyRegion {
-				return usagef("--region must name one region")
-			}
-			if err := t.completeToken(c); err != nil {
-				return err
-			}
-			client := newClient(&t)
-			defer client.close()
-			return c.eachURL(command.Context(), args, t.json, func(raw string) error {
-				return c.explain(command.Context(), client, &t, raw)
-			})
+			return c.askEach(command.Context(), &t, args, c.explain)
 		},
 	}
 	t.addFlags(command)

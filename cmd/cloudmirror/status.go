@@ -60,20 +60,7 @@ with 0.`,
 			if command.Flags().Changed("watch") {
 				return usagef("--watch shows the deployment and takes no URL; the time is given as --watch=5s")
 			}
-			if err := t.completeFor(c, args); err != nil {
-				return err
-			}
-			if t.backend.Region == everyRegion {
-				return usagef("--region must name one region")
-			}
-			if err := t.completeToken(c); err != nil {
-				return err
-			}
-			client := newClient(&t)
-			defer client.close()
-			return c.eachURL(command.Context(), args, t.json, func(raw string) error {
-				return c.status(command.Context(), client, &t, raw)
-			})
+			return c.askEach(command.Context(), &t, args, c.status)
 		},
 	}
 	t.addFlags(command)
@@ -81,6 +68,22 @@ with 0.`,
 	command.Flags().DurationVar(&watch, "watch", 0, "show the deployment every `TIME`")
 	command.Flags().Lookup("watch").NoOptDefVal = defaultWatch
 	return command
+}
+
+// askEach calls ask with each URL and a client of the server, for one region.
+func (c *cli) askEach(ctx context.Context, t *target, urls []string, ask func(context.Context, *client, *target, string) error) error {
+	if err := t.completeFor(c, urls); err != nil {
+		return err
+	}
+	if t.backend.Region == everyRegion {
+		return usagef("--region must name one region")
+	}
+	if err := t.completeToken(c); err != nil {
+		return err
+	}
+	client := newClient(t)
+	defer client.close()
+	return c.eachURL(ctx, urls, t.json, func(raw string) error { return ask(ctx, client, t, raw) })
 }
 
 func (c *cli) status(ctx context.Context, client *client, t *target, raw string) error {
