@@ -315,6 +315,10 @@ func (r *recorder) s3(endpoint string) http.Handler {
 			r.note(p.In, action, resource)
 		},
 		ModifyResponse: func(response *http.Response) error {
+			bucket, key, _ := strings.Cut(strings.TrimPrefix(response.Request.URL.Path, "/"), "/")
+			if response.StatusCode == http.StatusNotFound && key != "" {
+				r.note(response.Request, "s3:ListBucket", bucket) // without which it is a 403
+			}
 			if response.StatusCode == http.StatusForbidden {
 				r.mu.Lock()
 				defer r.mu.Unlock()
