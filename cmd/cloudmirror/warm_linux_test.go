@@ -127,7 +127,10 @@ func TestWarmAsksForAListOnATerminal(t *testing.T) {
 	if _, err := outer.WriteString("https://example.com/1\n\x04"); err != nil {
 		t.Fatal(err)
 	}
-	if err := command.Wait(); err != nil || len(server.batches) != 1 {
+	err := command.Wait()
+	server.mu.Lock() // the command is a process of its own, whose end orders nothing here
+	defer server.mu.Unlock()
+	if err != nil || len(server.batches) != 1 {
 		t.Errorf("%v, %v", err, server.batches)
 	}
 }
