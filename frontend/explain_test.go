@@ -255,7 +255,7 @@ func TestExplainAgreesWithRedirect(t *testing.T) {
 					terms := withService(func(service *frontend.Service) { service.Mode, service.Fallback, service.Wait = mode, fallback, wait })
 					t.Run(fmt.Sprintf("%s/%s/%s/%v", name, mode, fallback, wait), func(t *testing.T) {
 						if strings.HasPrefix(name, "too-many") && (wait == 0 || mode == frontend.ModeRedirectNow) {
-							t.Skip("nobody waits, so that nobody is in the way")
+							t.Skip("no client waits in this mode, so that none takes the last place")
 						}
 						synctest.Test(t, func(t *testing.T) { checkExplained(t, &s, terms) })
 					})

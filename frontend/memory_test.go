@@ -19,8 +19,8 @@ func usually(first string, others ...string) *rapid.Generator[string] {
 	return rapid.OneOf(rapid.Just(first), rapid.SampledFrom(others))
 }
 
-// rawTargets draws request targets that have so many pieces in common that the
-// same ones, and nearly the same, come again and again.
+// rawTargets draws request targets of few pieces, so that the same ones, and nearly
+// the same, come again and again.
 func rawTargets() *rapid.Generator[string] {
 	prefix := usually("/v1/redirect/", "/v1/status/", "//v1/redirect/", "http://m.test/v1/redirect/")
 	backend := usually("s3/us-east-1/", "s3/us-east-1/", "s3/eu-west-1/", "s3/*/", "s3//", "s4/us-east-1/")

@@ -71,8 +71,8 @@ func wrap(first, text string, indent, limit int) string {
 	return done.String() + strings.TrimRight(line, " ")
 }
 
-// fitting returns the beginning of a word that takes at most so many columns; at
-// least one rune.
+// fitting returns the beginning of a word that takes at most limit columns, and at
+// least its first rune.
 func fitting(word string, limit int) string {
 	n := 0
 	for i, r := range word {

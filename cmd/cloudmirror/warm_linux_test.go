@@ -76,7 +76,7 @@ func TestWarmWritesWhatIsMissingIfTheTerminalIsGone(t *testing.T) {
 	}
 	watchdog := time.AfterFunc(30*time.Second, func() { _ = command.Process.Kill() })
 	defer watchdog.Stop()
-	server.awaitLook("0")
+	server.awaitLook(t, "0")
 	if _, err := os.Stat("rest"); !os.IsNotExist(err) {
 		t.Errorf("while it runs there is a list of what is missing: %v", err)
 	}
@@ -89,9 +89,14 @@ func TestWarmWritesWhatIsMissingIfTheTerminalIsGone(t *testing.T) {
 	}
 }
 
-// awaitLook returns once a job was asked for. A watchdog bounds it.
-func (s *warmServer) awaitLook(id string) {
-	for asked := 0; asked == 0; time.Sleep(time.Millisecond) {
+// awaitLook returns once a job was asked for, which takes at most 30 s.
+func (s *warmServer) awaitLook(t *testing.T, id string) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for asked := 0; asked == 0; <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the command has not asked for job %s in 30 s", id)
+		}
 		s.mu.Lock()
 		asked = s.asked[id]
 		s.mu.Unlock()

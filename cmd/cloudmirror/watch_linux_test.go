@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newTerminal returns both ends of a pseudo terminal of so many lines.
+// newTerminal returns both ends of a pseudo terminal that is lines high.
 func newTerminal(t *testing.T, lines uint16) (screen, inner *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
