@@ -9,7 +9,7 @@
 //	client ── GET /v1/redirect/<service>/<region>/<url> ──▶ frontend
 //	                                                          │ Ensure, Peek, Purge
 //	                                                          ▼
-//	   cache (entries) ◀──── compare and swap ──────────── mirror ────── Stat ──▶ storage (copies)
+//	   cache (entries) ◀──── compare and swap ──────────── engine ────── Stat ──▶ storage (copies)
 //	        ▲                                                 │ Send                 ▲
 //	        │ Start, Renew, Complete, Fail                    ▼                      │
 //	        └──────────────────────── copier ◀── Receive ── queue (jobs)             │
@@ -26,7 +26,7 @@
 //	0  cloudmirror redisurl                 this package; which Redis a URL names
 //	1  cache queue storage origin config    contracts and pure logic
 //	2  drivers and suites                   cache/rediscache, queue/sqsqueue, storage/s3store, …
-//	3  mirror                               the engine: the one way to get an object copied
+//	3  engine                               the engine: the one way to get an object copied
 //	5  frontend copier                      HTTP in and out; jobs in, objects out
 //	6  app                                  wires a configuration into running parts
 //	7  cmd/cloudmirror                      the binary

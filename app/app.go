@@ -14,8 +14,8 @@ import (
 
 	"cloudmirror/config"
 	"cloudmirror/copier"
+	"cloudmirror/engine"
 	"cloudmirror/frontend"
-	"cloudmirror/mirror"
 	"cloudmirror/presence"
 )
 
@@ -39,7 +39,7 @@ type App struct {
 	ownTokens []frontend.Token // that the process made for itself, if none is configured
 
 	parts    *parts
-	mirror   *mirror.Mirror
+	engine   *engine.Engine
 	health   *health
 	board    *presence.Board
 	frontend *frontend.Frontend // nil in a copier
@@ -69,7 +69,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if a.parts, err = a.newParts(ctx); err != nil {
 		return nil, err
 	}
-	a.mirror = mirror.New(mirror.Options{
+	a.engine = engine.New(engine.Options{
 		Cache: a.parts.cache, Near: a.parts.near, Settle: a.parts.settle, Backends: a.parts.engine, Logger: o.Logger, Metrics: a.registry,
 	})
 	a.watchTokens()
@@ -185,7 +185,7 @@ func (a *App) close() error {
 	if a.frontend != nil {
 		a.frontend.Close()
 	}
-	a.mirror.Close()
+	a.engine.Close()
 	for _, s := range a.servers { // closed already, unless nothing was served yet
 		_ = s.listener.Close()
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudmirror"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/presence"
 	"cloudmirror/queue"
 )
@@ -39,11 +39,11 @@ func (m *queueMetrics) note(b cloudmirror.BackendID, c queue.Counts, err error) 
 // copierMetrics shows how many processes copy to each backend, while that is known.
 type copierMetrics struct {
 	board    *presence.Board
-	backends []mirror.Backend
+	backends []engine.Backend
 	copiers  *prometheus.Desc
 }
 
-func newCopierMetrics(board *presence.Board, backends []mirror.Backend) *copierMetrics {
+func newCopierMetrics(board *presence.Board, backends []engine.Backend) *copierMetrics {
 	return &copierMetrics{board: board, backends: backends, copiers: prometheus.NewDesc(
 		"cloudmirror_copiers", "Processes that copy to a backend; absent while it is not known.", []string{"service", "region"}, nil,
 	)}

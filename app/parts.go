@@ -15,10 +15,10 @@ import (
 	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 	"cloudmirror/copier"
+	"cloudmirror/engine"
 	"cloudmirror/kv"
 	"cloudmirror/kv/memkv"
 	"cloudmirror/kv/rediskv"
-	"cloudmirror/mirror"
 	"cloudmirror/monitor"
 	"cloudmirror/origin"
 	"cloudmirror/queue"
@@ -30,9 +30,9 @@ import (
 type parts struct {
 	cache    cache.Store
 	records  kv.Store      // what the processes of the deployment share and may lose
-	near     mirror.Near   // nil: nothing is remembered
+	near     engine.Near   // nil: nothing is remembered
 	settle   time.Duration // how long others may remember what was purged
-	engine   []mirror.Backend
+	engine   []engine.Backend
 	jobs     []copier.Backend // those that this process copies
 	counters map[cloudmirror.BackendID]queue.Counter
 	letters  map[cloudmirror.BackendID]queue.DeadLetters
@@ -199,7 +199,7 @@ func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service conf
 	}, &jobs.sends, &jobs.receives, &jobs.acks))
 	p.depend(backendDependency("storage", b.ID, copies.check, &copies.writes, &copies.removals))
 	p.counters[b.ID], p.letters[b.ID] = counted, counted
-	backend := mirror.Backend{
+	backend := engine.Backend{
 		ID: b.ID, Storage: copies, Queue: jobs, TTL: service.TTL, NegativeTTL: service.NegativeTTL,
 	}
 	if a.role != config.RoleCopier { // copiers answer no clients

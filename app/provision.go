@@ -12,7 +12,7 @@ import (
 
 	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue"
 	"cloudmirror/storage/s3store"
@@ -102,7 +102,7 @@ func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
 
 // keepFor returns how long nothing of a copy may be removed, from when its upload
 // began: as long as the upload takes, and as long as it is kept.
-func keepFor(ttl time.Duration) time.Duration { return ttl + mirror.LongestCopy(ttl) + lifecycleSlack }
+func keepFor(ttl time.Duration) time.Duration { return ttl + engine.LongestCopy(ttl) + lifecycleSlack }
 
 // bucketNames returns the name of each bucket, by its place: with its server, if another
 // one has a bucket of the same name.

@@ -12,7 +12,7 @@ import (
 
 func (a *App) newCopier() *copier.Copier {
 	return copier.New(copier.Options{
-		Mirror: a.mirror, Cache: a.parts.cache, Origin: a.parts.origin, Backends: a.parts.jobs,
+		Engine: a.engine, Cache: a.parts.cache, Origin: a.parts.origin, Backends: a.parts.jobs,
 		Logger: a.logger, Metrics: a.registry,
 		Connections: a.config.Copier.Connections,
 		Manners:     copier.Manners{CopiesPerHost: a.config.Limits.CopiesPerHost},
@@ -60,7 +60,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		services[s.Name] = service
 	}
 	return frontend.New(frontend.Options{
-		Mirror: a.mirror, Services: services, Tokens: a.tokens(a.config.FileTokens()), PublicURL: a.config.ServerURL(),
+		Engine: a.engine, Services: services, Tokens: a.tokens(a.config.FileTokens()), PublicURL: a.config.ServerURL(),
 		LoopID: a.config.DeploymentID(), Version: version,
 		Health:     http.HandlerFunc(a.health.serveLive),
 		Ready:      http.HandlerFunc(a.serveReady),

@@ -17,8 +17,8 @@ import (
 
 	"cloudmirror/app"
 	"cloudmirror/cache/memcache"
+	"cloudmirror/engine"
 	"cloudmirror/frontend"
-	"cloudmirror/mirror"
 )
 
 // A pipe is a listener with one connection, in memory, so that time is the
@@ -104,8 +104,8 @@ func serveConn(t *testing.T) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := mirror.New(mirror.Options{Cache: cache, Logger: zap.NewNop()})
-	front, err := frontend.New(frontend.Options{Mirror: engine})
+	engine := engine.New(engine.Options{Cache: cache, Logger: zap.NewNop()})
+	front, err := frontend.New(frontend.Options{Engine: engine})
 	if err != nil {
 		t.Fatal(err)
 	}

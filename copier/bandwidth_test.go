@@ -12,7 +12,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/copier"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/origin"
 	"cloudmirror/origin/origintest"
 )
@@ -41,7 +41,7 @@ func TestCopiesShareTheBandwidthOfTheirService(t *testing.T) {
 			w.Backend = append([]cloudmirror.BackendID{backendID}, elsewhere...)[i]
 			go func() {
 				began := time.Now()
-				view, err := b.mirror.Wait(t.Context(), w, mirror.Patience{Until: began.Add(time.Hour)})
+				view, err := b.engine.Wait(t.Context(), w, engine.Patience{Until: began.Add(time.Hour)})
 				took := time.Since(began).Round(time.Second) / time.Second
 				if err != nil || view.Entry.State != cache.Present || took < seconds-burst || took > seconds+burst {
 					t.Errorf("%s: %+v, error %v after %d s, want present after %d s", w.Backend, view.Entry, err, took, seconds)

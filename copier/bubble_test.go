@@ -20,7 +20,7 @@ import (
 	"cloudmirror/cache"
 	"cloudmirror/cache/memcache"
 	"cloudmirror/copier"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/origin"
 	"cloudmirror/queue"
 	"cloudmirror/queue/memqueue"
@@ -33,7 +33,7 @@ type bubble struct {
 	t        *testing.T
 	origin   *scriptedOrigin
 	queue    *countingQueue
-	mirror   *mirror.Mirror
+	engine   *engine.Engine
 	registry *prometheus.Registry
 	copier   *copier.Copier
 	slots    int    // of the copier
@@ -68,26 +68,26 @@ func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Opti
 	for _, id := range elsewhere {
 		jobs = append(jobs, copier.Backend{ID: id, Queue: memqueue.New(memqueue.Options{})})
 	}
-	engine := mirror.Options{Cache: memory, Logger: zap.NewNop()}
+	options := engine.Options{Cache: memory, Logger: zap.NewNop()}
 	for i := range jobs {
 		jobs[i].Storage = &forgetfulStorage{stored: map[string]storage.Info{}}
 		if i == 0 {
 			jobs[i].Storage = first
 		}
-		engine.Backends = append(engine.Backends, mirror.Backend{
+		options.Backends = append(options.Backends, engine.Backend{
 			ID: jobs[i].ID, Storage: jobs[i].Storage, Queue: jobs[i].Queue, TTL: 24 * time.Hour, NegativeTTL: 30 * time.Second,
 		})
 	}
-	b.mirror = mirror.New(engine)
+	b.engine = engine.New(options)
 	o := copier.Options{
-		Mirror: b.mirror, Cache: memory, Origin: b.origin, Logger: zap.NewNop(), Metrics: b.registry, Backends: jobs,
+		Engine: b.engine, Cache: memory, Origin: b.origin, Logger: zap.NewNop(), Metrics: b.registry, Backends: jobs,
 		Manners: copier.Manners{CopiesPerHost: 8}, Concurrency: 16, Visibility: time.Minute, Grace: time.Second,
 	}
 	if change != nil {
 		change(&o)
 	}
 	b.start(o)
-	t.Cleanup(func() { b.stop(); b.mirror.Close() })
+	t.Cleanup(func() { b.stop(); b.engine.Close() })
 	return b
 }
 
@@ -106,19 +106,19 @@ func (b *bubble) start(o copier.Options) {
 	}
 }
 
-func want(t *testing.T, url string) mirror.Want {
+func want(t *testing.T, url string) engine.Want {
 	t.Helper()
 	o, err := cloudmirror.ParseObject(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mirror.Want{Object: o, Backend: backendID}
+	return engine.Want{Object: o, Backend: backendID}
 }
 
 // ask asks for a copy, as a client does that does not wait.
 func (b *bubble) ask(url string) {
 	b.t.Helper()
-	if _, err := b.mirror.Ensure(b.t.Context(), want(b.t, url)); err != nil {
+	if _, err := b.engine.Ensure(b.t.Context(), want(b.t, url)); err != nil {
 		b.t.Fatalf("ask for %s: %v", url, err)
 	}
 }
@@ -132,7 +132,7 @@ func (b *bubble) settle() {
 
 func (b *bubble) entry(url string) cache.Entry {
 	b.t.Helper()
-	view, err := b.mirror.Peek(b.t.Context(), want(b.t, url))
+	view, err := b.engine.Peek(b.t.Context(), want(b.t, url))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func (b *bubble) after(d time.Duration, url string) cache.Entry {
 // wait waits for a copy for as long as a client does.
 func (b *bubble) wait(url string, patience time.Duration) cache.Entry {
 	b.t.Helper()
-	view, err := b.mirror.Wait(b.t.Context(), want(b.t, url), mirror.Patience{Until: time.Now().Add(patience)})
+	view, err := b.engine.Wait(b.t.Context(), want(b.t, url), engine.Patience{Until: time.Now().Add(patience)})
 	if err != nil {
 		b.t.Fatalf("wait for %s: %v", url, err)
 	}

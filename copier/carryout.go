@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/presence"
 	"cloudmirror/storage"
 )
@@ -17,7 +17,7 @@ const maxWaits = 4
 // carryOut copies the object and ends the attempt. A copy that finds no turn at a
 // host that its origin redirects to, or that is long and finds no turn for long ones,
 // ends; its job waits for those turns, and is copied then.
-func (t *task) carryOut(ctx, stopping context.Context, attempt *mirror.Attempt) (result, error) {
+func (t *task) carryOut(ctx, stopping context.Context, attempt *engine.Attempt) (result, error) {
 	for waits := 0; ; waits++ {
 		try, again := t.asks[0].admit(t.delivery.Job.Object, t.delivery.Job.Tries)
 		if try == nil {
@@ -39,7 +39,7 @@ func (t *task) carryOut(ctx, stopping context.Context, attempt *mirror.Attempt) 
 
 // copyOnce copies the object, unless a host has no turn for it: then the error is a
 // *refusedError.
-func (t *task) copyOnce(ctx context.Context, attempt *mirror.Attempt) (storage.Info, error) {
+func (t *task) copyOnce(ctx context.Context, attempt *engine.Attempt) (storage.Info, error) {
 	ctx, giveWay := context.WithCancelCause(ctx)
 	defer giveWay(nil)
 	visits := t.visits
@@ -69,7 +69,7 @@ func (t *task) copyOnce(ctx context.Context, attempt *mirror.Attempt) (storage.I
 // refused ends an attempt at an object one of whose hosts is not to be asked now.
 // Where that has too many copies, and too many jobs wait for it, the job rests in the
 // queue until a turn of it may be free.
-func (t *task) refused(closing context.Context, attempt *mirror.Attempt, why *refusedError) (result, error) {
+func (t *task) refused(closing context.Context, attempt *engine.Attempt, why *refusedError) (result, error) {
 	if !why.isCrowded {
 		return t.postpone(closing, attempt, why.again)
 	}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"cloudmirror"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/origin"
 	"cloudmirror/queue"
 	"cloudmirror/storage"
@@ -50,7 +50,7 @@ type pinger interface {
 
 // Options are what a Copier is made of.
 type Options struct {
-	Mirror   *mirror.Mirror
+	Engine   *engine.Engine
 	Cache    pinger
 	Origin   fetcher
 	Backends []Backend
@@ -66,7 +66,7 @@ type Options struct {
 
 // A Copier works on the jobs of its backends.
 type Copier struct {
-	mirror   *mirror.Mirror
+	engine   *engine.Engine
 	origin   fetcher
 	backends []*backend
 	cache    gate
@@ -90,7 +90,7 @@ type backend struct {
 // New returns a Copier; Run starts it.
 func New(o Options) *Copier {
 	c := &Copier{
-		mirror:      o.Mirror,
+		engine:      o.Engine,
 		origin:      o.Origin,
 		cache:       gate{probe: o.Cache.Ping},
 		hosts:       newHosts(o.Manners, o.Logger),

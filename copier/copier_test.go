@@ -21,7 +21,7 @@ import (
 	"cloudmirror/cache"
 	"cloudmirror/cache/memcache"
 	"cloudmirror/copier"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/origin"
 	"cloudmirror/origin/origintest"
 	"cloudmirror/queue"
@@ -57,7 +57,7 @@ type world struct {
 	queue    *memqueue.Queue
 	jobs     *oddQueue // around queue, what the copier receives from
 	files    *breakableStorage
-	mirror   *mirror.Mirror
+	engine   *engine.Engine
 	copier   *copier.Copier       // that was started last
 	registry *prometheus.Registry // of it
 }
@@ -80,15 +80,15 @@ func newWorld(t *testing.T) *world {
 	w.queue = memqueue.New(memqueue.Options{Visibility: visibility})
 	w.jobs = &oddQueue{Queue: w.queue}
 	w.files = &breakableStorage{Provider: files}
-	w.mirror = w.newMirror(mirror.Timing{CopyLease: lease})
+	w.engine = w.newEngine(engine.Timing{CopyLease: lease})
 	return w
 }
 
-// newMirror returns an engine on the same parts, as another process has.
-func (w *world) newMirror(timing mirror.Timing) *mirror.Mirror {
-	m := mirror.New(mirror.Options{
+// newEngine returns an engine on the same parts, as another process has.
+func (w *world) newEngine(timing engine.Timing) *engine.Engine {
+	m := engine.New(engine.Options{
 		Cache: w.memory, Logger: zaptest.NewLogger(w.t), Timing: timing,
-		Backends: []mirror.Backend{{ID: backendID, Storage: w.files, Queue: w.queue, TTL: time.Hour, NegativeTTL: negativeTTL}},
+		Backends: []engine.Backend{{ID: backendID, Storage: w.files, Queue: w.queue, TTL: time.Hour, NegativeTTL: negativeTTL}},
 	})
 	w.t.Cleanup(m.Close)
 	return m
@@ -107,7 +107,7 @@ func (w *world) startWith(change func(*copier.Options)) (stop func()) {
 	}
 	w.registry = prometheus.NewRegistry()
 	o := copier.Options{
-		Mirror: w.mirror, Cache: w.memory, Origin: w.client, Logger: zaptest.NewLogger(w.t), Metrics: w.registry,
+		Engine: w.engine, Cache: w.memory, Origin: w.client, Logger: zaptest.NewLogger(w.t), Metrics: w.registry,
 		Concurrency: 4, Visibility: visibility, Grace: time.Second,
 		Backends: []copier.Backend{{
 			ID: backendID, Queue: w.jobs, Storage: w.files,
@@ -134,21 +134,21 @@ func (w *world) set(path string, b origintest.Behaviour) {
 	}
 }
 
-func (w *world) want(path string) mirror.Want {
-	return mirror.Want{Object: w.origin.Object(w.t, path), Backend: backendID}
+func (w *world) want(path string) engine.Want {
+	return engine.Want{Object: w.origin.Object(w.t, path), Backend: backendID}
 }
 
 // wait waits for the outcome of an object.
 func (w *world) wait(path string) cache.Entry {
 	w.t.Helper()
-	return w.waitAt(w.mirror, path)
+	return w.waitAt(w.engine, path)
 }
 
-func (w *world) waitAt(front *mirror.Mirror, path string) cache.Entry {
+func (w *world) waitAt(front *engine.Engine, path string) cache.Entry {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
 	defer cancel()
-	view, err := front.Wait(ctx, w.want(path), mirror.Patience{Until: time.Now().Add(waitLimit)})
+	view, err := front.Wait(ctx, w.want(path), engine.Patience{Until: time.Now().Add(waitLimit)})
 	if err != nil {
 		w.t.Fatalf("wait for %s: %v; the entry is %+v", path, err, view.Entry)
 	}
@@ -311,7 +311,7 @@ func TestAStopWaitsForRunningCopies(t *testing.T) {
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
 	open := w.origin.Gate("/x")
 	stop := w.start(waitLimit)
-	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
@@ -319,7 +319,7 @@ func TestAStopWaitsForRunningCopies(t *testing.T) {
 	go func() { defer close(stopped); stop() }()
 	open()
 	<-stopped
-	if view, err := w.mirror.Peek(t.Context(), w.want("/x")); err != nil || view.Entry.State != cache.Present {
+	if view, err := w.engine.Peek(t.Context(), w.want("/x")); err != nil || view.Entry.State != cache.Present {
 		t.Errorf("after the stop the entry is %v, error %v, want present", view.Entry.State, err)
 	}
 }
@@ -329,12 +329,12 @@ func TestAStopHandsBackWhatTakesTooLong(t *testing.T) {
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
 	open := w.origin.Gate("/x")
 	stop := w.start(10 * time.Millisecond)
-	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
 	stop()
-	view, err := w.mirror.Peek(t.Context(), w.want("/x"))
+	view, err := w.engine.Peek(t.Context(), w.want("/x"))
 	if err != nil || view.Entry.State != cache.Queued || view.Entry.Tries != 0 {
 		t.Errorf("handed back: %+v, error %v, want queued without a failed try", view.Entry, err)
 	}
@@ -358,11 +358,11 @@ func TestAPurgeStopsTheCopy(t *testing.T) {
 	open := w.origin.Gate("/x")
 	defer open()
 	w.start(time.Second)
-	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
-	if _, err := w.mirror.Purge(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Purge(t.Context(), w.want("/x")); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the copy is given up", func() bool { return w.metric("lost") == 1 })
@@ -417,7 +417,7 @@ func TestWhileStorageIsDown(t *testing.T) {
 	t.Parallel() // it waits in real time
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
-	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
 		t.Fatal(err)
 	}
 	w.files.broken.Store(true)
@@ -446,9 +446,9 @@ func TestAJobForAnotherBackendIsBuried(t *testing.T) {
 func TestManyJobs(t *testing.T) {
 	const objects = 1000
 	w := newWorld(t)
-	w.mirror = w.newMirror(mirror.Timing{}) // with the usual lease: an attempt that is taken over asks once more
+	w.engine = w.newEngine(engine.Timing{}) // with the usual lease: an attempt that is taken over asks once more
 	for i := range objects {
-		if _, err := w.mirror.Ensure(t.Context(), w.want(fmt.Sprintf("/many/%d?size=100", i))); err != nil {
+		if _, err := w.engine.Ensure(t.Context(), w.want(fmt.Sprintf("/many/%d?size=100", i))); err != nil {
 			t.Fatal(err)
 		}
 	}

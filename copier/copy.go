@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"cloudmirror"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/origin"
 	"cloudmirror/presence"
 	"cloudmirror/storage"
@@ -16,7 +16,7 @@ import (
 // copy streams the object from its origin into storage, within a try that the
 // host admitted. An error is a *cloudmirror.Failure if the origin is to
 // blame, and storage's otherwise.
-func (t *task) copy(ctx context.Context, attempt *mirror.Attempt) (_ storage.Info, err error) {
+func (t *task) copy(ctx context.Context, attempt *engine.Attempt) (_ storage.Info, err error) {
 	defer func() { t.visits.end(err) }()
 	limited, cancel := context.WithTimeout(ctx, attempt.MaxDuration())
 	defer cancel()
@@ -31,7 +31,7 @@ func (t *task) copy(ctx context.Context, attempt *mirror.Attempt) (_ storage.Inf
 }
 
 // transferOrFind transfers the object unless its place is taken meanwhile.
-func (t *task) transferOrFind(ctx context.Context, attempt *mirror.Attempt) (storage.Info, error) {
+func (t *task) transferOrFind(ctx context.Context, attempt *engine.Attempt) (storage.Info, error) {
 	info, err := t.transfer(ctx, attempt, attempt.Replace())
 	if !errors.Is(err, storage.ErrExist) {
 		return info, err
@@ -48,7 +48,7 @@ func (t *task) transferOrFind(ctx context.Context, attempt *mirror.Attempt) (sto
 	return storage.Info{}, err
 }
 
-func (t *task) transfer(ctx context.Context, attempt *mirror.Attempt, replace bool) (storage.Info, error) {
+func (t *task) transfer(ctx context.Context, attempt *engine.Attempt, replace bool) (storage.Info, error) {
 	expires := attempt.ExpiresAt()
 	rules := t.backend.Rules
 	rules.Enter = t.visits.enter

@@ -33,7 +33,7 @@ func (w *world) letter() queue.Letter {
 func TestAPoisonMessageIsBuriedAndItsObjectFails(t *testing.T) {
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
-	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
@@ -69,7 +69,7 @@ func TestAPoisonMessageIsBuriedAndItsObjectFails(t *testing.T) {
 func TestAnExhaustedMessageOfAPresentCopyIsDone(t *testing.T) {
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
-	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
 		t.Fatal(err)
 	}
 	w.start(time.Second)
@@ -107,7 +107,7 @@ func TestARedrivenLetterIsCopied(t *testing.T) {
 
 func TestAMalformedMessageIsBuried(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.mirror.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
 		t.Fatal(err)
 	}
 	w.jobs.malformed.Store(true)

@@ -4,12 +4,12 @@ import (
 	"context"
 
 	"cloudmirror"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // refuseDirect ends an attempt at an object that is never copied. Its job was sent
 // before the URL was made direct, or by a front end whose configuration is older.
-func (t *task) refuseDirect(ctx context.Context, attempt *mirror.Attempt) (result, error) {
+func (t *task) refuseDirect(ctx context.Context, attempt *engine.Attempt) (result, error) {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
 	return t.failed(ctx, closing, attempt, &cloudmirror.Failure{

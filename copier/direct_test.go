@@ -69,7 +69,7 @@ func TestDirectURLsAreNeverCopied(t *testing.T) {
 func TestAnOldMessageOfADirectURLIsDone(t *testing.T) {
 	w := newWorld(t)
 	w.origin.Set("/dists/x", origintest.Behaviour{SizeBytes: 5000})
-	if _, err := w.mirror.Ensure(t.Context(), w.want("/dists/x")); err != nil {
+	if _, err := w.engine.Ensure(t.Context(), w.want("/dists/x")); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {

@@ -10,7 +10,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/origin/origintest"
 	"cloudmirror/storage"
 )
@@ -45,9 +45,9 @@ func TestAFailingObjectCostsABoundedNumberOfRequests(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.set("/failing", tt.behaviour)
-			w.mirror = w.newMirror(frontTiming()) // with the usual lease: an attempt that is taken over asks once more
+			w.engine = w.newEngine(frontTiming()) // with the usual lease: an attempt that is taken over asks once more
 			w.start(time.Second)
-			fronts := []*mirror.Mirror{w.newMirror(frontTiming()), w.newMirror(frontTiming())}
+			fronts := []*engine.Engine{w.newEngine(frontTiming()), w.newEngine(frontTiming())}
 			for round := 1; round <= 2; round++ {
 				answers := w.crowd(fronts)
 				w.ahead.Add(int64(2 * negativeTTL / 3))
@@ -66,11 +66,11 @@ func TestAFailingObjectCostsABoundedNumberOfRequests(t *testing.T) {
 }
 
 // frontTiming has front ends look often, since the test turns the cache's clock.
-func frontTiming() mirror.Timing { return mirror.Timing{Poll: 20 * time.Millisecond} }
+func frontTiming() engine.Timing { return engine.Timing{Poll: 20 * time.Millisecond} }
 
 // crowd lets 100 clients ask for /failing, each until it has a final answer and
 // then twice more. Waits between tries are skipped by the cache's clock.
-func (w *world) crowd(fronts []*mirror.Mirror) []cache.Entry {
+func (w *world) crowd(fronts []*engine.Engine) []cache.Entry {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 2*waitLimit)
 	defer cancel()
@@ -79,7 +79,7 @@ func (w *world) crowd(fronts []*mirror.Mirror) []cache.Entry {
 	for i := range 100 {
 		clients.Go(func() {
 			for again := range 3 {
-				view, err := fronts[i%len(fronts)].Wait(ctx, w.want("/failing"), mirror.Patience{Until: time.Now().Add(time.Hour)})
+				view, err := fronts[i%len(fronts)].Wait(ctx, w.want("/failing"), engine.Patience{Until: time.Now().Add(time.Hour)})
 				if err != nil {
 					w.t.Errorf("client %d: %v", i, err)
 				}
@@ -102,7 +102,7 @@ func (w *world) outcome(path string) cache.Entry {
 	over := make(chan struct{})
 	clock.Go(func() { w.skipRetries(path, over) })
 	defer func() { close(over); clock.Wait() }()
-	return w.waitAt(w.newMirror(frontTiming()), path)
+	return w.waitAt(w.newEngine(frontTiming()), path)
 }
 
 // skipRetries puts the cache's clock forward whenever it is only waited for the next
@@ -116,7 +116,7 @@ func (w *world) skipRetries(path string, over <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		view, err := w.mirror.Peek(w.t.Context(), w.want(path))
+		view, err := w.engine.Peek(w.t.Context(), w.want(path))
 		if err == nil && view.Entry.State == cache.Failed && !view.Entry.Failure.Permanent {
 			w.ahead.Add(int64(max(0, view.Entry.Failure.RetryAt.Sub(view.Now))))
 		}
@@ -139,9 +139,9 @@ func TestNoObjectWithAWrongDigestIsPresent(t *testing.T) {
 			t.Errorf("%s: with the right one the entry is %+v: %+v", kind, e, e.Failure)
 		}
 		for _, path := range []string{"/wrong/" + kind, "/mixed/" + kind} {
-			view, err := w.mirror.Wait(t.Context(), w.want(path), mirror.Patience{Until: time.Now().Add(100 * time.Millisecond)})
+			view, err := w.engine.Wait(t.Context(), w.want(path), engine.Patience{Until: time.Now().Add(100 * time.Millisecond)})
 			for err == nil && view.Entry.Pending() {
-				view, err = w.mirror.Wait(t.Context(), w.want(path), mirror.Patience{Until: time.Now().Add(100 * time.Millisecond)})
+				view, err = w.engine.Wait(t.Context(), w.want(path), engine.Patience{Until: time.Now().Add(100 * time.Millisecond)})
 			}
 			if e := view.Entry; err != nil || e.State != cache.Failed || e.Failure.Code != cloudmirror.CodeDigestMismatch {
 				t.Errorf("%s: the entry is %+v: %+v, error %v", path, e, e.Failure, err)

@@ -11,7 +11,7 @@ import (
 
 	"cloudmirror/cache"
 	"cloudmirror/copier"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/origin/origintest"
 	"cloudmirror/presence"
 	"cloudmirror/queue"
@@ -33,10 +33,10 @@ func withSQS(t *testing.T, w *world) (*sqstest.Server, queue.Queue) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = q.Close() })
-	w.mirror = mirror.New(mirror.Options{Cache: w.memory, Logger: zap.NewNop(), Backends: []mirror.Backend{{
+	w.engine = engine.New(engine.Options{Cache: w.memory, Logger: zap.NewNop(), Backends: []engine.Backend{{
 		ID: backendID, Storage: w.files, Queue: q, TTL: time.Hour, NegativeTTL: negativeTTL,
 	}}})
-	t.Cleanup(w.mirror.Close)
+	t.Cleanup(w.engine.Close)
 	return server, q
 }
 
@@ -57,7 +57,7 @@ func TestASmallObjectBehindRealISOs(t *testing.T) {
 		o.Grace = time.Millisecond
 	})
 	for _, iso := range isos {
-		if _, err := w.mirror.Ensure(t.Context(), w.want(iso)); err != nil {
+		if _, err := w.engine.Ensure(t.Context(), w.want(iso)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // startHeartbeat keeps the message hidden, the claim of a job that waits for its
@@ -19,7 +19,7 @@ func (t *task) startHeartbeat(ctx context.Context, cancel context.CancelCauseFun
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(min(t.mirror.RenewEvery(), t.visibility/3))
+		tick := time.NewTicker(min(t.engine.RenewEvery(), t.visibility/3))
 		defer tick.Stop()
 		for {
 			select {
@@ -27,7 +27,7 @@ func (t *task) startHeartbeat(ctx context.Context, cancel context.CancelCauseFun
 				return
 			case <-tick.C:
 			}
-			if err := t.beat(ctx); errors.Is(err, mirror.ErrLost) {
+			if err := t.beat(ctx); errors.Is(err, engine.ErrLost) {
 				cancel(err)
 				return
 			}
@@ -51,7 +51,7 @@ func (t *task) beat(ctx context.Context) error {
 		return nil
 	}
 	err := attempt.Renew(ctx, cache.Progress{DoneBytes: t.read.Load(), TotalBytes: t.total.Load()})
-	if err != nil && !errors.Is(err, mirror.ErrLost) && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, engine.ErrLost) && ctx.Err() == nil {
 		t.logger.Warn("the entry of a running copy could not be renewed in the cache", zap.Error(err))
 		return nil
 	}
@@ -63,11 +63,11 @@ func (t *task) keep(ctx context.Context) {
 	if t.kept.IsZero() {
 		t.kept = time.Now() // it was claimed or deferred for longer than this takes
 	}
-	if time.Since(t.kept) < t.mirror.KeepEvery() {
+	if time.Since(t.kept) < t.engine.KeepEvery() {
 		return
 	}
 	t.kept = time.Now()
-	if err := t.mirror.Keep(ctx, t.delivery.Job); err != nil && ctx.Err() == nil {
+	if err := t.engine.Keep(ctx, t.delivery.Job); err != nil && ctx.Err() == nil {
 		t.logger.Warn("the claim of a waiting job could not be renewed in the cache", zap.Error(err))
 	}
 }

@@ -135,7 +135,7 @@ func (b *bubble) randomJobs(random *rand.Rand) (urls []string) {
 			b.restart()
 		case 2, 3:
 			i := random.IntN(len(urls))
-			if _, err := b.mirror.Purge(b.t.Context(), want(b.t, urls[i])); err != nil {
+			if _, err := b.engine.Purge(b.t.Context(), want(b.t, urls[i])); err != nil {
 				b.t.Error(err)
 			}
 			urls = slices.Delete(urls, i, i+1)

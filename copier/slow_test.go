@@ -14,7 +14,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/copier"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/origin"
 	"cloudmirror/storage"
 )
@@ -103,7 +103,7 @@ func (b *bubble) wantWithin(limit time.Duration, url string, backend cloudmirror
 	b.t.Helper()
 	wanted, began := want(b.t, url), time.Now()
 	wanted.Backend = backend
-	view, err := b.mirror.Wait(b.t.Context(), wanted, mirror.Patience{Until: began.Add(limit)})
+	view, err := b.engine.Wait(b.t.Context(), wanted, engine.Patience{Until: began.Add(limit)})
 	if err != nil || view.Entry.State != cache.Present {
 		b.t.Errorf("%s in %s after %v: %+v, error %v", url, backend, time.Since(began), view.Entry, err)
 	}
@@ -136,7 +136,7 @@ func TestDrippingOriginsKeepNobodyWaiting(t *testing.T) {
 						b.ask(url)
 						wanted := want(t, url)
 						go func() {
-							_, _ = b.mirror.Wait(t.Context(), wanted, mirror.Patience{Until: begun.Add(5 * time.Minute)})
+							_, _ = b.engine.Wait(t.Context(), wanted, engine.Patience{Until: begun.Add(5 * time.Minute)})
 						}()
 					}
 				}

@@ -12,7 +12,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/queue"
 )
 
@@ -39,7 +39,7 @@ func (b *bubble) strangers(every, wait time.Duration) {
 	asking.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			url := fmt.Sprintf("https://host.test/failing/%d", i%20)
-			if _, err := b.mirror.Wait(ctx, want(b.t, url), mirror.Patience{Until: time.Now().Add(wait)}); err != nil && ctx.Err() == nil {
+			if _, err := b.engine.Wait(ctx, want(b.t, url), engine.Patience{Until: time.Now().Add(wait)}); err != nil && ctx.Err() == nil {
 				b.t.Errorf("wait for %s: %v", url, err)
 			}
 			time.Sleep(every)

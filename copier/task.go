@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/queue"
 	"cloudmirror/storage"
 )
@@ -48,7 +48,7 @@ type task struct {
 	makeWay  func()                  // gives place and turns back, once
 
 	kept    time.Time                      // when the claim of a job that waits was kept last; the heartbeat's own
-	attempt atomic.Pointer[mirror.Attempt] // nil until begun
+	attempt atomic.Pointer[engine.Attempt] // nil until begun
 	read    atomic.Int64                   // bytes of the body so far
 	total   atomic.Int64                   // bytes of the body, -1 if not known
 }
@@ -103,29 +103,29 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 // begin begins an attempt and carries it out. If the object is never copied no host
 // is asked or waited for: the attempt fails before.
 func (t *task) begin(ctx, stopping context.Context) (result, error) {
-	attempt, outcome, err := t.mirror.Begin(ctx, t.delivery.Job)
+	attempt, outcome, err := t.engine.Begin(ctx, t.delivery.Job)
 	if err != nil {
 		return t.notBegun(ctx, err)
 	}
 	switch outcome {
-	case mirror.Exists:
+	case engine.Exists:
 		return resultExists, t.acknowledge(ctx)
-	case mirror.Stale:
+	case engine.Stale:
 		return resultStale, t.acknowledge(ctx)
-	case mirror.Busy:
+	case engine.Busy:
 		return resultDuplicate, t.acknowledge(ctx)
-	case mirror.Held:
+	case engine.Held:
 		if t.delivery.Unfit != nil {
 			return t.leave(t.delivery.Unfit) // a fresh message would forget how often it was received
 		}
 		return t.putBack(ctx, heldDelay, nil)
-	case mirror.Begun, mirror.Exhausted, mirror.None:
+	case engine.Begun, engine.Exhausted, engine.None:
 	}
 	t.attempt.Store(attempt)
 	if len(t.asks) == 0 {
 		return t.refuseDirect(ctx, attempt)
 	}
-	if outcome == mirror.Exhausted || t.delivery.Unfit != nil {
+	if outcome == engine.Exhausted || t.delivery.Unfit != nil {
 		return t.giveUp(ctx, attempt)
 	}
 	return t.carryOut(ctx, stopping, attempt)
@@ -134,7 +134,7 @@ func (t *task) begin(ctx, stopping context.Context) (result, error) {
 // postpone ends an attempt whose host is paused, without a try: a front end
 // whose clients want the object tries again after the rest. The message ends here, so that no number of
 // jobs goes round while a host is down.
-func (t *task) postpone(ctx context.Context, attempt *mirror.Attempt, rest time.Duration) (result, error) {
+func (t *task) postpone(ctx context.Context, attempt *engine.Attempt, rest time.Duration) (result, error) {
 	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
@@ -173,7 +173,7 @@ func (t *task) notBegun(ctx context.Context, why error) (result, error) {
 }
 
 // end ends an attempt whose copy has ended, and its job.
-func (t *task) end(ctx context.Context, attempt *mirror.Attempt, info storage.Info, begun time.Time, err error) (result, error) {
+func (t *task) end(ctx context.Context, attempt *engine.Attempt, info storage.Info, begun time.Time, err error) (result, error) {
 	t.activity.set("", nil)
 	// What follows must happen although the copy may have been cancelled.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
@@ -198,13 +198,13 @@ func (t *task) end(ctx context.Context, attempt *mirror.Attempt, info storage.In
 // need not wait for it afterwards. The copy of an object that was purged is
 // cancelled. The returned function waits for the end, or gives the proof up if it
 // is not needed any more.
-func (t *task) startProof(ctx context.Context, attempt *mirror.Attempt) (end func(isNeeded bool)) {
+func (t *task) startProof(ctx context.Context, attempt *engine.Attempt) (end func(isNeeded bool)) {
 	ctx, giveUp := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		switch err := attempt.Prove(ctx); {
-		case errors.Is(err, mirror.ErrLost):
+		case errors.Is(err, engine.ErrLost):
 			t.cancel(err)
 		case err != nil && ctx.Err() == nil:
 			t.logger.Warn("the generation of a running copy cannot be read from storage; trying again", zap.Error(err))
@@ -220,10 +220,10 @@ func (t *task) startProof(ctx context.Context, attempt *mirror.Attempt) (end fun
 }
 
 // failed ends an attempt whose copy ended with an error.
-func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err error) (result, error) {
+func (t *task) failed(ctx, closing context.Context, attempt *engine.Attempt, err error) (result, error) {
 	switch {
-	case errors.Is(context.Cause(ctx), mirror.ErrLost):
-		return t.leave(mirror.ErrLost)
+	case errors.Is(context.Cause(ctx), engine.ErrLost):
+		return t.leave(engine.ErrLost)
 	case errors.Is(context.Cause(ctx), errStopping):
 		return t.handBack(closing, attempt, 0, errStopping)
 	case errors.Is(context.Cause(ctx), errSlowest):
@@ -262,12 +262,12 @@ func (t *task) failed(ctx, closing context.Context, attempt *mirror.Attempt, err
 
 // giveUp ends an attempt, before it touches the origin, at an object over which
 // copiers died: the next one would be this one.
-func (t *task) giveUp(ctx context.Context, attempt *mirror.Attempt) (result, error) {
+func (t *task) giveUp(ctx context.Context, attempt *engine.Attempt) (result, error) {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
 	why := t.delivery.Unfit
 	if why == nil {
-		why = fmt.Errorf("%d tries in a row failed or were never ended, the last by a copier that died", mirror.MaxTries)
+		why = fmt.Errorf("%d tries in a row failed or were never ended, the last by a copier that died", engine.MaxTries)
 	}
 	failure := &cloudmirror.Failure{
 		Code: cloudmirror.CodeCopierLost, Permanent: true, Err: why,
@@ -283,7 +283,7 @@ func (t *task) giveUp(ctx context.Context, attempt *mirror.Attempt) (result, err
 func (t *task) persist(ctx context.Context, change func() error) error {
 	for failures := 1; ; failures++ {
 		err := change()
-		if !errors.Is(err, mirror.ErrUnavailable) || ctx.Err() != nil {
+		if !errors.Is(err, engine.ErrUnavailable) || ctx.Err() != nil {
 			return err
 		}
 		t.cache.doubt()
@@ -294,7 +294,7 @@ func (t *task) persist(ctx context.Context, change func() error) error {
 // leave gives up a message without acknowledging it. A copier receives it again, and
 // then finds a copy, another attempt, or something to do.
 func (t *task) leave(err error) (result, error) {
-	if errors.Is(err, mirror.ErrLost) {
+	if errors.Is(err, engine.ErrLost) {
 		return resultLost, err
 	}
 	return resultLeft, err
@@ -302,7 +302,7 @@ func (t *task) leave(err error) (result, error) {
 
 // handBackSlow ends an attempt that was the slowest when its place was needed. Its
 // job rests longer each time, and no try is used up.
-func (t *task) handBackSlow(ctx context.Context, attempt *mirror.Attempt) (result, error) {
+func (t *task) handBackSlow(ctx context.Context, attempt *engine.Attempt) (result, error) {
 	if err := attempt.HandBackSlow(ctx, later(slowDelay<<t.delivery.Job.Slow)); err != nil {
 		return t.leave(errors.Join(errSlowest, err))
 	}
@@ -310,7 +310,7 @@ func (t *task) handBackSlow(ctx context.Context, attempt *mirror.Attempt) (resul
 }
 
 // handBack ends an attempt and gives its job back to the queue.
-func (t *task) handBack(ctx context.Context, attempt *mirror.Attempt, delay time.Duration, why error) (result, error) {
+func (t *task) handBack(ctx context.Context, attempt *engine.Attempt, delay time.Duration, why error) (result, error) {
 	if err := attempt.HandBack(ctx, delay); err != nil {
 		return t.leave(errors.Join(why, err))
 	}
@@ -336,7 +336,7 @@ func (t *task) deferJob(ctx context.Context, delay time.Duration) (result, error
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
-	if err := t.mirror.Defer(ctx, t.delivery.Job, delay); err != nil {
+	if err := t.engine.Defer(ctx, t.delivery.Job, delay); err != nil {
 		return t.leave(err)
 	}
 	return resultDeferred, t.acknowledge(ctx)

@@ -9,7 +9,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // A copyTarget is an object that a request names by its origin's URL, by the URL of
@@ -95,7 +95,7 @@ func (f *Frontend) ownPath(r *http.Request, o cloudmirror.Object) (path string, 
 func (f *Frontend) isCopy(r *http.Request, t *copyTarget, o cloudmirror.Object, g cloudmirror.Generation) (bool, *answer) {
 	given := plainAddress(t.object.URL())
 	for _, b := range t.service.all() {
-		link, err := f.engine.Link(r.Context(), mirror.Want{Object: o, Backend: b.id}, g, http.MethodGet)
+		link, err := f.engine.Link(r.Context(), engine.Want{Object: o, Backend: b.id}, g, http.MethodGet)
 		if err == nil && plainAddress(link.URL) == given {
 			return true, nil
 		}
@@ -105,7 +105,7 @@ func (f *Frontend) isCopy(r *http.Request, t *copyTarget, o cloudmirror.Object, 
 	}
 	var failure error
 	for _, b := range t.service.all() {
-		view, err := f.engine.Peek(r.Context(), mirror.Want{Object: o, Backend: b.id})
+		view, err := f.engine.Peek(r.Context(), engine.Want{Object: o, Backend: b.id})
 		if err == nil && view.Entry.State != cache.Absent && view.Entry.State != cache.Tombstone {
 			return true, nil
 		}

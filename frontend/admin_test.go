@@ -14,8 +14,8 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"cloudmirror"
+	"cloudmirror/engine"
 	"cloudmirror/frontend"
-	"cloudmirror/mirror"
 	"cloudmirror/storage"
 )
 
@@ -112,7 +112,7 @@ func TestPurge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			for _, id := range []cloudmirror.BackendID{east, west} {
-				if _, err := w.mirror.Ensure(t.Context(), mirror.Want{Object: mustObject(originURL), Backend: id}); err != nil {
+				if _, err := w.engine.Ensure(t.Context(), engine.Want{Object: mustObject(originURL), Backend: id}); err != nil {
 					t.Fatal(err)
 				}
 				w.copy(id)
@@ -236,7 +236,7 @@ func TestPurgeWhileClientsWait(t *testing.T) {
 		if err != nil || len(stale) != 1 || stale[0].Job.Generation != cloudmirror.FirstGeneration {
 			t.Fatalf("jobs %v, error %v, want the old one", stale, err)
 		}
-		if _, outcome, err := w.mirror.Begin(t.Context(), stale[0].Job); outcome != mirror.Stale || err != nil {
+		if _, outcome, err := w.engine.Begin(t.Context(), stale[0].Job); outcome != engine.Stale || err != nil {
 			t.Fatalf("the old job begins with outcome %v, error %v", outcome, err)
 		}
 		w.copy(east) // of the new generation

@@ -1,5 +1,5 @@
 // Package frontend is HTTP in and out: it reads requests, asks the engine
-// (package mirror) and decides what clients are told. No other package decides
+// (package engine) and decides what clients are told. No other package decides
 // our status codes.
 //
 // What it promises:

@@ -7,25 +7,25 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cloudmirror/engine"
 	"cloudmirror/frontend"
-	"cloudmirror/mirror"
 )
 
 // A scriptedEngine is the real engine but for Wait, for outcomes that take a race
 // to cause.
 type scriptedEngine struct {
-	*mirror.Mirror
-	wait func(ctx context.Context) (mirror.View, error)
+	*engine.Engine
+	wait func(ctx context.Context) (engine.View, error)
 }
 
-func (e *scriptedEngine) Wait(ctx context.Context, _ mirror.Want, _ mirror.Patience) (mirror.View, error) {
+func (e *scriptedEngine) Wait(ctx context.Context, _ engine.Want, _ engine.Patience) (engine.View, error) {
 	return e.wait(ctx)
 }
 
 func withEngine(e *scriptedEngine) func(*frontend.Options) {
 	return func(o *frontend.Options) {
-		e.Mirror = o.Mirror.(*mirror.Mirror)
-		o.Mirror = e
+		e.Engine = o.Engine.(*engine.Engine)
+		o.Engine = e
 	}
 }
 
@@ -44,10 +44,10 @@ func TestWaitIncludesTheFirstLook(t *testing.T) {
 
 func TestCloseWaitsForJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, withEngine(&scriptedEngine{wait: func(ctx context.Context) (mirror.View, error) {
+		w := newWorld(t, withEngine(&scriptedEngine{wait: func(ctx context.Context) (engine.View, error) {
 			<-ctx.Done()
 			time.Sleep(time.Second) // as an engine may that is busy
-			return mirror.View{}, ctx.Err()
+			return engine.View{}, ctx.Err()
 		}}))
 		path, _ := w.warm(warmPayload)
 		synctest.Wait()

@@ -10,7 +10,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/origin"
 )
 
@@ -235,7 +235,7 @@ const (
 )
 
 // explainPlaces lists the region and the origin, each as a place or as excluded.
-func (f *Frontend) explainPlaces(ctx context.Context, e *explanation, k *known, view mirror.View, err error, isOperator bool) {
+func (f *Frontend) explainPlaces(ctx context.Context, e *explanation, k *known, view engine.View, err error, isOperator bool) {
 	region := f.explainCopy(ctx, k, view, err, isOperator)
 	source := explainedPlace{Origin: k.object.Origin(), Why: "Clients without a copy are redirected to the origin."}
 	switch {

@@ -14,8 +14,8 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
+	"cloudmirror/engine"
 	"cloudmirror/frontend"
-	"cloudmirror/mirror"
 	"cloudmirror/presence"
 )
 
@@ -86,7 +86,7 @@ func forGood(code cloudmirror.Code, message string) *cloudmirror.Failure {
 
 // givenUp fails as often as an object is tried.
 func givenUp(w *world) {
-	for range mirror.MaxTries {
+	for range engine.MaxTries {
 		w.ensure()
 		w.fail(east, &cloudmirror.Failure{Code: cloudmirror.CodeOriginTruncated, Message: "the body ended early"})
 		time.Sleep(time.Minute)
@@ -110,7 +110,7 @@ func delayed(w *world) {
 		err = w.queues[east].Ack(w.t.Context(), deliveries[0])
 	}
 	if err == nil {
-		err = w.mirror.Defer(w.t.Context(), deliveries[0].Job, 40*time.Second)
+		err = w.engine.Defer(w.t.Context(), deliveries[0].Job, 40*time.Second)
 	}
 	if err != nil {
 		w.t.Fatal(err)

@@ -6,11 +6,11 @@ import (
 	"time"
 
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // explainAnswer describes what a redirect would be answered now, and why.
-func (f *Frontend) explainAnswer(r *http.Request, k *known, view mirror.View, err error) explainedDecision {
+func (f *Frontend) explainAnswer(r *http.Request, k *known, view engine.View, err error) explainedDecision {
 	cast := f.foresee(r, k, view, err)
 	d := explainedDecision{Status: cast.answer.status, WaitSeconds: cast.waits.Round(time.Millisecond).Seconds()}
 	if to := cast.answer.redirect; to != nil {

@@ -8,7 +8,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // States of a copy, as an explanation has them: those of an entry, told apart by what
@@ -29,7 +29,7 @@ const (
 )
 
 // explainCopy describes the copy in the region.
-func (f *Frontend) explainCopy(ctx context.Context, k *known, view mirror.View, err error, isOperator bool) explainedPlace {
+func (f *Frontend) explainCopy(ctx context.Context, k *known, view engine.View, err error, isOperator bool) explainedPlace {
 	p := explainedPlace{Region: k.backend.id.Region, State: copyUnknown}
 	if err != nil {
 		p.Why = "It cannot be told now: the cache or the storage is down."
@@ -55,7 +55,7 @@ func (f *Frontend) explainCopy(ctx context.Context, k *known, view mirror.View, 
 	return p
 }
 
-func stateOf(v mirror.View, waitsFor string) string {
+func stateOf(v engine.View, waitsFor string) string {
 	e := v.Entry
 	switch e.State {
 	case cache.Present:
@@ -92,7 +92,7 @@ func isGivenUp(e cache.Entry) bool {
 		return false
 	default:
 		status, _ := finalStatus(e.Failure)
-		return e.Tries >= mirror.MaxTries && status == 0
+		return e.Tries >= engine.MaxTries && status == 0
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // A forecast is what a redirect request would be answered now.
@@ -21,7 +21,7 @@ type forecast struct {
 // foresee returns what a redirect would answer to a request for k, of whose copy view
 // and err are known. It causes no copy: where redirect would wait for one, it decides
 // as redirect does when the wait is over.
-func (f *Frontend) foresee(r *http.Request, k *known, view mirror.View, err error) forecast {
+func (f *Frontend) foresee(r *http.Request, k *known, view engine.View, err error) forecast {
 	if a, decided := f.decideUnseen(r, k); decided {
 		return forecast{answer: a}
 	}
@@ -42,7 +42,7 @@ func (f *Frontend) foresee(r *http.Request, k *known, view mirror.View, err erro
 		return forecast{answer: f.conclude(r, k, view, "", nil)}
 	}
 	if until <= wait && f.isQueueDown(r, k.backend) {
-		return forecast{answer: f.conclude(r, k, view, "", mirror.ErrUnavailable), waits: until}
+		return forecast{answer: f.conclude(r, k, view, "", engine.ErrUnavailable), waits: until}
 	}
 	view.Entry = cache.Entry{State: cache.Queued} // as it is when the client has asked
 	return forecast{answer: f.conclude(r, k, view, f.waitEnds(k.terms), nil), waits: wait}
@@ -51,7 +51,7 @@ func (f *Frontend) foresee(r *http.Request, k *known, view mirror.View, err erro
 // untilJob returns after how long a client who waits for the copy has a job sent: at
 // once, when a retry is due or, if no copier begins before, when the claim of a job
 // lapses. A copier that works keeps its lease.
-func untilJob(v mirror.View) time.Duration {
+func untilJob(v engine.View) time.Duration {
 	switch e := v.Entry; e.State {
 	case cache.Failed:
 		return max(e.Failure.RetryAt.Sub(v.Now), 0)

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/time/rate"
 
 	"cloudmirror"
+	"cloudmirror/engine"
 	"cloudmirror/jobs"
 	"cloudmirror/kv"
-	"cloudmirror/mirror"
 	"cloudmirror/storage"
 )
 
@@ -30,19 +30,19 @@ const DefaultMaxWaiters = 20_000
 // is unavailable, or that a token was wrong. At the debug level each request says so.
 const logEvery = 10 * time.Second
 
-// engine is what the front end needs of a *mirror.Mirror.
-type engine interface {
-	Peek(ctx context.Context, w mirror.Want) (mirror.View, error)
-	Wait(ctx context.Context, w mirror.Want, p mirror.Patience) (mirror.View, error)
-	Purge(ctx context.Context, w mirror.Want, also ...cloudmirror.Generation) (found bool, err error)
-	Link(ctx context.Context, w mirror.Want, g cloudmirror.Generation, method string) (storage.Link, error)
+// copies is what the front end needs of a *engine.Engine.
+type copies interface {
+	Peek(ctx context.Context, w engine.Want) (engine.View, error)
+	Wait(ctx context.Context, w engine.Want, p engine.Patience) (engine.View, error)
+	Purge(ctx context.Context, w engine.Want, also ...cloudmirror.Generation) (found bool, err error)
+	Link(ctx context.Context, w engine.Want, g cloudmirror.Generation, method string) (storage.Link, error)
 }
 
-var _ engine = (*mirror.Mirror)(nil)
+var _ copies = (*engine.Engine)(nil)
 
-// Options are what a Frontend is made of. Only Mirror and Services are required.
+// Options are what a Frontend is made of. Only Engine and Services are required.
 type Options struct {
-	Mirror   engine // a *mirror.Mirror that has a backend for each region below
+	Engine   copies // a *engine.Engine that has a backend for each region below
 	Services map[string]Service
 
 	// Tokens let their bearers change state, until SetTokens replaces them. Empty:
@@ -82,7 +82,7 @@ type Options struct {
 
 // A Frontend answers HTTP requests. It is safe for concurrent use.
 type Frontend struct {
-	engine     engine
+	engine     copies
 	presence   notes // nil: there is none
 	services   map[string]*service
 	known      *lru.Cache[knownKey, *known]
@@ -118,8 +118,8 @@ type Frontend struct {
 
 // New returns a Frontend. Close it when done.
 func New(o Options) (*Frontend, error) {
-	if o.Mirror == nil {
-		return nil, errors.New("frontend: a mirror is required")
+	if o.Engine == nil {
+		return nil, errors.New("frontend: an engine is required")
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
@@ -131,7 +131,7 @@ func New(o Options) (*Frontend, error) {
 		o.MaxWaiters = DefaultMaxWaiters
 	}
 	f := &Frontend{
-		engine: o.Mirror, presence: o.Presence, known: newKnownTargets(), publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
+		engine: o.Engine, presence: o.Presence, known: newKnownTargets(), publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
 		started: time.Now(), logger: o.Logger, auditLog: o.Audit, complaints: rate.Sometimes{Interval: logEvery}, suspicions: rate.Sometimes{Interval: logEvery},
 		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(),
 		proxies: o.TrustedProxies, waiters: newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies),

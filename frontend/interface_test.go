@@ -297,7 +297,7 @@ func TestNewRefuses(t *testing.T) {
 		change func(*frontend.Options)
 		want   string
 	}{
-		{"no mirror", func(o *frontend.Options) { o.Mirror = nil }, "a mirror is required"},
+		{"no engine", func(o *frontend.Options) { o.Engine = nil }, "an engine is required"},
 		{"a bad service", func(o *frontend.Options) { o.Services["S"] = o.Services["s3"] }, `service "S" must be`},
 		{"a reserved region", withService(func(s *frontend.Service) { s.Regions[0].Name = "all" }), "reserved"},
 		{"a region twice", withService(func(s *frontend.Service) { s.Regions[0] = s.Regions[1] }), "twice"},
@@ -310,7 +310,7 @@ func TestNewRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			good := newWorld(t)
-			o := frontend.Options{Mirror: good.mirror, Objects: map[cloudmirror.BackendID]http.Handler{}, Services: map[string]frontend.Service{
+			o := frontend.Options{Engine: good.engine, Objects: map[cloudmirror.BackendID]http.Handler{}, Services: map[string]frontend.Service{
 				"s3": {Regions: []frontend.Region{{Name: "us-east-1"}, {Name: "eu-west-1"}}},
 			}}
 			tt.change(&o)
@@ -323,7 +323,7 @@ func TestNewRefuses(t *testing.T) {
 
 func TestMetricsAreRegisteredOnce(t *testing.T) {
 	w := newWorld(t)
-	_, err := frontend.New(frontend.Options{Mirror: w.mirror, Registerer: w.registry})
+	_, err := frontend.New(frontend.Options{Engine: w.engine, Registerer: w.registry})
 	if err == nil {
 		t.Error("two front ends share their metrics")
 	}

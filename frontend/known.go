@@ -8,7 +8,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"cloudmirror"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // Bounds of what is remembered of targets: about 24 MiB if all are as long as
@@ -25,7 +25,7 @@ type known struct {
 	target
 	terms   terms
 	direct  *redirect // to the origin, if the object is never copied; else nil
-	want    mirror.Want
+	want    engine.Want
 	address atomic.Pointer[address]
 }
 
@@ -117,7 +117,7 @@ func (k *known) judge() *answer {
 	if k.service.Rules.IsDirect(k.object) {
 		k.direct = newRedirect("origin", k.object.URL())
 	}
-	k.want = mirror.Want{Object: k.object, Backend: k.backend.id}.Keyed()
+	k.want = engine.Want{Object: k.object, Backend: k.backend.id}.Keyed()
 	return nil
 }
 

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"cloudmirror"
+	"cloudmirror/engine"
 	"cloudmirror/frontend"
-	"cloudmirror/mirror"
 )
 
 // location asks for the object and returns where its copy is.
@@ -28,7 +28,7 @@ func TestAddressesAreRememberedPerGeneration(t *testing.T) {
 	if again := w.location(http.MethodHead); again != first || w.storages[east].links.Load() != 1 {
 		t.Errorf("the copy at %s was then at %s, by %d links", first, again, w.storages[east].links.Load())
 	}
-	if _, err := w.mirror.Purge(t.Context(), wanted()); err != nil {
+	if _, err := w.engine.Purge(t.Context(), wanted()); err != nil {
 		t.Fatal(err)
 	}
 	w.present()
@@ -55,7 +55,7 @@ func TestRememberedTargetsAreThoseOfTheirBackend(t *testing.T) {
 	w := newWorld(t)
 	w.present()
 	atEast := w.location(http.MethodGet)
-	if _, err := w.mirror.Ensure(t.Context(), mirror.Want{Object: mustObject(originURL), Backend: west}); err != nil {
+	if _, err := w.engine.Ensure(t.Context(), engine.Want{Object: mustObject(originURL), Backend: west}); err != nil {
 		t.Fatal(err)
 	}
 	w.copy(west)

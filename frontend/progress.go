@@ -6,7 +6,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/presence"
 )
 
@@ -43,7 +43,7 @@ type hostTurns struct {
 
 // progressOf returns what entry and processes say of a copy that is being made; the
 // zero progress of any other.
-func (f *Frontend) progressOf(ctx context.Context, w mirror.Want, v mirror.View, isOperator bool) (p progress) {
+func (f *Frontend) progressOf(ctx context.Context, w engine.Want, v engine.View, isOperator bool) (p progress) {
 	e := v.Entry
 	if !e.Pending() {
 		return p
@@ -97,7 +97,7 @@ func (p *progress) setBytes(done, total int64) {
 // heldCopy returns what processes say of a job that one of them has, and the name of
 // that process. A process that copies counts more than one that waits: the job of
 // the latter is a duplicate.
-func (f *Frontend) heldCopy(ctx context.Context, w mirror.Want) (held presence.Copy, holder string, found bool) {
+func (f *Frontend) heldCopy(ctx context.Context, w engine.Want) (held presence.Copy, holder string, found bool) {
 	hash, backend := w.Object.Hash(), w.Backend.String()
 	for _, note := range f.deployment(ctx).notes {
 		for _, c := range note.Copies {

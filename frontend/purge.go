@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 const purgePrefix = "/v1/purge/"
@@ -86,7 +86,7 @@ func (f *Frontend) purgeAll(ctx context.Context, t copyTarget, backends []*backe
 	for i, b := range backends {
 		purges.Go(func() error {
 			one := regionReport{Region: b.id.Region, Result: resultAbsent}
-			found, err := f.engine.Purge(ctx, mirror.Want{Object: t.object, Backend: b.id}, t.generation)
+			found, err := f.engine.Purge(ctx, engine.Want{Object: t.object, Backend: b.id}, t.generation)
 			switch {
 			case err != nil:
 				errs[i] = fmt.Errorf("in %s: %w", b.id, err)

@@ -9,7 +9,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 const redirectPrefix = "/v1/redirect/"
@@ -81,7 +81,7 @@ func (f *Frontend) decideUnseen(r *http.Request, k *known) (a answer, decided bo
 // obtain gets a copy within a client's terms, whose wait ends at end. If it ends
 // without one, cut is why it was not waited for any longer, or err says that a
 // part of ours is down.
-func (f *Frontend) obtain(r *http.Request, want mirror.Want, t terms, end time.Time) (view mirror.View, cut cloudmirror.Code, err error) {
+func (f *Frontend) obtain(r *http.Request, want engine.Want, t terms, end time.Time) (view engine.View, cut cloudmirror.Code, err error) {
 	ctx := r.Context()
 	who, refused := f.waiters.enter(r)
 	if refused != "" {
@@ -89,9 +89,9 @@ func (f *Frontend) obtain(r *http.Request, want mirror.Want, t terms, end time.T
 		return view, refused, err
 	}
 	defer f.waiters.leave(who)
-	patience := mirror.Patience{Until: end, End: f.draining.Done()}
+	patience := engine.Patience{Until: end, End: f.draining.Done()}
 	if t.now {
-		patience = mirror.Patience{}
+		patience = engine.Patience{}
 	}
 	view, err = f.engine.Wait(ctx, want, patience)
 	if err != nil || isFinal(view.Entry) {
@@ -117,7 +117,7 @@ func isFinal(e cache.Entry) bool {
 }
 
 // conclude decides the answer by what the engine found.
-func (f *Frontend) conclude(r *http.Request, k *known, view mirror.View, cut cloudmirror.Code, err error) answer {
+func (f *Frontend) conclude(r *http.Request, k *known, view engine.View, cut cloudmirror.Code, err error) answer {
 	t := k.terms
 	if r.Context().Err() != nil {
 		return gone(notYet(t, k.object, codeWaitTimeout))
@@ -130,7 +130,7 @@ func (f *Frontend) conclude(r *http.Request, k *known, view mirror.View, cut clo
 		err = linkErr
 	}
 	switch {
-	case errors.Is(err, mirror.ErrClosed):
+	case errors.Is(err, engine.ErrClosed):
 		return notYet(t, k.object, codeDraining)
 	case err != nil:
 		f.complain(k.want, err)
@@ -142,7 +142,7 @@ func (f *Frontend) conclude(r *http.Request, k *known, view mirror.View, cut clo
 }
 
 // complain logs now and then that the cache, a queue or a storage is unavailable.
-func (f *Frontend) complain(want mirror.Want, err error) {
+func (f *Frontend) complain(want engine.Want, err error) {
 	f.complaints.Do(func() {
 		f.logger.Warn("the cache, a queue or a storage is unavailable; clients get their fallback", zap.Stringer("backend", want.Backend), zap.Error(err))
 	})

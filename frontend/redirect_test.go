@@ -214,7 +214,7 @@ func TestRedirectOutcomes(t *testing.T) {
 		},
 		{
 			name:   "the engine is closed",
-			before: func(w *world) { w.mirror.Close() },
+			before: func(w *world) { w.engine.Close() },
 			origin: toOrigin("draining"),
 			none:   failure(503, "Draining", "fwd=miss; detail=draining", "1"),
 		},

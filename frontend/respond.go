@@ -9,7 +9,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // This file holds every answer that the front end gives, and with it every
@@ -72,15 +72,15 @@ type document struct {
 }
 
 // toCopy redirects to a present copy.
-func toCopy(to *redirect, v mirror.View) answer {
+func toCopy(to *redirect, v engine.View) answer {
 	a := answer{status: http.StatusFound, redirect: to}
 	ttl := v.Entry.Until.Sub(v.Now)
 	switch v.Source {
-	case mirror.FromCache:
+	case engine.FromCache:
 		a.outcome, a.cache = outcomeHit, cacheStatus{hit: true, ttl: ttl}
-	case mirror.FromStorage:
+	case engine.FromStorage:
 		a.outcome, a.cache = outcomeBackfill, cacheStatus{hit: true, ttl: ttl, detail: "backfill"}
-	case mirror.FromCopy:
+	case engine.FromCopy:
 		a.outcome, a.cache = outcomeMiss, cacheStatus{miss: true, stored: true}
 	}
 	return a
@@ -137,7 +137,7 @@ func unreachable(t terms, o cloudmirror.Object) answer {
 // object itself, and a forbidden address. Any other failure may be the copier's
 // alone: the client may still get the object from the URL that it asked for, and
 // never from where that redirects.
-func failed(t terms, o cloudmirror.Object, v mirror.View) answer {
+func failed(t terms, o cloudmirror.Object, v engine.View) answer {
 	failure := v.Entry.Failure
 	if status, outcome := finalStatus(failure); status != 0 {
 		if t.fallback == FallbackOrigin && concernsCopier(failure) {
@@ -155,9 +155,9 @@ func failed(t terms, o cloudmirror.Object, v mirror.View) answer {
 }
 
 // remembered says where an error comes from: the cache, or a try just now.
-func remembered(a answer, v mirror.View) answer {
+func remembered(a answer, v engine.View) answer {
 	a.cache = cacheStatus{detail: kebab(a.code)}
-	if v.Source == mirror.FromCopy {
+	if v.Source == engine.FromCopy {
 		a.cache.miss, a.cache.fwdStatus = true, v.Entry.Failure.Status
 	} else {
 		a.cache.hit, a.cache.ttl = true, v.Entry.Until.Sub(v.Now)

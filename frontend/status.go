@@ -7,7 +7,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 const statusPrefix = "/v1/status/"
@@ -52,7 +52,7 @@ func (f *Frontend) status(r *http.Request) answer {
 	if refusal != nil {
 		return *refusal
 	}
-	want := mirror.Want{Object: t.object, Backend: t.backend.id}
+	want := engine.Want{Object: t.object, Backend: t.backend.id}
 	view, err := f.engine.Peek(r.Context(), want)
 	if err != nil {
 		if !errors.Is(err, r.Context().Err()) {
@@ -100,7 +100,7 @@ func (f *Frontend) findStatus(r *http.Request, isOperator bool) (t copyTarget, r
 	return t, nil
 }
 
-func describe(w mirror.Want, e cache.Entry) *statusBody {
+func describe(w engine.Want, e cache.Entry) *statusBody {
 	body := &statusBody{
 		State: publicState(e.State), URL: w.Object.URL(), Service: w.Backend.Service, Region: w.Backend.Region,
 		Tries: e.Tries,

@@ -12,7 +12,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // What a client is told of each failure that stays, with fallback origin and with
@@ -87,8 +87,8 @@ func checkFailure(t *testing.T, failure *cache.Failure, fallback Fallback, statu
 		t.Fatal(err)
 	}
 	now := time.Unix(1_800_000_000, 0)
-	for _, source := range []mirror.Source{mirror.FromCopy, mirror.FromCache} {
-		view := mirror.View{Entry: cache.Entry{State: cache.Failed, Until: now.Add(time.Minute), Failure: failure}, Now: now, Source: source}
+	for _, source := range []engine.Source{engine.FromCopy, engine.FromCache} {
+		view := engine.View{Entry: cache.Entry{State: cache.Failed, Until: now.Add(time.Minute), Failure: failure}, Now: now, Source: source}
 		a := failed(terms{fallback: fallback}, object, view)
 		name := fmt.Sprintf("%s %d, fallback %s, source %v", failure.Code, failure.Status, fallback, source)
 		if a.status != status || a.outcome != o {

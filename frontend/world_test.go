@@ -21,8 +21,8 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/cache/memcache"
+	"cloudmirror/engine"
 	"cloudmirror/frontend"
-	"cloudmirror/mirror"
 	"cloudmirror/origin"
 	"cloudmirror/queue"
 	"cloudmirror/queue/memqueue"
@@ -57,7 +57,7 @@ type world struct {
 	near     *nearCache
 	queues   map[cloudmirror.BackendID]*breakableQueue
 	storages map[cloudmirror.BackendID]*breakableStorage
-	mirror   *mirror.Mirror
+	engine   *engine.Engine
 	registry *prometheus.Registry
 	frontend *frontend.Frontend
 }
@@ -84,7 +84,7 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		Rules: origin.Rules{Allow: []cloudmirror.AllowPattern{pattern(t, "^https://origin\\.test(:[0-9]+)?/")}, Ports: []uint16{80, 443}},
 		Wait:  28 * time.Second,
 	}
-	var backends []mirror.Backend
+	var backends []engine.Backend
 	for _, id := range []cloudmirror.BackendID{east, west} {
 		files, err := filestore.New(filestore.Options{Dir: memoryDir(t), PublicURL: publicURL + "/objects/" + id.String()})
 		if err != nil {
@@ -95,11 +95,11 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		w.storages[id] = &breakableStorage{Provider: files}
 		o.Objects[id] = files.Handler()
 		s.Regions = append(s.Regions, frontend.Region{Name: id.Region, Provider: "files", Queue: w.queues[id], Letters: w.queues[id]})
-		backends = append(backends, mirror.Backend{ID: id, Storage: w.storages[id], Queue: w.queues[id], TTL: time.Hour, NegativeTTL: 30 * time.Second, Recheck: recheck})
+		backends = append(backends, engine.Backend{ID: id, Storage: w.storages[id], Queue: w.queues[id], TTL: time.Hour, NegativeTTL: 30 * time.Second, Recheck: recheck})
 	}
-	w.mirror = mirror.New(mirror.Options{Cache: w.cache, Near: w.near, Backends: backends, Logger: zap.NewNop()})
-	t.Cleanup(w.mirror.Close)
-	o.Mirror, o.Services = w.mirror, map[string]frontend.Service{"s3": s}
+	w.engine = engine.New(engine.Options{Cache: w.cache, Near: w.near, Backends: backends, Logger: zap.NewNop()})
+	t.Cleanup(w.engine.Close)
+	o.Engine, o.Services = w.engine, map[string]frontend.Service{"s3": s}
 	for _, c := range change {
 		c(&o)
 	}
@@ -169,14 +169,14 @@ func redirectPath(query string) string {
 }
 
 // begin plays a copier that takes the job of an object and begins its attempt.
-func (w *world) begin(id cloudmirror.BackendID) (*mirror.Attempt, queue.Job) {
+func (w *world) begin(id cloudmirror.BackendID) (*engine.Attempt, queue.Job) {
 	w.t.Helper()
 	deliveries, err := w.queues[id].Receive(w.t.Context(), 1)
 	if err != nil || len(deliveries) != 1 {
 		w.t.Fatalf("received %d jobs and error %v, want 1 job", len(deliveries), err)
 	}
-	attempt, outcome, err := w.mirror.Begin(w.t.Context(), deliveries[0].Job)
-	if err != nil || outcome != mirror.Begun {
+	attempt, outcome, err := w.engine.Begin(w.t.Context(), deliveries[0].Job)
+	if err != nil || outcome != engine.Begun {
 		w.t.Fatalf("Begin: outcome %v, error %v", outcome, err)
 	}
 	if err := w.queues[id].Ack(w.t.Context(), deliveries[0]); err != nil {
@@ -212,7 +212,7 @@ func (w *world) fail(id cloudmirror.BackendID, failure *cloudmirror.Failure) {
 // ensure has a copy of the object in us-east-1 asked for.
 func (w *world) ensure() {
 	w.t.Helper()
-	if _, err := w.mirror.Ensure(w.t.Context(), wanted()); err != nil {
+	if _, err := w.engine.Ensure(w.t.Context(), wanted()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -293,7 +293,7 @@ func decode[T any](t testing.TB, resp *http.Response) (b T) {
 	return b
 }
 
-func wanted() mirror.Want { return mirror.Want{Object: mustObject(originURL), Backend: east} }
+func wanted() engine.Want { return engine.Want{Object: mustObject(originURL), Backend: east} }
 
 func mustObject(url string) cloudmirror.Object {
 	o, err := cloudmirror.ParseObject(url)

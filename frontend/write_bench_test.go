@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"cloudmirror/cache"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // A sink is a ResponseWriter that keeps nothing.
@@ -22,7 +22,7 @@ func BenchmarkWrite(b *testing.B) {
 	f := &Frontend{header: newFixedHeader()}
 	to := newRedirect("present", "https://mirror-eu-west-1.s3.eu-west-1.amazonaws.com/43210de95df6906d4bfe9324fa07e8f30701410e0e259fdddfa2105ed80e719c/0/tool-1.2.3-linux-amd64.tar.gz")
 	now := time.Now()
-	view := mirror.View{Entry: cache.Entry{State: cache.Present, Until: now.Add(time.Hour)}, Now: now}
+	view := engine.View{Entry: cache.Entry{State: cache.Present, Until: now.Add(time.Hour)}, Now: now}
 	r := &http.Request{Method: http.MethodGet}
 	b.ReportAllocs()
 	for w := make(sink); b.Loop(); {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"cloudmirror"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 )
 
 // A State says how far a job is.
@@ -77,7 +77,7 @@ type Failure struct {
 
 // A want is a copy that a job asks for.
 type want struct {
-	mirror.Want
+	engine.Want
 	index int
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
+	"cloudmirror/engine"
 	"cloudmirror/kv"
-	"cloudmirror/mirror"
 )
 
 // Limits of background jobs.
@@ -43,14 +43,14 @@ var (
 	ErrUnknown = errors.New("jobs: no such job")
 )
 
-// engine is what jobs need of a *mirror.Mirror.
-type engine interface {
-	Wait(ctx context.Context, w mirror.Want, p mirror.Patience) (mirror.View, error)
+// copies is what jobs need of a *engine.Engine.
+type copies interface {
+	Wait(ctx context.Context, w engine.Want, p engine.Patience) (engine.View, error)
 }
 
 // Options are what Jobs are made of.
 type Options struct {
-	Engine engine   // a *mirror.Mirror
+	Engine copies   // a *engine.Engine
 	Store  kv.Store // nil: jobs are known to this process alone
 	Logger *zap.Logger
 }
@@ -58,7 +58,7 @@ type Options struct {
 // Jobs runs the background jobs of this process, and finds those of others. It is
 // safe for concurrent use.
 type Jobs struct {
-	engine engine
+	engine copies
 	store  kv.Store
 	logger *zap.Logger
 
@@ -165,7 +165,7 @@ func wants(r Request) func(yield func(want) bool) {
 	return func(yield func(want) bool) {
 		for _, i := range r.Items {
 			for _, b := range r.Backends {
-				if !yield(want{Want: mirror.Want{Object: i.Object, Backend: b}, index: i.Index}) {
+				if !yield(want{Want: engine.Want{Object: i.Object, Backend: b}, index: i.Index}) {
 					return
 				}
 			}
@@ -179,9 +179,9 @@ func (js *Jobs) obtain(ctx context.Context, j *job, w want) {
 	wait := firstOutageWait
 	end, _ := ctx.Deadline() // every job has one
 	for try := 1; ; try++ {
-		view, err := js.engine.Wait(ctx, w.Want, mirror.Patience{Until: end})
+		view, err := js.engine.Wait(ctx, w.Want, engine.Patience{Until: end})
 		switch {
-		case ctx.Err() != nil || errors.Is(err, mirror.ErrClosed):
+		case ctx.Err() != nil || errors.Is(err, engine.ErrClosed):
 			return // it stays pending, and the job ends as stopped
 		case err == nil && view.Entry.State == cache.Present:
 			j.present(w, copiedBytes(view))
@@ -201,8 +201,8 @@ func (js *Jobs) obtain(ctx context.Context, j *job, w want) {
 
 // copiedBytes returns the size of a copy that was made while the job waited for it,
 // and 0 for one that was there before.
-func copiedBytes(v mirror.View) int64 {
-	if v.Source != mirror.FromCopy {
+func copiedBytes(v engine.View) int64 {
+	if v.Source != engine.FromCopy {
 		return 0
 	}
 	return v.Entry.Copy.SizeBytes

@@ -20,10 +20,10 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
+	"cloudmirror/engine"
 	"cloudmirror/jobs"
 	"cloudmirror/kv"
 	"cloudmirror/kv/memkv"
-	"cloudmirror/mirror"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,23 +34,23 @@ var (
 )
 
 // A fakeEngine makes copies one by one, as it is told to.
-type fakeEngine struct{ views chan mirror.View }
+type fakeEngine struct{ views chan engine.View }
 
-func (e *fakeEngine) Wait(ctx context.Context, _ mirror.Want, _ mirror.Patience) (mirror.View, error) {
+func (e *fakeEngine) Wait(ctx context.Context, _ engine.Want, _ engine.Patience) (engine.View, error) {
 	select {
 	case v := <-e.views:
 		return v, nil
 	case <-ctx.Done():
-		return mirror.View{}, ctx.Err()
+		return engine.View{}, ctx.Err()
 	}
 }
 
-func copied(bytes int64) mirror.View {
-	return mirror.View{Entry: cache.Entry{State: cache.Present, Copy: cache.Copy{SizeBytes: bytes}}, Source: mirror.FromCopy}
+func copied(bytes int64) engine.View {
+	return engine.View{Entry: cache.Entry{State: cache.Present, Copy: cache.Copy{SizeBytes: bytes}}, Source: engine.FromCopy}
 }
 
-func failed() mirror.View {
-	return mirror.View{Entry: cache.Entry{State: cache.Failed, Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "404", Permanent: true}}}
+func failed() engine.View {
+	return engine.View{Entry: cache.Entry{State: cache.Failed, Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "404", Permanent: true}}}
 }
 
 // A fakeStore is a store that counts what is put into it, and can be down.
@@ -103,7 +103,7 @@ type world struct {
 func inWorld(t *testing.T, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, engine: &fakeEngine{views: make(chan mirror.View)}, store: new(fakeStore)}
+		w := &world{t: t, engine: &fakeEngine{views: make(chan engine.View)}, store: new(fakeStore)}
 		w.runs = jobs.New(jobs.Options{Engine: w.engine, Store: w.store, Logger: zap.NewNop()})
 		w.other = jobs.New(jobs.Options{Engine: w.engine, Store: w.store, Logger: zap.NewNop()})
 		defer w.other.Close()
@@ -161,7 +161,7 @@ func TestOtherProcessesFindAJobAtOnceAndFollowIt(t *testing.T) {
 			t.Errorf("failure %+v", f)
 		}
 		present := copied(7)
-		present.Source = mirror.FromCache
+		present.Source = engine.FromCache
 		w.engine.views <- present
 		synctest.Wait() // the end is written at once
 		if got := w.find(w.other, j.ID); got.State != jobs.Done || got.FinishedAt == nil || got.Counts.Bytes != 5 || len(got.PendingURLs) != 0 {

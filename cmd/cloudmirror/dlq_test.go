@@ -15,8 +15,8 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache/memcache"
+	"cloudmirror/engine"
 	"cloudmirror/frontend"
-	"cloudmirror/mirror"
 	"cloudmirror/queue"
 	"cloudmirror/queue/memqueue"
 )
@@ -37,7 +37,7 @@ func newLettersServer(t *testing.T, letters func(*memqueue.Queue) queue.DeadLett
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := mirror.New(mirror.Options{Cache: cache, Logger: zap.NewNop()})
+	engine := engine.New(engine.Options{Cache: cache, Logger: zap.NewNop()})
 	t.Cleanup(engine.Close)
 	token := frontend.Token{Hash: sha256.Sum256([]byte(fakeToken))}
 	reached := queue.DeadLetters(s.queue)
@@ -45,7 +45,7 @@ func newLettersServer(t *testing.T, letters func(*memqueue.Queue) queue.DeadLett
 		reached = letters(s.queue)
 	}
 	f, err := frontend.New(frontend.Options{
-		Mirror: engine, Tokens: []frontend.Token{token},
+		Engine: engine, Tokens: []frontend.Token{token},
 		Services: map[string]frontend.Service{"s3": {
 			Regions: []frontend.Region{{Name: "us-east-1", Queue: s.queue, Letters: reached}},
 		}},

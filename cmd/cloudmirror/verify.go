@@ -13,7 +13,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/app"
 	"cloudmirror/config"
-	"cloudmirror/mirror"
+	"cloudmirror/engine"
 	"cloudmirror/storage"
 )
 
@@ -22,7 +22,7 @@ type verified struct {
 	URL        string         `json:"url"`
 	Service    string         `json:"service"`
 	Region     string         `json:"region"`
-	State      mirror.Verdict `json:"state"` // good, absent or damaged
+	State      engine.Verdict `json:"state"` // good, absent or damaged
 	SizeBytes  *int64         `json:"size,omitempty"`
 	SHA256     string         `json:"sha256,omitempty"` // that was stored
 	FoundBytes *int64         `json:"found_size,omitempty"`
@@ -187,17 +187,17 @@ func (v *verification) one(ctx context.Context, s openStorage, named cloudmirror
 	if err != nil {
 		return err
 	}
-	found, err := mirror.Verify(ctx, s, object)
+	found, err := engine.Verify(ctx, s, object)
 	if err != nil {
 		return err
 	}
 	line := verified{URL: shownURL(named), Service: s.id.Service, Region: s.id.Region, State: found.Verdict}
-	if found.Verdict != mirror.Absent {
+	if found.Verdict != engine.Absent {
 		line.SizeBytes, line.SHA256 = &found.Info.SizeBytes, found.Info.SHA256
 		line.StoredAt, line.ExpiresAt = timeOf(found.Info.StoredAt), timeOf(found.Info.ExpiresAt)
 	}
 	var bad error
-	if found.Verdict == mirror.Damaged {
+	if found.Verdict == engine.Damaged {
 		bad = errDamaged
 		line.FoundBytes, line.Found = &found.SizeBytes, found.SHA256
 		if v.purge {
@@ -224,12 +224,12 @@ func (v *verification) tell(line *verified) error {
 	}
 	text := fmt.Sprintf("%-8s %s in %s/%s", line.State, line.URL, line.Service, line.Region)
 	switch line.State {
-	case mirror.Good:
+	case engine.Good:
 		text += fmt.Sprintf(": %d bytes, sha256 %s", *line.SizeBytes, line.SHA256)
-	case mirror.Damaged:
+	case engine.Damaged:
 		text += fmt.Sprintf(": %d bytes with sha256 %s were stored, %d bytes with sha256 %s are there",
 			*line.SizeBytes, line.SHA256, *line.FoundBytes, line.Found)
-	case mirror.Absent:
+	case engine.Absent:
 	}
 	return v.println(text)
 }

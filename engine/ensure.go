@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"cloudmirror/cache"
+)
+
+// Peek returns what is known of a copy without causing one: what the cache says
+// or, if it says nothing, what storage has.
+func (en *Engine) Peek(ctx context.Context, w Want) (View, error) {
+	b, err := en.backend(w.Backend)
+	if err != nil {
+		return View{}, err
+	}
+	key := w.entryKey()
+	at, err := en.get(ctx, key)
+	if err == nil && at.Entry.Nonce != "" && en.awaitLook(ctx, key) {
+		at, err = en.get(ctx, key)
+	}
+	if err == nil && known(at.Entry) {
+		en.recheck(w, key, &at.Entry, at.Now())
+		return View{Entry: at.Entry, Now: at.Now()}, nil
+	}
+	return en.seek(ctx, b, w, key, at, err)
+}
+
+// awaitLook waits for a look at storage that a flight of this process has under way
+// behind its reservation. It reports whether there was one.
+func (en *Engine) awaitLook(ctx context.Context, key cache.Key) bool {
+	f, _ := en.joinRunning(key)
+	if f == nil {
+		return false
+	}
+	defer en.leave(f)
+	if f.news().stage != seeking {
+		return false
+	}
+	_, _ = f.follow(ctx, Patience{}) // what it found, the cache says
+	return true
+}
+
+func known(e cache.Entry) bool { return e.State != cache.Absent && e.State != cache.Tombstone }
+
+// seek looks at storage for a copy that the cache does not know, and notes it if
+// the cache can be reached (cacheErr is nil).
+func (en *Engine) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at cache.Snapshot, cacheErr error) (View, error) {
+	seen, err := en.look(ctx, b, w.Object)
+	if err != nil {
+		return View{}, err
+	}
+	if !seen.found {
+		return View{Entry: cache.Entry{State: cache.Absent, Generation: seen.generation, PurgedUntil: at.Entry.PurgedUntil}, Now: at.Now()}, cacheErr
+	}
+	if cacheErr != nil {
+		// The copy is good without the cache, by our own clock.
+		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now(), began: seen.began}, nil //nolint:nilerr // storage made up for it
+	}
+	return en.backfill(ctx, b, w.Object, key, at, seen), nil
+}
+
+// entry returns the entry of a copy that was seen, for want of a cache.
+func (s sight) entry() cache.Entry {
+	return cache.Entry{State: cache.Present, Generation: s.generation, Until: s.expires, Copy: s.copied}
+}
+
+// Ensure makes sure that there is a copy or a job for one, and returns what is
+// known then, without waiting for the copy. ErrUnavailable says that neither is
+// sure.
+func (en *Engine) Ensure(ctx context.Context, w Want) (View, error) {
+	return en.Wait(ctx, w, Patience{})
+}
+
+// Patience is how long somebody waits for a copy: until a time, but no longer
+// than until End is closed (nil: it never is).
+type Patience struct {
+	Until time.Time
+	End   <-chan struct{}
+}
+
+// Wait ensures that there is a copy or a job for one, and waits until the copy is
+// present or has failed for good, or until patience is over: then it returns what
+// is known, a pending or failed entry, without an error. However short the
+// patience, it first makes sure of a copy or a job, which takes the engine a
+// bounded time: nobody else may ever ask. While it waits, transient failures are
+// tried again when they are due; if that is after the patience, it does not wait. It returns ctx's error if that ends.
+func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
+	key := w.entryKey()
+	if en.near != nil {
+		if at, ok := en.near.Recall(key); ok {
+			en.recheck(w, key, at.Entry, at.Now)
+			return View{Entry: *at.Entry, Now: at.Now}, nil
+		}
+	}
+	b, err := en.backend(w.Backend)
+	if err != nil {
+		return View{}, err
+	}
+	// A crowd that wants one object joins the first who came, and reads nothing.
+	f, asked := en.joinRunning(key)
+	for {
+		if f == nil {
+			var view View
+			var joined moment
+			if f, joined, view, err = en.readOrJoin(ctx, b, w, key); f == nil {
+				return view, err
+			}
+			asked = cmp.Or(asked, joined)
+		}
+		n, err := f.follow(ctx, p)
+		en.leave(f)
+		if err != nil || n.view.Entry.State != cache.Present || n.view.began > asked {
+			return n.view, err
+		}
+		f = nil // it may have found the copy before it was purged, and we have asked after that
+	}
+}
+
+// readOrJoin returns what the cache knows if it is enough for everybody, and
+// otherwise a flight, which the caller must leave, and a moment before it joined.
+func (en *Engine) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.Key) (*flight, moment, View, error) {
+	at, err := en.get(ctx, key)
+	if err != nil {
+		view, err := en.seek(ctx, b, w, key, at, err)
+		return nil, 0, view, err
+	}
+	if stageOf(at.Entry) == final {
+		now := at.Now()
+		en.recheck(w, key, &at.Entry, now)
+		return nil, 0, View{Entry: at.Entry, Now: now}, nil
+	}
+	asked := en.moment()
+	f, err := en.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client who began it
+	return f, asked, View{}, err
+}
+
+// follow waits for news of the flight that is enough for who is that patient.
+// Thousands may wait here at once, each with its stack: what it and its callers
+// keep there counts.
+func (f *flight) follow(ctx context.Context, p Patience) (*news, error) {
+	timer := time.NewTimer(time.Until(p.Until))
+	defer timer.Stop()
+	end, enough := p.End, final
+	for {
+		news := f.news()
+		if news.stage >= enough || news.stage == settled && news.view.outlasts(p) {
+			return news, news.err
+		}
+		select {
+		case <-news.changed:
+		case <-timer.C:
+			enough = settled
+		case <-end:
+			end, enough = nil, settled
+		case <-ctx.Done():
+			return news, ctx.Err()
+		}
+	}
+}
+
+// outlasts reports whether nothing is tried before patience is over: to wait
+// would be of no use.
+func (v *View) outlasts(p Patience) bool {
+	return v.Entry.State == cache.Failed && v.Entry.Failure.RetryAt.Sub(v.Now) > time.Until(p.Until)
+}
+
+// A stage is how far a flight has come for the purposes of who waits.
+type stage int
+
+const (
+	seeking stage = iota // nothing is sure yet
+	settled              // there is a job, or a failure that will be tried again
+	final                // waiting longer is of no use
+)
+
+func stageOf(e cache.Entry) stage {
+	switch e.State {
+	case cache.Present:
+		return final
+	case cache.Failed:
+		if e.Failure.Permanent {
+			return final
+		}
+		return settled
+	case cache.Queued, cache.Copying:
+		return settled
+	case cache.Absent, cache.Tombstone:
+	}
+	return seeking
+}
