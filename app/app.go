@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
 
+	"cloudmirror"
 	"cloudmirror/config"
 	"cloudmirror/copier"
 	"cloudmirror/engine"
@@ -36,7 +37,7 @@ type App struct {
 	audit    *zap.Logger // nil: logger
 	registry *prometheus.Registry
 
-	ownTokens []frontend.Token // that the process made for itself, if none is configured
+	ownTokens []cloudmirror.Token // that the process made for itself, if none is configured
 
 	parts    *parts
 	engine   *engine.Engine
@@ -70,7 +71,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 		return nil, err
 	}
 	a.engine = engine.New(engine.Options{
-		Cache: a.parts.cache, Near: a.parts.near, Settle: a.parts.settle, Backends: a.parts.engine, Logger: o.Logger, Metrics: a.registry,
+		Cache: a.parts.cache, Near: a.parts.near, Settle: a.parts.settle, Backends: a.parts.engine, Logger: o.Logger, Registerer: a.registry,
 	})
 	a.watchTokens()
 	a.health = newHealth(o.Logger, a.parts.dependencies, a.registry) //nolint:contextcheck // a scrape has no context

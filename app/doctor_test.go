@@ -289,7 +289,7 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 		},
 		"a word as token, hashed": {
 			after: func(w *ward) {
-				w.top = fmt.Sprintf("admin_tokens: ['sha256:%x']", config.HashToken("password-password"))
+				w.top = fmt.Sprintf("admin_tokens: ['sha256:%x']", cloudmirror.HashToken("password-password"))
 			}, want: []string{"token-guessable"},
 		},
 		"the token of the compose file": {

@@ -141,7 +141,7 @@ func (a *App) watch(p *parts) {
 	}
 	p.monitor = monitor.New(monitor.Options{
 		Storages: storages, Interval: settings.Interval, Timeout: settings.Timeout, Failures: settings.Failures,
-		Logger: a.logger, Metrics: a.registry,
+		Logger: a.logger, Registerer: a.registry,
 	})
 	p.background = append(p.background, p.monitor.Run)
 	for id := range storages {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"cloudmirror"
 	"cloudmirror/copier"
 	"cloudmirror/frontend"
 )
@@ -13,7 +14,7 @@ import (
 func (a *App) newCopier() *copier.Copier {
 	return copier.New(copier.Options{
 		Engine: a.engine, Cache: a.parts.cache, Origin: a.parts.origin, Backends: a.parts.jobs,
-		Logger: a.logger, Metrics: a.registry,
+		Logger: a.logger, Registerer: a.registry,
 		Connections: a.config.Copier.Connections,
 		Manners:     copier.Manners{CopiesPerHost: a.config.Limits.CopiesPerHost},
 		Concurrency: a.config.Copier.Concurrency,
@@ -48,7 +49,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 	for _, s := range a.config.Services {
 		service := frontend.Service{
 			Rules: rules(s), Wait: s.Wait,
-			Fallback: frontend.Fallback(s.Fallback), Mode: frontend.Mode(s.Mode), CORS: s.CORS,
+			Fallback: cloudmirror.Fallback(s.Fallback), Mode: cloudmirror.Mode(s.Mode), CORS: s.CORS,
 		}
 		for _, b := range s.Backends {
 			region := frontend.Region{Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID], Letters: a.parts.letters[b.ID]}
@@ -61,7 +62,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 	}
 	return frontend.New(frontend.Options{
 		Engine: a.engine, Services: services, Tokens: a.tokens(a.config.FileTokens()), PublicURL: a.config.ServerURL(),
-		LoopID: a.config.DeploymentID(), Version: version,
+		DeploymentID: a.config.DeploymentID(), Version: version,
 		Health:     http.HandlerFunc(a.health.serveLive),
 		Ready:      http.HandlerFunc(a.serveReady),
 		Metrics:    a.metricsHandler(),

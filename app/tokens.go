@@ -12,8 +12,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"cloudmirror"
 	"cloudmirror/config"
-	"cloudmirror/frontend"
 )
 
 // lookEvery is how often a front end looks whether admin_tokens_file changed. A
@@ -23,12 +23,8 @@ const lookEvery = time.Second
 // tokens returns the tokens that let their bearers change state: those of the
 // configuration, with those that admin_tokens_file has now, and the one that a
 // server made for itself.
-func (a *App) tokens(ofFile []config.Token) []frontend.Token {
-	tokens := slices.Clone(a.ownTokens)
-	for _, t := range a.config.WithTokens(ofFile) {
-		tokens = append(tokens, frontend.Token{Name: t.Name, Hash: t.Hash})
-	}
-	return tokens
+func (a *App) tokens(ofFile []cloudmirror.Token) []cloudmirror.Token {
+	return slices.Concat(a.ownTokens, a.config.WithTokens(ofFile))
 }
 
 // makeOwnToken makes a token for a process that does everything, if none is
@@ -41,7 +37,7 @@ func (a *App) makeOwnToken() error {
 	if err != nil {
 		return err
 	}
-	a.ownTokens = []frontend.Token{{Hash: config.HashToken(plain)}}
+	a.ownTokens = []cloudmirror.Token{{Hash: cloudmirror.HashToken(plain)}}
 	return nil
 }
 
@@ -52,7 +48,7 @@ func (a *App) watchTokens() {
 	}
 	w := &tokensWatch{
 		file: a.config.AdminTokensFile, current: a.config.FileTokens(), logger: a.logger,
-		use: func(ofFile []config.Token) { a.frontend.SetTokens(a.tokens(ofFile)) },
+		use: func(ofFile []cloudmirror.Token) { a.frontend.SetTokens(a.tokens(ofFile)) },
 	}
 	a.parts.background = append(a.parts.background, w.run)
 	a.parts.depend(dependency{name: "admin tokens", check: w.check, live: true})
@@ -64,12 +60,12 @@ func (a *App) watchTokens() {
 type tokensWatch struct {
 	file   string
 	logger *zap.Logger
-	use    func([]config.Token)
+	use    func([]cloudmirror.Token)
 
 	// Of the goroutine of run alone.
-	current []config.Token // that are in use
-	seen    fs.FileInfo    // at the last look; nil: there was no file
-	read    fs.FileInfo    // when the file was last read
+	current []cloudmirror.Token // that are in use
+	seen    fs.FileInfo         // at the last look; nil: there was no file
+	read    fs.FileInfo         // when the file was last read
 
 	problem atomic.Pointer[error] // nil: the file is in use
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"cloudmirror"
 	"cloudmirror/config"
 )
 
@@ -35,7 +36,7 @@ func inFileWorld(t *testing.T, do func(w *fileWorld)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.watch = &tokensWatch{file: w.file, current: current, logger: zap.New(core), use: func(tokens []config.Token) {
+		w.watch = &tokensWatch{file: w.file, current: current, logger: zap.New(core), use: func(tokens []cloudmirror.Token) {
 			w.names, w.uses = nil, w.uses+1
 			for _, t := range tokens {
 				w.names = append(w.names, t.Name)

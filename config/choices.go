@@ -47,24 +47,6 @@ const (
 	AccessPrivate Access = "private" // nobody but us, and whom others let in
 )
 
-// A Fallback is what a client gets when there is no copy in time.
-type Fallback string
-
-// The fallbacks.
-const (
-	FallbackOrigin Fallback = "origin" // a redirect to the origin
-	FallbackNone   Fallback = "none"   // an error
-)
-
-// A Mode says what a client gets that asks for an object without a copy.
-type Mode string
-
-// The modes.
-const (
-	ModeWait        Mode = "wait"         // it waits for the copy
-	ModeRedirectNow Mode = "redirect-now" // a redirect to the origin at once; the copy is made behind
-)
-
 // A LogLevel is the least severity that is logged.
 type LogLevel string
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/sha256"
 	"net"
 	"net/netip"
 	"time"
@@ -19,7 +18,7 @@ type Config struct {
 	DataDir       string        // of file storage and of the admin-token file
 	ShutdownDelay time.Duration // from "not ready" to the end of accepting requests
 
-	AdminTokens     []Token // as listed; Tokens has those of the file, too
+	AdminTokens     []cloudmirror.Token // as listed; Tokens has those of the file, too
 	AdminTokensFile string
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
@@ -33,19 +32,10 @@ type Config struct {
 	Health   Health
 	Services []Service // by name
 
-	fileTokens []Token
+	fileTokens []cloudmirror.Token
 	sources    map[string]string // where each key that is not a default was set
 	warnings   []string
 }
-
-// A Token lets the bearer of what it is the hash of change state.
-type Token struct {
-	Name string // for the audit; several tokens may have one name; "": it has none
-	Hash TokenHash
-}
-
-// A TokenHash is the SHA-256 of a bearer token.
-type TokenHash [sha256.Size]byte
 
 // Log says what is logged and how.
 type Log struct {
@@ -149,8 +139,8 @@ type Service struct {
 	AllowAddresses     []netip.Prefix             // let through the private-address guard
 	Ports              []uint16                   // of origins; empty: any
 	Wait               time.Duration              // 0: clients do not wait
-	Fallback           Fallback
-	Mode               Mode
+	Fallback           cloudmirror.Fallback
+	Mode               cloudmirror.Mode
 	CORS               []string      // origins of pages whose scripts may read what the service answers; * is all
 	TTL                time.Duration // how long a copy is kept
 	Recheck            time.Duration // how long ago a front end may have seen a copy, else it looks again behind a hit; 0: it never does
@@ -192,15 +182,15 @@ func (s Storage) IsPublic() bool {
 }
 
 // Tokens returns all bearer tokens: the listed ones and FileTokens.
-func (c *Config) Tokens() []Token { return c.WithTokens(c.fileTokens) }
+func (c *Config) Tokens() []cloudmirror.Token { return c.WithTokens(c.fileTokens) }
 
 // FileTokens returns the tokens that admin_tokens_file held when the configuration
 // was loaded.
-func (c *Config) FileTokens() []Token { return c.fileTokens }
+func (c *Config) FileTokens() []cloudmirror.Token { return c.fileTokens }
 
 // WithTokens returns the listed bearer tokens and the given ones, such as
 // [ReadTokens] returns later on.
-func (c *Config) WithTokens(ofFile []Token) []Token {
+func (c *Config) WithTokens(ofFile []cloudmirror.Token) []cloudmirror.Token {
 	return append(c.AdminTokens[:len(c.AdminTokens):len(c.AdminTokens)], ofFile...)
 }
 

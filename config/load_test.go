@@ -65,7 +65,7 @@ services:
 	}
 	want := map[string]any{
 		"listen": "[::1]:9000", "admin_listen": "10.0.0.1:9100", "public_url": "https://mirror.example.com/base",
-		"data_dir": "/var/lib/cloudmirror", "tokens": []config.Token{{Hash: config.HashToken("0123456789abcdef")}},
+		"data_dir": "/var/lib/cloudmirror", "tokens": []cloudmirror.Token{{Hash: cloudmirror.HashToken("0123456789abcdef")}},
 		"shutdown_delay": 5 * time.Second, "log": config.Log{Level: config.LogDebug, Format: config.LogConsole},
 		"cache": config.Cache{Type: config.CacheRedis, Redis: config.Redis{URL: "rediss://user:pw@redis.example.com:6380/3", Prefix: "m:", Near: config.Near{MemoryBytes: 2 << 20, Delta: time.Second}}},
 		"queue": config.Queue{Type: config.QueueSQS, SQS: config.SQS{
@@ -80,7 +80,7 @@ services:
 		"limits":   config.Limits{Waiters: 12, WaitersPerClient: 3}, "trusted_proxies": "10.0.0.0/8",
 		"name": "media", "direct": `^https://a\.example\.com/dists/`, "allow": []string{`^https://a\.example\.com/`, "^http://"},
 		"allow_addresses": []string{"10.1.0.0/16", "fd00::/8"}, "ports": 0,
-		"wait": time.Duration(0), "fallback": config.FallbackNone, "mode": config.ModeRedirectNow, "cors": []string{"https://app.example.com", "http://localhost:3000"},
+		"wait": time.Duration(0), "fallback": cloudmirror.FallbackNone, "mode": cloudmirror.ModeRedirectNow, "cors": []string{"https://app.example.com", "http://localhost:3000"},
 		"ttl": 90 * time.Second, "recheck": 45 * time.Second, "negative_ttl": time.Duration(0), "max_object_size": int64(1 << 30), "bandwidth": int64(100 << 20),
 		"backends": []config.Backend{
 			{ID: cloudmirror.BackendID{Service: "media", Region: "eu-west-1"}, Storage: config.Storage{
@@ -217,8 +217,10 @@ func TestTokensComeFromTheListAndTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := func(name, plain string) config.Token { return config.Token{Name: name, Hash: config.HashToken(plain)} }
-	want := []config.Token{
+	of := func(name, plain string) cloudmirror.Token {
+		return cloudmirror.Token{Name: name, Hash: cloudmirror.HashToken(plain)}
+	}
+	want := []cloudmirror.Token{
 		of("", "0123456789abcdef"), of("ops@example.com", "listed-listed-token"),
 		of("", "aaaaaaaaaaaaaaaa"), of("", "fedcba9876543210"), of("ci", "bbbbbbbbbbbbbbbb"), of("ci", "fedcba9876543210"),
 		of("", ":cccccccccccccccc"), of("", "dddddddddddddddd:short"), of("", strings.Repeat("n", 65)+":eeeeeeeeeeeeeeee"), of("a", "b:cccccccccccccccc"),

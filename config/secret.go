@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"cloudmirror"
 )
 
 // secret stands for what is not shown.
@@ -22,15 +24,12 @@ const maxTokenNameBytes = 64
 // hashMark stands before the SHA-256 of a token, where that is configured.
 const hashMark = "sha256:"
 
-// HashToken returns the hash by which a bearer token is known.
-func HashToken(plain string) TokenHash { return sha256.Sum256([]byte(plain)) }
-
 // token is a bearer token, or the SHA-256 of one, perhaps with a name and a colon
 // before it. Tokens may have colons themselves, from before there were names: what
 // stands before the first colon is a name only if a whole token follows.
-func token() kind[Token] {
-	return kind[Token]{
-		parse: func(text string) (t Token, err error) {
+func token() kind[cloudmirror.Token] {
+	return kind[cloudmirror.Token]{
+		parse: func(text string) (t cloudmirror.Token, err error) {
 			name, rest, found := strings.Cut(text, ":")
 			isName := name != "" && len(name) <= maxTokenNameBytes && isVisible(name) && name+":" != hashMark
 			if found && isName && (strings.HasPrefix(rest, hashMark) || len(rest) >= minTokenBytes) {
@@ -39,25 +38,25 @@ func token() kind[Token] {
 			t.Hash, err = parseTokenHash(text)
 			return t, err
 		},
-		format: func(Token) string { return secret },
+		format: func(cloudmirror.Token) string { return secret },
 		show:   hide,
 		tags:   []string{tagText},
 	}
 }
 
 // parseTokenHash reads a token without a name.
-func parseTokenHash(text string) (TokenHash, error) {
+func parseTokenHash(text string) (cloudmirror.TokenHash, error) {
 	if encoded, ok := strings.CutPrefix(text, hashMark); ok {
 		hash, err := hex.DecodeString(encoded)
 		if err != nil || len(hash) != sha256.Size {
-			return TokenHash{}, fmt.Errorf("%s must have 64 hexadecimal digits behind its sha256: mark", secret)
+			return cloudmirror.TokenHash{}, fmt.Errorf("%s must have 64 hexadecimal digits behind its sha256: mark", secret)
 		}
-		return TokenHash(hash), nil
+		return cloudmirror.TokenHash(hash), nil
 	}
 	if len(text) < minTokenBytes || !isVisible(text) {
-		return TokenHash{}, fmt.Errorf("%s must be at least %d visible ASCII characters, or sha256: and the 64 hexadecimal digits of a token's hash; a name of at most %d visible ASCII characters and a colon may stand before it", secret, minTokenBytes, maxTokenNameBytes)
+		return cloudmirror.TokenHash{}, fmt.Errorf("%s must be at least %d visible ASCII characters, or sha256: and the 64 hexadecimal digits of a token's hash; a name of at most %d visible ASCII characters and a colon may stand before it", secret, minTokenBytes, maxTokenNameBytes)
 	}
-	return HashToken(text), nil
+	return cloudmirror.HashToken(text), nil
 }
 
 // showURL quotes a URL, or what was meant as one, for an error.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"cloudmirror"
 )
 
 // readTokensFile reads admin_tokens_file.
@@ -28,7 +30,7 @@ func (c *Config) readTokensFile() []error {
 // ReadTokens returns the tokens of an admin_tokens_file: one a line, empty lines and
 // lines that begin with # left out. The file may have 1 MiB. The error has one line
 // for each thing that is wrong, and no token in it; there are no tokens then.
-func ReadTokens(file string) ([]Token, error) {
+func ReadTokens(file string) ([]cloudmirror.Token, error) {
 	data, _, err := readFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("admin_tokens_file: cannot be read: %w", err)
@@ -40,7 +42,7 @@ func ReadTokens(file string) ([]Token, error) {
 	return tokens, nil
 }
 
-func parseTokens(file string, data []byte) (tokens []Token, problems []error) {
+func parseTokens(file string, data []byte) (tokens []cloudmirror.Token, problems []error) {
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, maxFileBytes+1)
 	for number := 1; lines.Scan(); number++ {

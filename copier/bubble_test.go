@@ -80,7 +80,7 @@ func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Opti
 	}
 	b.engine = engine.New(options)
 	o := copier.Options{
-		Engine: b.engine, Cache: memory, Origin: b.origin, Logger: zap.NewNop(), Metrics: b.registry, Backends: jobs,
+		Engine: b.engine, Cache: memory, Origin: b.origin, Logger: zap.NewNop(), Registerer: b.registry, Backends: jobs,
 		Manners: copier.Manners{CopiesPerHost: 8}, Concurrency: 16, Visibility: time.Minute, Grace: time.Second,
 	}
 	if change != nil {
@@ -101,7 +101,7 @@ func (b *bubble) start(o copier.Options) {
 	b.restart = func() {
 		b.stop()
 		b.registry = prometheus.NewRegistry()
-		o.Metrics = b.registry
+		o.Registerer = b.registry
 		b.start(o)
 	}
 }

@@ -50,12 +50,12 @@ type pinger interface {
 
 // Options are what a Copier is made of.
 type Options struct {
-	Engine   *engine.Engine
-	Cache    pinger
-	Origin   fetcher
-	Backends []Backend
-	Logger   *zap.Logger
-	Metrics  prometheus.Registerer
+	Engine     *engine.Engine
+	Cache      pinger
+	Origin     fetcher
+	Backends   []Backend
+	Logger     *zap.Logger
+	Registerer prometheus.Registerer
 
 	Manners     Manners       // towards origins
 	Concurrency int           // copies at a time, in all backends together, beside slow ones; at least 1
@@ -100,7 +100,7 @@ func New(o Options) *Copier {
 		visibility:  o.Visibility,
 		grace:       o.Grace,
 	}
-	c.metrics = newMetrics(o.Metrics, c.hosts, c.slots)
+	c.metrics = newMetrics(o.Registerer, c.hosts, c.slots)
 	bandwidths := make(map[string]*rate.Limiter)
 	for _, b := range o.Backends {
 		if _, found := bandwidths[b.ID.Service]; !found {

@@ -107,7 +107,7 @@ func (w *world) startWith(change func(*copier.Options)) (stop func()) {
 	}
 	w.registry = prometheus.NewRegistry()
 	o := copier.Options{
-		Engine: w.engine, Cache: w.memory, Origin: w.client, Logger: zaptest.NewLogger(w.t), Metrics: w.registry,
+		Engine: w.engine, Cache: w.memory, Origin: w.client, Logger: zaptest.NewLogger(w.t), Registerer: w.registry,
 		Concurrency: 4, Visibility: visibility, Grace: time.Second,
 		Backends: []copier.Backend{{
 			ID: backendID, Queue: w.jobs, Storage: w.files,

@@ -112,8 +112,8 @@ func (e *examination) tokens() {
 		})
 	}
 	for _, guess := range guesses() {
-		hash := config.HashToken(guess)
-		if slices.ContainsFunc(tokens, func(t config.Token) bool { return t.Hash == hash }) {
+		hash := cloudmirror.HashToken(guess)
+		if slices.ContainsFunc(tokens, func(t cloudmirror.Token) bool { return t.Hash == hash }) {
 			e.report(Finding{
 				TokenGuessable, Error, "configuration",
 				"an admin token is easily guessed: doctor did, from some thousand words",

@@ -24,7 +24,7 @@ func (w *world) observe() (*prometheus.Registry, *observer.ObservedLogs) {
 	registry := prometheus.NewRegistry()
 	core, logs := observer.New(zap.InfoLevel)
 	w.engine = engine.New(engine.Options{
-		Cache: w.cache, Logger: zap.New(core), Metrics: registry,
+		Cache: w.cache, Logger: zap.New(core), Registerer: registry,
 		Backends: []engine.Backend{{ID: backendID, Storage: w.storage, Queue: w.queue, TTL: 24 * time.Hour, NegativeTTL: 30 * time.Second}},
 	})
 	w.t.Cleanup(w.engine.Close)

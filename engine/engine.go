@@ -85,12 +85,12 @@ type Near interface {
 
 // Options are what a Engine is made of.
 type Options struct {
-	Cache    cache.Store // bounds the time of its calls itself
-	Near     Near        // nil: there is none
-	Backends []Backend
-	Logger   *zap.Logger
-	Metrics  prometheus.Registerer // nil: metrics are not exported
-	Timing   Timing
+	Cache      cache.Store // bounds the time of its calls itself
+	Near       Near        // nil: there is none
+	Backends   []Backend
+	Logger     *zap.Logger
+	Registerer prometheus.Registerer // nil: metrics are not exported
+	Timing     Timing
 
 	// Settle is how long after a change the Near of any process of the deployment
 	// may show what was before. Purges wait for it. 0: no process has one.
@@ -136,8 +136,8 @@ func New(o Options) *Engine {
 		flights: make(map[cache.Key]*flight),
 		looks:   make(map[cache.Key]*look),
 	}
-	en.breakers = newBreakerGauge(o.Metrics)
-	rechecked := newRecheckCounter(o.Metrics)
+	en.breakers = newBreakerGauge(o.Registerer)
+	rechecked := newRecheckCounter(o.Registerer)
 	en.cache = &guardedCache{Store: o.Cache, breaker: en.newBreaker("cache", cloudmirror.BackendID{})}
 	for _, b := range o.Backends {
 		b.looks, b.sends = en.newBreaker("storage", b.ID), en.newBreaker("queue", b.ID)

@@ -43,7 +43,7 @@ func (r *rechecker) newRecheckingEngine(after time.Duration, near engine.Near) (
 	registry := prometheus.NewRegistry()
 	core, logs := observer.New(zap.WarnLevel)
 	m := engine.New(engine.Options{
-		Cache: r.cache, Near: near, Logger: zap.New(core), Metrics: registry,
+		Cache: r.cache, Near: near, Logger: zap.New(core), Registerer: registry,
 		Backends: []engine.Backend{{ID: backendID, Storage: r.storage, Queue: r.queue, TTL: 24 * time.Hour, Recheck: after}},
 	})
 	r.t.Cleanup(m.Close)

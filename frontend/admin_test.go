@@ -37,10 +37,10 @@ const warmPayload = `{"service":"s3","regions":["us-east-1"],"urls":["` + origin
 
 func TestStateIsChangedOnlyWithAToken(t *testing.T) {
 	sum := sha256.Sum256([]byte("hashed"))
-	tokens := []frontend.Token{tokenOf("", token), tokenOf("ci", "hashed"), tokenOf("x", "y:of-old")}
+	tokens := []cloudmirror.Token{tokenOf("", token), tokenOf("ci", "hashed"), tokenOf("x", "y:of-old")}
 	tests := []struct {
 		name, authorization string
-		tokens              []frontend.Token
+		tokens              []cloudmirror.Token
 		status              int
 		code                string
 	}{
@@ -250,7 +250,7 @@ func TestPurgeWhileClientsWait(t *testing.T) {
 func TestOperatorsLeaveATrace(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
 	w := newWorld(t, func(o *frontend.Options) {
-		o.Logger, o.Tokens = zap.New(core), []frontend.Token{tokenOf("ci", token)}
+		o.Logger, o.Tokens = zap.New(core), []cloudmirror.Token{tokenOf("ci", token)}
 	})
 	w.operate(http.MethodDelete, purgePath("*"), "Bearer "+token, "")
 	w.operate(http.MethodPost, "/v1/warm", "Bearer "+token, warmPayload)
@@ -285,7 +285,7 @@ func TestOperatorsLeaveATrace(t *testing.T) {
 func TestTokensAreReplaced(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
 	w := newWorld(t, func(o *frontend.Options) { o.Audit = zap.New(core) })
-	w.frontend.SetTokens([]frontend.Token{tokenOf("second", "another-token")})
+	w.frontend.SetTokens([]cloudmirror.Token{tokenOf("second", "another-token")})
 	for text, want := range map[string]int{token: http.StatusUnauthorized, "another-token": http.StatusNoContent} {
 		if resp := w.operate(http.MethodDelete, purgePath("us-east-1"), "Bearer "+text, ""); resp.StatusCode != want {
 			t.Errorf("status %d with %s, want %d", resp.StatusCode, text, want)

@@ -3,31 +3,23 @@ package frontend
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"net/http"
 	"strings"
 
 	"go.uber.org/zap"
+
+	"cloudmirror"
 )
-
-// A Token lets its bearer change state. The bearer's own text is not kept.
-type Token struct {
-	Name string            // for the audit; "": it has none
-	Hash [sha256.Size]byte // of what the bearer sends
-}
-
-// fingerprint names a token in logs.
-func (t Token) fingerprint() string { return hex.EncodeToString(t.Hash[:4]) }
 
 // SetTokens replaces the tokens that are valid: a request that is being answered
 // counts by either, each later one by these alone. It may be called at any time;
 // the caller does not change the slice any more.
-func (f *Frontend) SetTokens(tokens []Token) { f.tokens.Store(&tokens) }
+func (f *Frontend) SetTokens(tokens []cloudmirror.Token) { f.tokens.Store(&tokens) }
 
 // bearer returns the token that a request carries, alone or with its name and a
 // colon before it, as it is configured. Nothing about a wrong one can be learnt from
 // how long it takes.
-func (f *Frontend) bearer(r *http.Request) (t Token, valid bool) {
+func (f *Frontend) bearer(r *http.Request) (t cloudmirror.Token, valid bool) {
 	given := r.Header["Authorization"]
 	if len(given) != 1 {
 		return t, false
@@ -46,7 +38,7 @@ func (f *Frontend) bearer(r *http.Request) (t Token, valid bool) {
 }
 
 // findToken returns the token whose bearer sends credentials. It compares with each.
-func findToken(tokens []Token, credentials string) (t Token, valid bool) {
+func findToken(tokens []cloudmirror.Token, credentials string) (t cloudmirror.Token, valid bool) {
 	hash, found := sha256.Sum256([]byte(credentials)), -1
 	for i := range tokens {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], tokens[i].Hash[:]), i, found)
@@ -60,7 +52,7 @@ func findToken(tokens []Token, credentials string) (t Token, valid bool) {
 // An operator is the sender of a request with a valid token.
 type operator struct {
 	address string
-	token   Token
+	token   cloudmirror.Token
 }
 
 // authorize lets requests with a valid token pass.
@@ -106,7 +98,7 @@ func (f *Frontend) noteUnauthorized(r *http.Request) {
 
 // audit logs what an operator did, and the error if it did not succeed.
 func (f *Frontend) audit(who operator, did string, err error, fields ...zap.Field) {
-	fields = append(fields, zap.String("operator", who.address), zap.String("token", who.token.fingerprint()))
+	fields = append(fields, zap.String("operator", who.address), zap.String("token", who.token.Fingerprint()))
 	if who.token.Name != "" {
 		fields = append(fields, zap.String("token_name", who.token.Name))
 	}

@@ -68,7 +68,7 @@ func TestOnlyDirectURLsAreAnsweredWithTheirOrigins(t *testing.T) {
 	}{
 		{"https://origin.test/other", http.Header{}, 302, "wait-timeout"},
 		{"https://elsewhere.test/x", http.Header{}, 403, "url-not-allowed"}, // direct, and not allowed
-		{originURL, http.Header{"Cdn-Loop": {loopID}}, 508, "loop-detected"},
+		{originURL, http.Header{"Cdn-Loop": {deploymentID}}, 508, "loop-detected"},
 	} {
 		if status, got := ask(tt.url, tt.header); status != tt.status || !strings.HasSuffix(got, "detail="+tt.detail) {
 			t.Errorf("%s: %d, %s; want %d, %s", tt.url, status, got, tt.status, tt.detail)

@@ -7,9 +7,9 @@
 //   - A URL is checked for its syntax and against the service's allow patterns
 //     and ports before anything is looked up, and no client is redirected to an
 //     origin URL that did not pass.
-//   - With [FallbackOrigin] a client whose copy is not ready, or that meets a
+//   - With [cloudmirror.FallbackOrigin] a client whose copy is not ready, or that meets a
 //     part of ours which is down, is redirected to the origin; a 5xx is only for
-//     those who asked for [FallbackNone].
+//     those who asked for [cloudmirror.FallbackNone].
 //   - Waiting is bounded: in time by the service, in number by
 //     [Options.MaxWaiters], and it ends with the client. The copy goes on.
 //   - Redirects and errors are no-store. A redirect that any cache kept would

@@ -251,7 +251,7 @@ func (f *Frontend) explainPlaces(ctx context.Context, e *explanation, k *known, 
 		e.Places = append(e.Places, region)
 	}
 	switch {
-	case k.terms.fallback != FallbackOrigin:
+	case k.terms.fallback != cloudmirror.FallbackOrigin:
 		source.Reason, source.Why = reasonFallback, "The fallback is none: clients without a copy get an error."
 	case region.Reason == "" && err == nil && view.Entry.State == cache.Failed && isPassedOn(view.Entry.Failure):
 		source.Reason, source.Why = reasonVerdict, "This failure is passed on instead, whatever the fallback is."

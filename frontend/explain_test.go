@@ -249,12 +249,12 @@ type explained struct {
 // copier works meanwhile, so that a client waits in vain.
 func TestExplainAgreesWithRedirect(t *testing.T) {
 	for name, s := range scenarios(t) {
-		for _, mode := range []frontend.Mode{frontend.ModeWait, frontend.ModeRedirectNow} {
-			for _, fallback := range []frontend.Fallback{frontend.FallbackOrigin, frontend.FallbackNone} {
+		for _, mode := range []cloudmirror.Mode{cloudmirror.ModeWait, cloudmirror.ModeRedirectNow} {
+			for _, fallback := range []cloudmirror.Fallback{cloudmirror.FallbackOrigin, cloudmirror.FallbackNone} {
 				for _, wait := range []time.Duration{0, 5 * time.Second, 28 * time.Second} {
 					terms := withService(func(service *frontend.Service) { service.Mode, service.Fallback, service.Wait = mode, fallback, wait })
 					t.Run(fmt.Sprintf("%s/%s/%s/%v", name, mode, fallback, wait), func(t *testing.T) {
-						if strings.HasPrefix(name, "too-many") && (wait == 0 || mode == frontend.ModeRedirectNow) {
+						if strings.HasPrefix(name, "too-many") && (wait == 0 || mode == cloudmirror.ModeRedirectNow) {
 							t.Skip("no client waits in this mode, so that none takes the last place")
 						}
 						synctest.Test(t, func(t *testing.T) { checkExplained(t, &s, terms) })

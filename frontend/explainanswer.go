@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
@@ -19,7 +20,7 @@ func (f *Frontend) explainAnswer(r *http.Request, k *known, view engine.View, er
 	// Why a client is redirected to the origin is the error that one gets who wants no
 	// fallback.
 	strict := &known{target: k.target, terms: k.terms, direct: k.direct, want: k.want}
-	strict.terms.fallback = FallbackNone
+	strict.terms.fallback = cloudmirror.FallbackNone
 	refused := f.foresee(r, strict, view, err).answer
 	d.Code = refused.code
 	isPassedOn := err == nil && view.Entry.State == cache.Failed && isPassedOn(view.Entry.Failure)
@@ -49,7 +50,7 @@ func insteadText(k *known, a answer, isPassedOn bool) string {
 		return "the client is redirected to the origin, its fallback."
 	case isPassedOn:
 		return status + ": this failure is passed on, whatever the fallback is."
-	case k.terms.fallback == FallbackOrigin:
+	case k.terms.fallback == cloudmirror.FallbackOrigin:
 		return status + "."
 	}
 	return status + ", as its fallback is none."

@@ -47,11 +47,11 @@ type Options struct {
 
 	// Tokens let their bearers change state, until SetTokens replaces them. Empty:
 	// such requests are refused.
-	Tokens []Token
+	Tokens []cloudmirror.Token
 
-	PublicURL string // base of the addresses of jobs; empty: they are relative
-	LoopID    string // our pseudonym in CDN-Loop (RFC 8586), a token; empty: loops are not detected
-	Version   string // for people
+	PublicURL    string // base of the addresses of jobs; empty: they are relative
+	DeploymentID string // our pseudonym in CDN-Loop (RFC 8586), a token; empty: loops are not detected
+	Version      string // for people
 
 	MaxWaiters          int            // requests that wait for copies at the same time; 0: DefaultMaxWaiters
 	MaxWaitersPerClient int            // those of one IPv4 address or IPv6 network of 64 bits; 0: not bounded
@@ -82,18 +82,18 @@ type Options struct {
 
 // A Frontend answers HTTP requests. It is safe for concurrent use.
 type Frontend struct {
-	engine     copies
-	presence   notes // nil: there is none
-	services   map[string]*service
-	known      *lru.Cache[knownKey, *known]
-	backends   []*backend // by name
-	tokens     atomic.Pointer[[]Token]
-	publicURL  string
-	loopID     string
-	version    string
-	started    time.Time
-	logger     *zap.Logger
-	complaints rate.Sometimes
+	engine       copies
+	presence     notes // nil: there is none
+	services     map[string]*service
+	known        *lru.Cache[knownKey, *known]
+	backends     []*backend // by name
+	tokens       atomic.Pointer[[]cloudmirror.Token]
+	publicURL    string
+	deploymentID string
+	version      string
+	started      time.Time
+	logger       *zap.Logger
+	complaints   rate.Sometimes
 
 	auditLog    *zap.Logger
 	suspicions  rate.Sometimes
@@ -131,14 +131,14 @@ func New(o Options) (*Frontend, error) {
 		o.MaxWaiters = DefaultMaxWaiters
 	}
 	f := &Frontend{
-		engine: o.Engine, presence: o.Presence, known: newKnownTargets(), publicURL: o.PublicURL, loopID: o.LoopID, version: o.Version,
+		engine: o.Engine, presence: o.Presence, known: newKnownTargets(), publicURL: o.PublicURL, deploymentID: o.DeploymentID, version: o.Version,
 		started: time.Now(), logger: o.Logger, auditLog: o.Audit, complaints: rate.Sometimes{Interval: logEvery}, suspicions: rate.Sometimes{Interval: logEvery},
 		objects: o.Objects, header: newFixedHeader(), ids: newRequestIDs(),
 		proxies: o.TrustedProxies, waiters: newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies),
 	}
 	f.SetTokens(o.Tokens)
-	if strings.ContainsAny(o.LoopID, " \t,;\"") {
-		return nil, fmt.Errorf("frontend: the loop id %q is no token", o.LoopID)
+	if strings.ContainsAny(o.DeploymentID, " \t,;\"") {
+		return nil, fmt.Errorf("frontend: the deployment id %q is no token", o.DeploymentID)
 	}
 	var err error
 	if f.services, f.backends, err = newServices(o.Services); err != nil {

@@ -76,7 +76,7 @@ func TestRememberedTargetsAreThoseOfTheirBackend(t *testing.T) {
 // A fleet whose clients write a file name each must not push out what is
 // remembered of other targets, and no name may lead to what another target is.
 func TestFileNamesAreNotRemembered(t *testing.T) {
-	w := newWorld(t, withService(func(s *frontend.Service) { s.Mode = frontend.ModeRedirectNow }))
+	w := newWorld(t, withService(func(s *frontend.Service) { s.Mode = cloudmirror.ModeRedirectNow }))
 	ask := func(rest string) string {
 		t.Helper()
 		resp := w.do(httptest.NewRequest(http.MethodGet, "/v1/redirect/"+east.String()+"/"+rest, nil))

@@ -9,7 +9,7 @@ import (
 // names itself in CDN-Loop (RFC 8586): a list of ids, each with parameters that
 // may have quoted strings.
 func (f *Frontend) loops(h http.Header) bool {
-	if f.loopID == "" {
+	if f.deploymentID == "" {
 		return false
 	}
 	for _, line := range h["Cdn-Loop"] {
@@ -17,7 +17,7 @@ func (f *Frontend) loops(h http.Header) bool {
 			var element string
 			element, line = cutElement(line)
 			id, _, _ := strings.Cut(element, ";")
-			if strings.Trim(id, " \t") == f.loopID {
+			if strings.Trim(id, " \t") == f.deploymentID {
 				return true
 			}
 		}

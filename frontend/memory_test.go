@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cloudmirror"
 	"cloudmirror/frontend"
 )
 
@@ -71,7 +72,7 @@ var queuedSince = regexp.MustCompile(`,"queued_since":"[^"]*"`)
 // Whatever was asked for before, an answer is that of a front end that remembers no
 // target.
 func TestTheMemoryOfTargetsChangesNoAnswer(t *testing.T) {
-	now := withService(func(s *frontend.Service) { s.Mode = frontend.ModeRedirectNow })
+	now := withService(func(s *frontend.Service) { s.Mode = cloudmirror.ModeRedirectNow })
 	warm, fresh := newWorld(t, now), newWorld(t, now)
 	remembered, asked := 0, 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -12,7 +12,7 @@ import (
 
 // Real pip writes the colon of a URL in a path as %3A, and leaves its query.
 func TestTheOriginsQueryIsAPartOfTheObject(t *testing.T) {
-	w := newWorld(t, withService(func(s *frontend.Service) { s.Mode = frontend.ModeRedirectNow }))
+	w := newWorld(t, withService(func(s *frontend.Service) { s.Mode = cloudmirror.ModeRedirectNow }))
 	for _, form := range []string{"https%3A//origin.test/f.whl", mustObject("https://origin.test/f.whl").Target(), mustObject("https://origin.test/f.whl").Target() + "/f.whl"} {
 		for _, query := range []string{"?rev=1", "?rev=2"} {
 			want := "https://origin.test/f.whl" + query
@@ -30,7 +30,7 @@ func TestTheOriginsQueryIsAPartOfTheObject(t *testing.T) {
 
 // An option that means nothing where it stands is never passed over.
 func TestReservedOptionsAreRefusedWhereTheyMeanNothing(t *testing.T) {
-	w := newWorld(t, withService(func(s *frontend.Service) { s.Mode = frontend.ModeRedirectNow }))
+	w := newWorld(t, withService(func(s *frontend.Service) { s.Mode = cloudmirror.ModeRedirectNow }))
 	w.present()
 	purge := func(region string) string { return "DELETE /v1/purge/s3/" + region + "/" }
 	doors := map[string][]string{ // the options that mean nothing there

@@ -126,7 +126,7 @@ func FuzzTarget(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	w := newWorld(f, withService(func(s *frontend.Service) { s.Mode = frontend.ModeRedirectNow }))
+	w := newWorld(f, withService(func(s *frontend.Service) { s.Mode = cloudmirror.ModeRedirectNow }))
 	allowed := pattern(f, `^https://origin\.test(:[0-9]+)?/`)
 	f.Fuzz(func(t *testing.T, rest string) {
 		target := "/v1/redirect/s3/us-east-1/" + rest

@@ -101,7 +101,7 @@ func TestRedirectOutcomes(t *testing.T) {
 		},
 		{
 			name:   "a service that redirects at once",
-			change: withService(func(s *frontend.Service) { s.Mode = frontend.ModeRedirectNow }),
+			change: withService(func(s *frontend.Service) { s.Mode = cloudmirror.ModeRedirectNow }),
 			origin: toOrigin("redirect-now"),
 			none:   failure(504, "RedirectNow", "fwd=miss; detail=redirect-now", "5"),
 		},
@@ -355,8 +355,8 @@ func TestRedirectRefusals(t *testing.T) {
 		{"a repeated option", redirectPath("?wait=1s&w%61it=1s"), nil, refusal(400, "InvalidOption", "detail=invalid-option")},
 		{"an option without a meaning", redirectPath("?country=de"), nil, refusal(400, "InvalidOption", "detail=invalid-option")},
 		{"a second query", redirectPath("?x"), nil, refusal(400, "InvalidURL", "detail=invalid-url")},
-		{"a loop", redirectPath(""), http.Header{"Cdn-Loop": {loopID}}, refusal(508, "LoopDetected", "detail=loop-detected")},
-		{"a loop through others", redirectPath(""), http.Header{"Cdn-Loop": {`a; v="x, y\""`, "b,\t" + loopID + " ; v=1"}}, refusal(508, "LoopDetected", "detail=loop-detected")},
+		{"a loop", redirectPath(""), http.Header{"Cdn-Loop": {deploymentID}}, refusal(508, "LoopDetected", "detail=loop-detected")},
+		{"a loop through others", redirectPath(""), http.Header{"Cdn-Loop": {`a; v="x, y\""`, "b,\t" + deploymentID + " ; v=1"}}, refusal(508, "LoopDetected", "detail=loop-detected")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -388,7 +388,7 @@ func TestOptionErrorsNameWhatIsAllowed(t *testing.T) {
 
 func TestOthersInCDNLoopAreNoLoop(t *testing.T) {
 	for _, header := range []string{
-		loopID + "-2", "x" + loopID, "other; v=" + loopID, `other; v="a, ` + loopID + ` , b"`, `other; v="\", ` + loopID + `, \""`, strings.ToUpper(loopID), "", ",", ";", `"`, `"\`,
+		deploymentID + "-2", "x" + deploymentID, "other; v=" + deploymentID, `other; v="a, ` + deploymentID + ` , b"`, `other; v="\", ` + deploymentID + `, \""`, strings.ToUpper(deploymentID), "", ",", ";", `"`, `"\`,
 	} {
 		t.Run(header, func(t *testing.T) {
 			w := newWorld(t)
@@ -428,7 +428,7 @@ func TestWaitIsOnlyShortened(t *testing.T) {
 
 func TestServiceFallbackIsTheDefault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, withService(func(s *frontend.Service) { s.Fallback = frontend.FallbackNone }))
+		w := newWorld(t, withService(func(s *frontend.Service) { s.Fallback = cloudmirror.FallbackNone }))
 		if resp := <-w.ask(http.MethodGet, ""); resp.StatusCode != http.StatusGatewayTimeout {
 			t.Errorf("status %d, want 504", resp.StatusCode)
 		}
@@ -493,7 +493,7 @@ func TestPorts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, withService(func(s *frontend.Service) {
-				s.Mode = frontend.ModeRedirectNow
+				s.Mode = cloudmirror.ModeRedirectNow
 				s.Rules = origin.Rules{Allow: []cloudmirror.AllowPattern{pattern(t, "^https?://")}, Ports: tt.ports}
 			}))
 			resp := w.do(httptest.NewRequest(http.MethodGet, "/v1/redirect/s3/us-east-1/"+tt.url, nil))

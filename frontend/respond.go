@@ -96,7 +96,7 @@ func toOriginDirectly(to *redirect) answer {
 // the origin or, if it wants none, with an error.
 func instead(t terms, o cloudmirror.Object, status int, code cloudmirror.Code, message string, retry time.Duration) answer {
 	a := answer{cache: cacheStatus{miss: true, detail: kebab(code)}}
-	if t.fallback == FallbackOrigin {
+	if t.fallback == cloudmirror.FallbackOrigin {
 		a.status, a.outcome = http.StatusFound, outcomeFallback
 		a.redirect = newRedirect("origin", o.URL())
 		return a
@@ -140,7 +140,7 @@ func unreachable(t terms, o cloudmirror.Object) answer {
 func failed(t terms, o cloudmirror.Object, v engine.View) answer {
 	failure := v.Entry.Failure
 	if status, outcome := finalStatus(failure); status != 0 {
-		if t.fallback == FallbackOrigin && concernsCopier(failure) {
+		if t.fallback == cloudmirror.FallbackOrigin && concernsCopier(failure) {
 			a := instead(t, o, 0, failure.Code, "", 0)
 			a.cache.fwdStatus = failure.Status
 			return a

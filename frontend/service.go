@@ -12,31 +12,13 @@ import (
 	"cloudmirror/queue"
 )
 
-// A Fallback is what a client gets when there is no copy in time.
-type Fallback string
-
-// The fallbacks.
-const (
-	FallbackOrigin Fallback = "origin" // a redirect to the origin
-	FallbackNone   Fallback = "none"   // an error
-)
-
-// A Mode says what a client gets that asks for an object without a copy.
-type Mode string
-
-// The modes.
-const (
-	ModeWait        Mode = "wait"         // it waits for the copy
-	ModeRedirectNow Mode = "redirect-now" // the fallback at once; the copy is made behind
-)
-
 // A Service is a group of regions with one set of rules.
 type Service struct {
-	Rules    origin.Rules  // which origin URLs are allowed
-	Wait     time.Duration // how long a client waits for a copy, at most; 0: it does not
-	Fallback Fallback      // "": FallbackOrigin
-	Mode     Mode          // "": ModeWait
-	CORS     []string      // origins of pages whose scripts may read redirects and copies; * is all
+	Rules    origin.Rules         // which origin URLs are allowed
+	Wait     time.Duration        // how long a client waits for a copy, at most; 0: it does not
+	Fallback cloudmirror.Fallback // "": cloudmirror.FallbackOrigin
+	Mode     cloudmirror.Mode     // "": cloudmirror.ModeWait
+	CORS     []string             // origins of pages whose scripts may read redirects and copies; * is all
 	Regions  []Region
 }
 
@@ -105,16 +87,16 @@ func newServices(given map[string]Service) (map[string]*service, []*backend, err
 // complete checks the rules and puts defaults in.
 func (s *service) complete() error {
 	if s.Fallback == "" {
-		s.Fallback = FallbackOrigin
+		s.Fallback = cloudmirror.FallbackOrigin
 	}
 	if s.Mode == "" {
-		s.Mode = ModeWait
+		s.Mode = cloudmirror.ModeWait
 	}
 	switch {
-	case s.Fallback != FallbackOrigin && s.Fallback != FallbackNone:
-		return fmt.Errorf("fallback %q is neither %s nor %s", s.Fallback, FallbackOrigin, FallbackNone)
-	case s.Mode != ModeWait && s.Mode != ModeRedirectNow:
-		return fmt.Errorf("mode %q is neither %s nor %s", s.Mode, ModeWait, ModeRedirectNow)
+	case s.Fallback != cloudmirror.FallbackOrigin && s.Fallback != cloudmirror.FallbackNone:
+		return fmt.Errorf("fallback %q is neither %s nor %s", s.Fallback, cloudmirror.FallbackOrigin, cloudmirror.FallbackNone)
+	case s.Mode != cloudmirror.ModeWait && s.Mode != cloudmirror.ModeRedirectNow:
+		return fmt.Errorf("mode %q is neither %s nor %s", s.Mode, cloudmirror.ModeWait, cloudmirror.ModeRedirectNow)
 	case s.Wait < 0:
 		return fmt.Errorf("wait %v is negative", s.Wait)
 	}

@@ -14,7 +14,7 @@ import (
 type terms struct {
 	wait     time.Duration // 0: not at all
 	now      bool          // the service does not let its clients wait
-	fallback Fallback
+	fallback cloudmirror.Fallback
 }
 
 // The options of a redirect request.
@@ -42,7 +42,7 @@ func onlyOptions(options []cloudmirror.Option, allowed []string) error {
 // service's wait and choose its fallback. The error is for the client: it names
 // the value and what is allowed.
 func termsOf(s *service, options []cloudmirror.Option) (t terms, err error) {
-	t = terms{wait: s.Wait, fallback: s.Fallback, now: s.Mode == ModeRedirectNow}
+	t = terms{wait: s.Wait, fallback: s.Fallback, now: s.Mode == cloudmirror.ModeRedirectNow}
 	for _, o := range options {
 		switch o.Name {
 		case optionWait:
@@ -67,12 +67,12 @@ func (t *terms) shorten(value string) error {
 }
 
 func (t *terms) fallBackTo(value string) error {
-	switch f := Fallback(value); f {
-	case FallbackOrigin, FallbackNone:
+	switch f := cloudmirror.Fallback(value); f {
+	case cloudmirror.FallbackOrigin, cloudmirror.FallbackNone:
 		t.fallback = f
 		return nil
 	default:
-		return fmt.Errorf("the option fallback=%q is neither %s nor %s", clip(value), FallbackOrigin, FallbackNone)
+		return fmt.Errorf("the option fallback=%q is neither %s nor %s", clip(value), cloudmirror.FallbackOrigin, cloudmirror.FallbackNone)
 	}
 }
 

@@ -51,8 +51,8 @@ func TestAnswersToPermanentFailures(t *testing.T) {
 			continue
 		}
 		failure := &cache.Failure{Code: code, Message: "it failed", Permanent: true}
-		checkFailure(t, failure, FallbackOrigin, want.origin, map[bool]outcome{true: outcomeFallback, false: want.outcome}[want.origin == isFallback])
-		checkFailure(t, failure, FallbackNone, want.none, want.outcome)
+		checkFailure(t, failure, cloudmirror.FallbackOrigin, want.origin, map[bool]outcome{true: outcomeFallback, false: want.outcome}[want.origin == isFallback])
+		checkFailure(t, failure, cloudmirror.FallbackNone, want.none, want.outcome)
 	}
 }
 
@@ -66,21 +66,21 @@ func TestAnswersToPermanentStatuses(t *testing.T) {
 		isOfClient := status >= 400 && status < 500 && !slices.Contains(momentary, status)
 		switch {
 		case slices.Contains(dependent, status):
-			checkFailure(t, failure, FallbackOrigin, 302, outcomeFallback)
-			checkFailure(t, failure, FallbackNone, status, outcomeError)
+			checkFailure(t, failure, cloudmirror.FallbackOrigin, 302, outcomeFallback)
+			checkFailure(t, failure, cloudmirror.FallbackNone, status, outcomeError)
 		case isOfClient:
-			checkFailure(t, failure, FallbackOrigin, status, outcomeError)
-			checkFailure(t, failure, FallbackNone, status, outcomeError)
+			checkFailure(t, failure, cloudmirror.FallbackOrigin, status, outcomeError)
+			checkFailure(t, failure, cloudmirror.FallbackNone, status, outcomeError)
 		default:
-			checkFailure(t, failure, FallbackOrigin, 302, outcomeFallback)
-			checkFailure(t, failure, FallbackNone, 502, outcomeError)
+			checkFailure(t, failure, cloudmirror.FallbackOrigin, 302, outcomeFallback)
+			checkFailure(t, failure, cloudmirror.FallbackNone, 502, outcomeError)
 		}
 	}
 }
 
 // checkFailure compares the answer to a client whose copy failed just now, and a
 // while ago.
-func checkFailure(t *testing.T, failure *cache.Failure, fallback Fallback, status int, o outcome) {
+func checkFailure(t *testing.T, failure *cache.Failure, fallback cloudmirror.Fallback, status int, o outcome) {
 	t.Helper()
 	object, err := cloudmirror.ParseObject("https://origin.test/a?b")
 	if err != nil {

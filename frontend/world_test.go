@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"cloudmirror"
 	"cloudmirror/cache"
@@ -28,18 +29,16 @@ import (
 	"cloudmirror/queue/memqueue"
 	"cloudmirror/storage"
 	"cloudmirror/storage/filestore"
-
-	"go.uber.org/zap"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	content   = "the bytes of the object"
-	originURL = "https://origin.test/release/tool-1.0.tar.gz?signature=secret"
-	publicURL = "http://mirror.test"
-	token     = "a token for tests"
-	loopID    = "cloudmirror-test"
+	content      = "the bytes of the object"
+	originURL    = "https://origin.test/release/tool-1.0.tar.gz?signature=secret"
+	publicURL    = "http://mirror.test"
+	token        = "a token for tests"
+	deploymentID = "cloudmirror-test"
 )
 
 var (
@@ -76,8 +75,8 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		storages: make(map[cloudmirror.BackendID]*breakableStorage),
 	}
 	o := frontend.Options{
-		Registerer: w.registry, Logger: zap.NewNop(), LoopID: loopID, PublicURL: publicURL, Version: "1.2.3",
-		Tokens: []frontend.Token{tokenOf("", token)}, Objects: make(map[cloudmirror.BackendID]http.Handler),
+		Registerer: w.registry, Logger: zap.NewNop(), DeploymentID: deploymentID, PublicURL: publicURL, Version: "1.2.3",
+		Tokens: []cloudmirror.Token{tokenOf("", token)}, Objects: make(map[cloudmirror.BackendID]http.Handler),
 		Health: text("healthy"), Ready: text("ready"), Metrics: text("metrics"),
 	}
 	s := frontend.Service{
@@ -313,8 +312,8 @@ func pattern(t testing.TB, text string) cloudmirror.AllowPattern {
 }
 
 // tokenOf returns the token of a bearer who sends text.
-func tokenOf(name, text string) frontend.Token {
-	return frontend.Token{Name: name, Hash: sha256.Sum256([]byte(text))}
+func tokenOf(name, text string) cloudmirror.Token {
+	return cloudmirror.Token{Name: name, Hash: sha256.Sum256([]byte(text))}
 }
 
 func text(s string) http.Handler {

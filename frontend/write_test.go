@@ -135,7 +135,7 @@ func FuzzLoops(f *testing.F) {
 		f.Add(seed)
 	}
 	const id = "cloudmirror-test"
-	front := &Frontend{loopID: id}
+	front := &Frontend{deploymentID: id}
 	loops := func(values ...string) bool { return front.loops(http.Header{"Cdn-Loop": values}) }
 	f.Fuzz(func(t *testing.T, others string) {
 		if !strings.Contains(others, id) && loops(others) {

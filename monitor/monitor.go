@@ -25,8 +25,8 @@ type Options struct {
 	Timeout  time.Duration // of one probe; at most Interval
 	Failures int           // in a row make a backend unreachable; at least 1
 
-	Logger  *zap.Logger
-	Metrics prometheus.Registerer // nil: metrics are not exported
+	Logger     *zap.Logger
+	Registerer prometheus.Registerer // nil: metrics are not exported
 }
 
 // A Monitor probes backends. It is safe for concurrent use.
@@ -58,8 +58,8 @@ func New(o Options) *Monitor {
 		b.gauge.Set(1)
 		m.backends[id] = b
 	}
-	if o.Metrics != nil {
-		o.Metrics.MustRegister(gauge)
+	if o.Registerer != nil {
+		o.Registerer.MustRegister(gauge)
 	}
 	return m
 }

@@ -77,7 +77,7 @@ func watch(t *testing.T, base string, timeout time.Duration) *region {
 	m := monitor.New(monitor.Options{
 		Storages: map[cloudmirror.BackendID]storage.Provider{east: linked{base: base}},
 		Interval: time.Millisecond, Timeout: timeout, Failures: failures,
-		Logger: zap.New(core), Metrics: r.registry,
+		Logger: zap.New(core), Registerer: r.registry,
 	})
 	r.backend = m.Backend(east)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -39,13 +39,13 @@ func newLettersServer(t *testing.T, letters func(*memqueue.Queue) queue.DeadLett
 	}
 	engine := engine.New(engine.Options{Cache: cache, Logger: zap.NewNop()})
 	t.Cleanup(engine.Close)
-	token := frontend.Token{Hash: sha256.Sum256([]byte(fakeToken))}
+	token := cloudmirror.Token{Hash: sha256.Sum256([]byte(fakeToken))}
 	reached := queue.DeadLetters(s.queue)
 	if letters != nil {
 		reached = letters(s.queue)
 	}
 	f, err := frontend.New(frontend.Options{
-		Engine: engine, Tokens: []frontend.Token{token},
+		Engine: engine, Tokens: []cloudmirror.Token{token},
 		Services: map[string]frontend.Service{"s3": {
 			Regions: []frontend.Region{{Name: "us-east-1", Queue: s.queue, Letters: reached}},
 		}},
