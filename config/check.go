@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"slices"
+
+	"cloudmirror/config/schema"
 )
 
 // Check reports what keeps a process with this role from working: memory caches,
@@ -17,11 +19,12 @@ func (c *Config) Check(role Role) error {
 		return nil
 	case RoleFrontend, RoleCopier:
 	default:
-		return fmt.Errorf("role %q must be %s", role, alternatives([]Role{RoleServe, RoleFrontend, RoleCopier}))
+		_, err := schema.Choice(RoleServe, RoleFrontend, RoleCopier).Parse(string(role))
+		return fmt.Errorf("role %w", err)
 	}
 	var problems []error
 	refuse := func(path, value, instead string) {
-		problems = append(problems, c.problem(path, `%q works within one process only: %s needs %s (or run "cloudmirror serve", which does everything in one process)`,
+		problems = append(problems, c.sources.Problem(path, `%q works within one process only: %s needs %s (or run "cloudmirror serve", which does everything in one process)`,
 			value, role, instead))
 	}
 	if c.Cache.Type == CacheMemory {
@@ -33,7 +36,7 @@ func (c *Config) Check(role Role) error {
 	for _, b := range c.backends() {
 		works := role == RoleFrontend || len(c.Copier.Backends) == 0 || slices.Contains(c.Copier.Backends, b.ID)
 		if works && b.Storage.Type == StorageFile {
-			refuse(join(storagePath(b.ID), "type"), string(StorageFile), string(StorageS3))
+			refuse(schema.Join(storagePath(b.ID), "type"), string(StorageFile), string(StorageS3))
 		}
 	}
 	return errors.Join(problems...)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/config/schema"
 )
 
 // A Config is a whole configuration. [Load] and [Default] return valid ones;
@@ -33,7 +34,7 @@ type Config struct {
 	Services []Service // by name
 
 	fileTokens []cloudmirror.Token
-	sources    map[string]string // where each key that is not a default was set
+	sources    schema.Sources
 	warnings   []string
 }
 

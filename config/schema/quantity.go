@@ -1,4 +1,4 @@
-package config
+package schema
 
 import (
 	"fmt"
@@ -7,36 +7,46 @@ import (
 	"time"
 )
 
-func duration(least, most time.Duration) kind[time.Duration] {
-	return kind[time.Duration]{
-		parse: func(text string) (time.Duration, error) {
+// The units of sizes, in bytes.
+const (
+	KiB int64 = 1 << 10
+	MiB int64 = 1 << 20
+	GiB int64 = 1 << 30
+	TiB int64 = 1 << 40
+)
+
+// Duration is a time from least to most.
+func Duration(least, most time.Duration) Kind[time.Duration] {
+	return Kind[time.Duration]{
+		Parse: func(text string) (time.Duration, error) {
 			d, err := time.ParseDuration(text)
 			if err != nil || d < least || d > most {
 				return 0, fmt.Errorf("%s must be a duration such as 28s or 1m30s, from %s to %s",
-					quote(text), formatDuration(least), formatDuration(most))
+					Quote(text), FormatDuration(least), FormatDuration(most))
 			}
 			return d, nil
 		},
-		format: formatDuration,
+		Format: FormatDuration,
 		tags:   []string{tagText, tagInteger}, // 0 needs no unit
 	}
 }
 
-func wholeSeconds(least, most time.Duration) kind[time.Duration] {
-	k := duration(least, most)
-	parse := k.parse
-	k.parse = func(text string) (time.Duration, error) {
+// WholeSeconds is a [Duration] without a fraction of a second.
+func WholeSeconds(least, most time.Duration) Kind[time.Duration] {
+	k := Duration(least, most)
+	parse := k.Parse
+	k.Parse = func(text string) (time.Duration, error) {
 		d, err := parse(text)
 		if err == nil && d%time.Second != 0 {
-			return 0, fmt.Errorf("%s must be whole seconds", quote(text))
+			return 0, fmt.Errorf("%s must be whole seconds", Quote(text))
 		}
 		return d, err
 	}
 	return k
 }
 
-// formatDuration writes 24h and not 24h0m0s.
-func formatDuration(d time.Duration) string {
+// FormatDuration writes a time as people do: 24h and not 24h0m0s.
+func FormatDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
@@ -47,9 +57,9 @@ func formatDuration(d time.Duration) string {
 	return text
 }
 
-// units are those of sizes, the greatest first.
+// units are the units of sizes as they are written, the greatest first.
 func units() []unit {
-	return []unit{{"TiB", tebibyte}, {"GiB", gibibyte}, {"MiB", mebibyte}, {"KiB", kibibyte}, {"B", 1}, {"", 1}}
+	return []unit{{"TiB", TiB}, {"GiB", GiB}, {"MiB", MiB}, {"KiB", KiB}, {"B", 1}, {"", 1}}
 }
 
 type unit struct {
@@ -57,18 +67,18 @@ type unit struct {
 	bytes int64
 }
 
-// size is a number of bytes.
-func size(least, most int64) kind[int64] {
-	return kind[int64]{
-		parse: func(text string) (int64, error) {
+// Size is a number of bytes from least to most, perhaps with a unit.
+func Size(least, most int64) Kind[int64] {
+	return Kind[int64]{
+		Parse: func(text string) (int64, error) {
 			n, ok := parseSize(text)
 			if !ok || n < least || n > most {
 				return 0, fmt.Errorf("%s must be a size such as 16MiB (B, KiB, MiB, GiB, TiB; a plain number is bytes), from %s to %s",
-					quote(text), formatSize(least), formatSize(most))
+					Quote(text), FormatSize(least), FormatSize(most))
 			}
 			return n, nil
 		},
-		format: formatSize,
+		Format: FormatSize,
 		tags:   []string{tagText, tagInteger}, // plain bytes need no unit
 	}
 }
@@ -88,8 +98,8 @@ func parseSize(text string) (bytes int64, ok bool) {
 	return 0, false
 }
 
-// formatSize writes the greatest unit of which n is a whole number.
-func formatSize(n int64) string {
+// FormatSize writes n bytes in the greatest unit of which they are a whole number.
+func FormatSize(n int64) string {
 	for _, u := range units() {
 		if n != 0 && n%u.bytes == 0 {
 			return strconv.FormatInt(n/u.bytes, 10) + u.name
