@@ -9,10 +9,10 @@ import (
 	"cloudmirror/config/schema"
 )
 
-// Check reports what keeps a process with this role from working: memory caches,
-// memory queues and file storage are within one process, so that a front end and
-// a copier of their own would never meet. Like those of [Load], the error has a
-// line for each.
+// Check returns what keeps a process with this role from working; nil: nothing.
+// Memory caches, memory queues and file storage are within one process, so that
+// the jobs of a separate front end would never reach a separate copier. Like that
+// of [Load], the error has a line for each problem.
 func (c *Config) Check(role Role) error {
 	switch role {
 	case RoleServe:
@@ -42,7 +42,7 @@ func (c *Config) Check(role Role) error {
 	return errors.Join(problems...)
 }
 
-// warn notes what is probably not meant.
+// warn adds warnings about what is allowed but probably a mistake.
 func (c *Config) warn() {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil || c.PublicURL != "" || !listensEverywhere(host) {

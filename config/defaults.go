@@ -79,9 +79,9 @@ func newBackend(service, region string) Backend {
 	return Backend{ID: cloudmirror.BackendID{Service: service, Region: region}, Storage: Storage{Access: AccessAuto}}
 }
 
-// completeOrigin has the least throughput judged over the longest wait that the
-// timeouts let pass, unless min_rate_over is set: one long wait must not fail a copy
-// that is fast after it.
+// completeOrigin raises MinRateOver to the longest wait that the timeouts allow,
+// unless min_rate_over is set: one long wait must not fail a copy that is fast
+// after it.
 func (c *Config) completeOrigin() {
 	if !c.sources.IsSet("origin.min_rate_over") {
 		c.Origin.MinRateOver = max(c.Origin.MinRateOver, c.Origin.Timeouts.FirstByte, c.Origin.Timeouts.Idle)

@@ -9,16 +9,16 @@ import (
 	"cloudmirror/config/schema"
 )
 
-// Overrides are what flags say. Empty ones change nothing.
+// Overrides are the values of flags. Empty ones change nothing.
 type Overrides struct {
 	Listen  string // --listen
 	DataDir string // --data-dir
-	// Allow (--allow) replaces the allow patterns of every service. Since each
-	// pattern speaks of the port as well, origins on other ports than 80 and 443
-	// are let through with it, unless one of the patterns is a scheme alone.
+	// Allow (--allow) replaces the allow patterns of every service. Each pattern
+	// says which ports it allows, so that ports are not checked beside it, unless
+	// one of the patterns is a scheme alone.
 	Allow []string
-	// AllowAddresses (--allow-address) replaces the CIDRs that every service
-	// lets through its private-address guard.
+	// AllowAddresses (--allow-address) replaces the private addresses that every
+	// service allows.
 	AllowAddresses []string
 	// CopierBackends (--backend) replaces copier.backends.
 	CopierBackends []string

@@ -14,8 +14,8 @@ import (
 // maxQueueName is the limit of SQS (CreateQueue, QueueName).
 const maxQueueName = 80
 
-// Below these, front ends would hardly ever find what they remember, or have to
-// ask Redis all the time whether it is still true.
+// With less memory, front ends would rarely find what they remember. With a shorter
+// delta, they would have to ask Redis too often whether it is still true.
 const (
 	minNearMemory = schema.MiB
 	minNearDelta  = 100 * time.Millisecond

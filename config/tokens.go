@@ -30,9 +30,9 @@ func (c *Config) readTokensFile() []error {
 	return problems
 }
 
-// ReadTokens returns the tokens of an admin_tokens_file: one a line, empty lines and
-// lines that begin with # left out. The file may have 1 MiB. The error has one line
-// for each thing that is wrong, and no token in it; there are no tokens then.
+// ReadTokens returns the tokens of an admin_tokens_file: one a line, without empty
+// lines and lines that begin with #. The file may have 1 MiB. The error has one line
+// for each problem, and no token in it; then ReadTokens returns no tokens.
 func ReadTokens(file string) ([]cloudmirror.Token, error) {
 	data, _, err := schema.ReadFile(file)
 	if err != nil {
@@ -63,18 +63,18 @@ func parseTokens(file string, data []byte) (tokens []cloudmirror.Token, problems
 	return tokens, problems
 }
 
-// minTokenBytes keeps tokens from being guessed.
+// minTokenBytes makes tokens hard to guess.
 const minTokenBytes = 16
 
 // maxTokenNameBytes keeps the names of tokens short enough for a line of a log.
 const maxTokenNameBytes = 64
 
-// hashMark stands before the SHA-256 of a token, where that is configured.
+// hashMark begins a token that is configured as its SHA-256.
 const hashMark = "sha256:"
 
 // token is a bearer token, or the SHA-256 of one, perhaps with a name and a colon
-// before it. Tokens may have colons themselves, from before there were names: what
-// stands before the first colon is a name only if a whole token follows.
+// before it. A token may contain colons itself: the text before the first colon is
+// a name only if a whole token follows.
 func token() schema.Kind[cloudmirror.Token] {
 	return schema.Kind[cloudmirror.Token]{
 		Parse: func(text string) (t cloudmirror.Token, err error) {
