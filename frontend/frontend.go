@@ -42,7 +42,7 @@ var _ copies = (*engine.Engine)(nil)
 
 // Options are what a Frontend is made of. Only Engine and Services are required.
 type Options struct {
-	Engine   copies // a *engine.Engine that has a backend for each region below
+	Engine   copies // a *engine.Engine that has each backend of Services
 	Services map[string]Service
 
 	// Tokens let their bearers change state, until SetTokens replaces them. Empty:
