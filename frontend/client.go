@@ -52,9 +52,19 @@ func readAddress(text string) netip.Addr {
 	return address.Unmap().WithZone("")
 }
 
+// A client is the sender of a request.
+type client struct {
+	request *http.Request
+	proxies proxies
+}
+
+// client returns the sender of a request.
+func (c *core) client(r *http.Request) client { return client{request: r, proxies: c.proxies} }
+
 // network returns what counts as one client: an IPv4 address, and of IPv6, where
-// everybody has many, a network of 64 bits.
-func network(address netip.Addr) netip.Prefix {
+// each client has many, a network of 64 bits.
+func (c client) network() netip.Prefix {
+	address := c.proxies.client(c.request)
 	bits := 32
 	if address.Is6() {
 		bits = 64

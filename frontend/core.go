@@ -47,12 +47,16 @@ type core struct {
 	metrics  *metrics
 	header   fixedHeader
 
+	// addressEpoch is raised when copies get other addresses: those that are remembered
+	// of earlier epochs count no more.
+	addressEpoch atomic.Uint64
+
 	publicURL string
 	presence  notes // nil: there is none
 	census    census
 
-	logger     *zap.Logger
-	complaints rate.Sometimes
+	logger  *zap.Logger
+	outages rate.Sometimes // of what is logged about parts that are down
 
 	draining context.Context // ends with drain
 	drain    context.CancelFunc
@@ -62,7 +66,7 @@ type core struct {
 func newCore(o Options, waiters *atomic.Int64) (*core, error) {
 	c := &core{
 		engine: o.Engine, proxies: o.TrustedProxies, header: newFixedHeader(), publicURL: o.PublicURL, presence: o.Presence,
-		logger: o.Logger, complaints: rate.Sometimes{Interval: logEvery},
+		logger: o.Logger, outages: rate.Sometimes{Interval: logEvery},
 	}
 	var err error
 	if c.services, c.backends, err = newServices(o.Services); err != nil {
@@ -100,10 +104,11 @@ func (c *core) deployment(ctx context.Context) deployment {
 	return d
 }
 
-// complain logs now and then that the cache, a queue or a storage is unavailable.
-func (c *core) complain(want engine.Want, err error) {
-	c.complaints.Do(func() {
-		c.logger.Warn("the cache, a queue or a storage is unavailable; clients get their fallback", zap.Stringer("backend", want.Backend), zap.Error(err))
+// logUnavailable logs, at most once in logEvery, that the cache, a queue or a storage is
+// unavailable.
+func (c *core) logUnavailable(id cloudmirror.BackendID, err error) {
+	c.outages.Do(func() {
+		c.logger.Warn("the cache, a queue or a storage is unavailable; clients get their fallback", zap.Stringer("backend", id), zap.Error(err))
 	})
 }
 

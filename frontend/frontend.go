@@ -21,9 +21,9 @@ type Frontend struct {
 	administration *administration
 	pages          *pages
 
-	ids    requestIDs
-	routes []route
-	echo   *echo.Echo
+	ids       requestIDs
+	endpoints []endpoint
+	echo      *echo.Echo
 }
 
 // New returns a Frontend. Close it when done.
@@ -31,8 +31,8 @@ func New(o Options) (*Frontend, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	waiters := newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies)
-	c, err := newCore(o, &waiters.taken)
+	waiters := newWaiterLimit(o.MaxWaiters, o.MaxWaitersPerClient)
+	c, err := newCore(o, &waiters.waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func New(o Options) (*Frontend, error) {
 		return nil, err
 	}
 	f.administration = newAdministration(c, o, f.redirects)
-	f.routes = slices.Concat(f.redirects.routes(), f.administration.routes(), f.pages.routes())
+	f.endpoints = slices.Concat(f.redirects.endpoints(), f.administration.endpoints(), f.pages.endpoints())
 	f.echo = f.newRouter()
 	return f, nil
 }
@@ -66,8 +66,7 @@ func (f *Frontend) serve(w http.ResponseWriter, r *http.Request) {
 		f.redirects.serveObject(w, r)
 		return
 	}
-	if k, ok := f.redirects.recall(r); ok { // there is nothing left to route
-		f.redirects.redirectKnown(w, r, time.Now(), k)
+	if f.redirects.redirectRemembered(w, r) { // there is nothing left to route
 		return
 	}
 	f.echo.ServeHTTP(w, r)
