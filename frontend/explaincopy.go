@@ -31,10 +31,10 @@ const (
 // explainCopy describes the copy in a region.
 func (ad *administration) explainCopy(ctx context.Context, c *candidate, view engine.View, err error, isOperator bool) explainedPlace {
 	p := ad.describeCopy(ctx, c, view, err, isOperator)
-	switch c.excluded {
-	case reasonDirect:
+	switch {
+	case c.excluded == reasonDirect:
 		p.Why = "The URL matches a direct pattern: it is never copied."
-	case reasonUnreachable:
+	case c.excluded == reasonUnreachable:
 		p.Why = "Clients cannot fetch the copies of this region now. " + p.Why
 	}
 	return p

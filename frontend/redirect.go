@@ -82,8 +82,9 @@ func (rd *redirects) answerWithoutCopy(r *http.Request, rt *route) (a answer, fo
 		return toOriginDirectly(rt.target.direct), true
 	case reasonUnreachable:
 		return unreachable(rt), true
+	default:
+		return a, false
 	}
-	return a, false
 }
 
 // waitForCopy makes sure of the copy or of a job for it, and waits for it until end at
