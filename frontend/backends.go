@@ -78,7 +78,7 @@ func (pg *pages) survey(ctx context.Context, isOperator bool) overviewBody {
 	for i, b := range pg.backends {
 		id := b.id.String()
 		body.Backends[i] = backendBody{
-			Service: b.id.Service, Region: b.id.Region, Provider: b.provider,
+			Service: b.id.Service, Region: b.id.Region, Provider: b.storageLabel,
 			Copiers: d.copiers(id), Requests: b.requests.counts(), LastHour: d.lastHour(id), Copies: d.copies(id),
 		}
 		shown := &body.Backends[i]

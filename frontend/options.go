@@ -19,7 +19,7 @@ const DefaultMaxWaiters = 20_000
 
 // Options are what a Frontend is made of. Only Engine and Services are required.
 type Options struct {
-	Engine   copies // a *engine.Engine that has a backend for each region below
+	Engine   copies // a *engine.Engine that has each backend of Services
 	Services map[string]Service
 
 	// Tokens let their bearers change state, until SetTokens replaces them. Empty:
