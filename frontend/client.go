@@ -13,8 +13,8 @@ type proxies []netip.Prefix
 
 // client returns the address from which a request came: of the connection or, if
 // that is a trusted proxy's, the last one in X-Forwarded-For that is not. What
-// stands before it there is the client's own invention. An address that nobody
-// can read is the zero Addr.
+// stands before it there is the client's own invention. An address that cannot
+// be read is the zero Addr.
 func (p proxies) client(r *http.Request) netip.Addr {
 	address := readAddress(r.RemoteAddr)
 	if len(p) == 0 || !p.trust(address) {
@@ -71,7 +71,7 @@ func (c client) network() netip.Prefix {
 	}
 	p, err := address.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // of the zero Addr: those whom nobody knows are one client
+		return netip.Prefix{} // of the zero Addr: all clients without a known address are one
 	}
 	return p
 }

@@ -16,8 +16,9 @@ import (
 	"cloudmirror/storage"
 )
 
-// logEvery is how often, at most, the front end logs that cache, queue or storage
-// is unavailable, or that a token was wrong. At the debug level each request says so.
+// logEvery is the shortest time between two lines of the log that say that the cache, a
+// queue or a storage is unavailable, and between two about wrong tokens. At the debug
+// level each request says so.
 const logEvery = 10 * time.Second
 
 // copies is what the front end needs of a *engine.Engine.
@@ -80,7 +81,7 @@ func newCore(o Options, waiters *atomic.Int64) (*core, error) {
 	if c.metrics, err = newMetrics(o.Registerer, c.backends, waiters); err != nil {
 		return nil, fmt.Errorf("frontend: %w", err)
 	}
-	c.guard = &guard{metrics: c.metrics, proxies: c.proxies, auditLog: o.Audit, suspicions: rate.Sometimes{Interval: logEvery}}
+	c.guard = &guard{metrics: c.metrics, proxies: c.proxies, auditLog: o.Audit, warnings: rate.Sometimes{Interval: logEvery}}
 	c.guard.tokens.Store(&o.Tokens)
 	c.draining, c.drain = context.WithCancel(context.Background())
 	return c, nil

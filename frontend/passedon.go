@@ -7,8 +7,8 @@ import (
 	"cloudmirror/cache"
 )
 
-// finalStatus returns the status of the error that a permanent failure is to
-// clients who want no fallback: the origin's own, or 403 for what is not allowed.
+// finalStatus returns the status that a permanent failure has for clients that want
+// no fallback: the origin's own, or 403 for what is not allowed.
 // It is 0 for failures that are trouble with the copy alone.
 func finalStatus(f *cache.Failure) (int, outcome) {
 	switch {

@@ -49,7 +49,7 @@ func (rd *redirects) predictAnswer(r *http.Request, rt *route, view engine.View,
 	return prediction{answer: rd.chooseAnswer(r, rt, view, rd.whyWaitEnds(rt.target), nil), waits: wait}
 }
 
-// untilJob returns after how long a client who waits for the copy has a job sent: at
+// untilJob returns after how long the engine sends a job for a client that waits for the copy: at
 // once, when a retry is due or, if no copier begins before, when the claim of a job
 // lapses. A copier that works keeps its lease.
 func untilJob(v engine.View) time.Duration {

@@ -105,8 +105,7 @@ func fallBack(rt *route, status int, code cloudmirror.Code, message string, retr
 	return a
 }
 
-// notYet answers a client for whom there is no copy yet, and why it is not
-// waited for any longer.
+// notYet answers a client for which there is no copy yet; why says what ended its wait.
 func notYet(rt *route, why cloudmirror.Code) answer {
 	switch why {
 	case codeTooManyWaiters:
@@ -122,12 +121,12 @@ func notYet(rt *route, why cloudmirror.Code) answer {
 	}
 }
 
-// unavailableCopy answers a client that meets a part of ours which is down.
+// unavailableCopy answers a client while the cache, the queue or the storage is down.
 func unavailableCopy(rt *route) answer {
 	return fallBack(rt, http.StatusServiceUnavailable, codeUnavailable, "The cache, the queue or the storage of this region is unavailable; try again later.", retryAfter)
 }
 
-// unreachable answers a client of a region whose copies nobody can fetch now. None
+// unreachable answers a client of a region whose copies cannot be fetched now. None
 // is looked up or made on its behalf: it could not be fetched either.
 func unreachable(rt *route) answer {
 	return fallBack(rt, http.StatusServiceUnavailable, codeUnreachable, "The copies of this region cannot be fetched now; try again later.", retryAfter)

@@ -70,7 +70,7 @@ func (c *core) write(w http.ResponseWriter, r *http.Request, a answer) {
 	}
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead && body != "" {
-		_, _ = io.WriteString(w, body) // an error means that the client is gone, which is nobody's concern
+		_, _ = io.WriteString(w, body) // an error means that the client is gone
 	}
 }
 
