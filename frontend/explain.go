@@ -106,15 +106,11 @@ func (ad *administration) explain(r *http.Request) answer {
 		return okJSON(e)
 	}
 	rt := ad.redirects.doorOf(r.Host).policy.route(ad.client(r), t)
-	inRegion := rt.best(cloudmirror.PlaceCopy)
-	view, err := ad.engine.Peek(r.Context(), *inRegion.want)
+	view, err := ad.engine.Peek(r.Context(), *rt.best(cloudmirror.PlaceCopy).want)
 	if err == nil && !view.Now.IsZero() {
 		e.At = *timestamp(view.Now)
 	}
-	if err == nil && inRegion.excluded == "" {
-		rt.passOn(view.Entry)
-	}
-	e.Answer = ad.explainAnswer(r, &rt, view, err)
+	e.Answer = ad.explainAnswer(r, &rt, view, err) // and with it what is excluded
 	ad.explainPlaces(r.Context(), &e, &rt, view, err, isOperator)
 	return okJSON(e)
 }

@@ -31,11 +31,12 @@ const (
 // explainCopy describes the copy in a region.
 func (ad *administration) explainCopy(ctx context.Context, c *candidate, view engine.View, err error, isOperator bool) explainedPlace {
 	p := ad.describeCopy(ctx, c, view, err, isOperator)
-	switch {
-	case c.excluded == reasonDirect:
+	switch c.excluded {
+	case reasonDirect:
 		p.Why = "The URL matches a direct pattern: it is never copied."
-	case c.excluded == reasonUnreachable:
+	case reasonUnreachable:
 		p.Why = "Clients cannot fetch the copies of this region now. " + p.Why
+	default:
 	}
 	return p
 }

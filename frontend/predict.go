@@ -21,7 +21,7 @@ type prediction struct {
 
 // predictAnswer returns what a redirect would answer on a route, of whose copy view and
 // err are known. It causes no copy: where redirect would wait for one, it chooses as
-// redirect does when the wait is over.
+// redirect does when the wait is over, and excludes from the route what that excludes.
 func (rd *redirects) predictAnswer(r *http.Request, rt *route, view engine.View, err error) prediction {
 	if a, found := rd.answerWithoutCopy(r, rt); found {
 		return prediction{answer: a}

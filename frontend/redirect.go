@@ -126,7 +126,8 @@ func isFinal(e cache.Entry) bool {
 	return e.State == cache.Present || e.State == cache.Failed && e.Failure.Permanent
 }
 
-// chooseAnswer returns the answer by what the engine found of the copy.
+// chooseAnswer returns the answer by what the engine found of the copy. It excludes the
+// origin from the route if the client gets the failure of the copy instead.
 func (rd *redirects) chooseAnswer(r *http.Request, rt *route, view engine.View, cut cloudmirror.Code, err error) answer {
 	if r.Context().Err() != nil {
 		return gone(notYet(rt, codeWaitTimeout))

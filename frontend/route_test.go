@@ -58,6 +58,25 @@ func TestTheRouteAsAsked(t *testing.T) {
 	}
 }
 
+func TestTheBestOfTwoCopies(t *testing.T) {
+	in := func(region string, why reason) candidate {
+		return candidate{place: cloudmirror.Place{Kind: cloudmirror.PlaceCopy, Backend: cloudmirror.BackendID{Service: "s3", Region: region}}, excluded: why}
+	}
+	for _, tt := range []struct {
+		name string
+		rt   route
+		want string
+	}{
+		{"the first, if clients may get both", route{candidates: [2]candidate{in("a", ""), in("b", "")}}, "a"},
+		{"the one that is not excluded", route{candidates: [2]candidate{in("a", reasonUnreachable), in("b", "")}}, "b"},
+		{"the one before that which is excluded", route{candidates: [2]candidate{in("a", ""), in("b", reasonUnreachable)}}, "a"},
+	} {
+		if got := tt.rt.best(cloudmirror.PlaceCopy).place.Backend.Region; got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestARouteAllocatesNothing(t *testing.T) {
 	target := asked(true, cloudmirror.FallbackOrigin, nil)
 	d := &door{policy: asAsked{}}
