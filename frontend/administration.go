@@ -18,9 +18,9 @@ func newAdministration(c *core, o Options, rd *redirects) *administration {
 	return &administration{core: c, redirects: rd, jobs: jobs.New(jobs.Options{Engine: c.engine, Store: o.Records, Logger: c.logger})}
 }
 
-func (ad *administration) routes() []route {
+func (ad *administration) endpoints() []endpoint {
 	post := []string{http.MethodPost}
-	return []route{
+	return []endpoint{
 		{[]string{http.MethodDelete}, "/v1/purge/*", "/v1/purge/{service}/{region}/{url}", ad.answering(ad.purge)},
 		{reading(), "/v1/status/*", "/v1/status/{service}/{region}/{url}", ad.answering(ad.status)},
 		{reading(), "/v1/explain/*", "/v1/explain/{service}/{region}/{url}", ad.answering(ad.explain)},

@@ -18,9 +18,9 @@ const preflightAge = "7200" // the most that Chromium takes
 // (https://fetch.spec.whatwg.org/#http-cors-protocol). It holds values of headers,
 // ready to be put into answers, and is never changed. A nil one lets no page in.
 type cors struct {
-	everybody []string            // the allowed origin of every answer; nil: it depends on the request
-	origins   map[string][]string // allowed ones, by what requests name
-	vary      []string
+	always  []string            // the allowed origin of every answer; nil: it depends on the request
+	origins map[string][]string // allowed ones, by what requests name
+	vary    []string
 
 	exposed, methods, headers, age []string
 }
@@ -40,7 +40,7 @@ func newCORS(origins []string) *cors {
 		c.origins[origin] = []string{origin}
 	}
 	if slices.Contains(origins, everyOrigin) {
-		c.everybody = []string{everyOrigin}
+		c.always = []string{everyOrigin}
 	}
 	return c
 }
@@ -51,7 +51,7 @@ func (c *cors) admit(answer http.Header, r *http.Request) bool {
 	if c == nil {
 		return false
 	}
-	allowed := c.everybody
+	allowed := c.always
 	if allowed == nil {
 		answer["Vary"] = c.vary
 		if asked := r.Header["Origin"]; len(asked) == 1 {

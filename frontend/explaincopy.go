@@ -28,15 +28,28 @@ const (
 	copyUnknown      = "unknown"         // the cache or the storage is down, and the other cannot tell
 )
 
-// explainCopy describes the copy in the region.
-func (ad *administration) explainCopy(ctx context.Context, k *known, view engine.View, err error, isOperator bool) explainedPlace {
-	p := explainedPlace{Region: k.backend.id.Region, State: copyUnknown}
+// explainCopy describes the copy in a region.
+func (ad *administration) explainCopy(ctx context.Context, c *candidate, view engine.View, err error, isOperator bool) explainedPlace {
+	p := ad.describeCopy(ctx, c, view, err, isOperator)
+	switch c.excluded {
+	case reasonDirect:
+		p.Why = "The URL matches a direct pattern: it is never copied."
+	case reasonUnreachable:
+		p.Why = "Clients cannot fetch the copies of this region now. " + p.Why
+	default:
+	}
+	return p
+}
+
+// describeCopy describes the copy in a region, whether clients can get it or not.
+func (ad *administration) describeCopy(ctx context.Context, c *candidate, view engine.View, err error, isOperator bool) explainedPlace {
+	p := explainedPlace{Region: c.place.Backend.Region, State: copyUnknown}
 	if err != nil {
 		p.Why = "It cannot be told now: the cache or the storage is down."
 		return p
 	}
 	e, now := view.Entry, view.Now
-	p.progress = ad.progressOf(ctx, k.want, view, isOperator)
+	p.progress = ad.progressOf(ctx, *c.want, view, isOperator)
 	p.State, p.Tries, p.Error = stateOf(view, p.WaitsFor), e.Tries, describeFailure(e.Failure)
 	if p.Error != nil && isOperator {
 		p.Error.Cause = e.Failure.Cause
@@ -49,7 +62,7 @@ func (ad *administration) explainCopy(ctx context.Context, k *known, view engine
 	case cache.Absent, cache.Queued, cache.Copying, cache.Tombstone:
 	}
 	p.Why = p.describe(now)
-	if p.State != copyPresent && p.State != copyCopying && k.direct == nil && ad.hasNoCopier(ctx, k.backend.id) {
+	if p.State != copyPresent && p.State != copyCopying && c.excluded != reasonDirect && ad.hasNoCopier(ctx, c.place.Backend) {
 		p.Why += " No process says that it copies to this region: start a copier for it."
 	}
 	return p

@@ -30,8 +30,8 @@ func newPages(c *core, o Options) (*pages, error) {
 	}, nil
 }
 
-func (pg *pages) routes() []route {
-	routes := []route{
+func (pg *pages) endpoints() []endpoint {
+	endpoints := []endpoint{
 		{reading(), "/v1/backends", "/v1/backends", pg.answering(pg.backendsJSON)},
 		{reading(), "/v1/ping", "/v1/ping", pg.answering(pg.ping)},
 		{reading(), "/openapi.json", "/openapi.json", pg.answering(pg.description)},
@@ -40,10 +40,10 @@ func (pg *pages) routes() []route {
 	}
 	for path, handler := range pg.probes {
 		if handler != nil {
-			routes = append(routes, route{reading(), path, path, handler.ServeHTTP})
+			endpoints = append(endpoints, endpoint{reading(), path, path, handler.ServeHTTP})
 		}
 	}
-	return routes
+	return endpoints
 }
 
 type pingBody struct {

@@ -29,7 +29,7 @@ func (ad *administration) purge(r *http.Request) answer {
 	if refusal != nil {
 		return *refusal
 	}
-	t, refusal := ad.findCopy(r, purgePrefix, true)
+	t, refusal := ad.parseCopyTarget(r, purgePrefix, true)
 	if refusal != nil {
 		return *refusal
 	}

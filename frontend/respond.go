@@ -92,56 +92,55 @@ func toOriginDirectly(to *redirect) answer {
 	return answer{status: http.StatusFound, redirect: to, outcome: outcomeDirect, cache: cacheStatus{bypass: true, detail: "direct"}}
 }
 
-// instead answers a client that cannot have the copy now: with a redirect to
-// the origin or, if it wants none, with an error.
-func instead(t terms, o cloudmirror.Object, status int, code cloudmirror.Code, message string, retry time.Duration) answer {
+// fallBack answers a client that cannot have the copy now: with a redirect to
+// the origin or, if the route excludes it, with an error.
+func fallBack(rt *route, status int, code cloudmirror.Code, message string, retry time.Duration) answer {
 	a := answer{cache: cacheStatus{miss: true, detail: kebab(code)}}
-	if t.fallback == cloudmirror.FallbackOrigin {
+	if rt.leadsToOrigin() {
 		a.status, a.outcome = http.StatusFound, outcomeFallback
-		a.redirect = newRedirect("origin", o.URL())
+		a.redirect = newRedirect(originOf(rt.target.object))
 		return a
 	}
 	a.status, a.outcome, a.code, a.message, a.retryAfter = status, outcomeError, code, message, retry
 	return a
 }
 
-// notYet answers a client for whom there is no copy yet, and why it is not
-// waited for any longer.
-func notYet(t terms, o cloudmirror.Object, why cloudmirror.Code) answer {
+// notYet answers a client for which there is no copy yet; why says what ended its wait.
+func notYet(rt *route, why cloudmirror.Code) answer {
 	switch why {
 	case codeTooManyWaiters:
-		return instead(t, o, http.StatusServiceUnavailable, why, "Too many requests wait for copies; try again later.", retryAfter)
+		return fallBack(rt, http.StatusServiceUnavailable, why, "Too many requests wait for copies; try again later.", retryAfter)
 	case codeTooManyRequests:
-		return instead(t, o, http.StatusTooManyRequests, why, "Too many requests of this client wait for copies; try again later.", retryAfter)
+		return fallBack(rt, http.StatusTooManyRequests, why, "Too many requests of this client wait for copies; try again later.", retryAfter)
 	case codeDraining:
-		return instead(t, o, http.StatusServiceUnavailable, why, "This server is about to stop; try again.", time.Second)
+		return fallBack(rt, http.StatusServiceUnavailable, why, "This server is about to stop; try again.", time.Second)
 	case codeRedirectNow:
-		return instead(t, o, http.StatusGatewayTimeout, why, "The copy is made in the background; this service does not wait for it.", retryAfter)
+		return fallBack(rt, http.StatusGatewayTimeout, why, "The copy is made in the background; this service does not wait for it.", retryAfter)
 	default:
-		return instead(t, o, http.StatusGatewayTimeout, codeWaitTimeout, "The copy was not ready in time; it is made in the background.", retryAfter)
+		return fallBack(rt, http.StatusGatewayTimeout, codeWaitTimeout, "The copy was not ready in time; it is made in the background.", retryAfter)
 	}
 }
 
-// unavailableCopy answers a client that meets a part of ours which is down.
-func unavailableCopy(t terms, o cloudmirror.Object) answer {
-	return instead(t, o, http.StatusServiceUnavailable, codeUnavailable, "The cache, the queue or the storage of this region is unavailable; try again later.", retryAfter)
+// unavailableCopy answers a client while the cache, the queue or the storage is down.
+func unavailableCopy(rt *route) answer {
+	return fallBack(rt, http.StatusServiceUnavailable, codeUnavailable, "The cache, the queue or the storage of this region is unavailable; try again later.", retryAfter)
 }
 
-// unreachable answers a client of a region whose copies nobody can fetch now. None
+// unreachable answers a client of a region whose copies cannot be fetched now. None
 // is looked up or made on its behalf: it could not be fetched either.
-func unreachable(t terms, o cloudmirror.Object) answer {
-	return instead(t, o, http.StatusServiceUnavailable, codeUnreachable, "The copies of this region cannot be fetched now; try again later.", retryAfter)
+func unreachable(rt *route) answer {
+	return fallBack(rt, http.StatusServiceUnavailable, codeUnreachable, "The copies of this region cannot be fetched now; try again later.", retryAfter)
 }
 
 // failed answers a client whose copy failed. Final is what the origin said of the
 // object itself, and a forbidden address. Any other failure may be the copier's
 // alone: the client may still get the object from the URL that it asked for, and
 // never from where that redirects.
-func failed(t terms, o cloudmirror.Object, v engine.View) answer {
+func failed(rt *route, v engine.View) answer {
 	failure := v.Entry.Failure
 	if status, outcome := finalStatus(failure); status != 0 {
-		if t.fallback == cloudmirror.FallbackOrigin && concernsCopier(failure) {
-			a := instead(t, o, 0, failure.Code, "", 0)
+		if rt.leadsToOrigin() {
+			a := fallBack(rt, 0, failure.Code, "", 0)
 			a.cache.fwdStatus = failure.Status
 			return a
 		}
@@ -151,7 +150,7 @@ func failed(t terms, o cloudmirror.Object, v engine.View) answer {
 	if !failure.Permanent {
 		retry = min(max(failure.RetryAt.Sub(v.Now), time.Second), time.Minute)
 	}
-	return instead(t, o, http.StatusBadGateway, failure.Code, sentence(failure.Message), retry)
+	return fallBack(rt, http.StatusBadGateway, failure.Code, sentence(failure.Message), retry)
 }
 
 // remembered says where an error comes from: the cache, or a try just now.

@@ -31,12 +31,6 @@ type Backend struct {
 	Reach        reach             // nil: clients can always fetch its copies
 }
 
-// reach is what the front end needs of what watches a backend's addresses.
-type reach interface {
-	// Reachable is asked for each request.
-	Reachable() bool
-}
-
 // A service is a Service in use.
 type service struct {
 	Service
@@ -54,9 +48,6 @@ type backend struct {
 	reach        reach
 	requests     tally
 }
-
-// isReachable reports whether clients can fetch the copies.
-func (b *backend) isReachable() bool { return b.reach == nil || b.reach.Reachable() }
 
 // newServices checks the services and returns them with all backends, by name.
 func newServices(given map[string]Service) (map[string]*service, []*backend, error) {

@@ -48,7 +48,7 @@ type statusError struct {
 // causes and names of processes.
 func (ad *administration) status(r *http.Request) answer {
 	isOperator := ad.guard.isOperator(r)
-	t, refusal := ad.findStatus(r, isOperator)
+	t, refusal := ad.parseStatusTarget(r, isOperator)
 	if refusal != nil {
 		return *refusal
 	}
@@ -56,7 +56,7 @@ func (ad *administration) status(r *http.Request) answer {
 	view, err := ad.engine.Peek(r.Context(), want)
 	if err != nil {
 		if !errors.Is(err, r.Context().Err()) {
-			ad.complain(want, err)
+			ad.logUnavailable(want.Backend, err)
 		}
 		return unavailable("The state of the object cannot be read now; try again later.")
 	}
@@ -74,11 +74,11 @@ func (ad *administration) status(r *http.Request) answer {
 	return okJSON(body)
 }
 
-// findStatus finds what a status is about. The object of a copy's address has no URL
+// parseStatusTarget reads what a status is about. The object of a copy's address has no URL
 // that the service could allow; the answer has the copy's location, perhaps signed.
 // So it is for operators.
-func (ad *administration) findStatus(r *http.Request, isOperator bool) (t copyTarget, refusal *answer) {
-	t, refusal = ad.findCopy(r, statusPrefix, isOperator)
+func (ad *administration) parseStatusTarget(r *http.Request, isOperator bool) (t copyTarget, refusal *answer) {
+	t, refusal = ad.parseCopyTarget(r, statusPrefix, isOperator)
 	switch {
 	case refusal != nil:
 		return t, refusal

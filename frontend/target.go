@@ -42,10 +42,10 @@ func requestTarget(r *http.Request) string {
 // operators, [cloudmirror.ParseLegacyTarget].
 type targetParser func(rest string) (cloudmirror.Target, error)
 
-// find reads the target `<prefix>:service/:region/:url`. The names are looked up
+// parseTarget reads the target `<prefix>:service/:region/:url`. The names are looked up
 // as they are, undecoded. If it names nothing, or has other options than those,
 // the answer says why.
-func (c *core) find(r *http.Request, prefix string, parse targetParser, options ...string) (t target, refusal *answer) {
+func (c *core) parseTarget(r *http.Request, prefix string, parse targetParser, options ...string) (t target, refusal *answer) {
 	rest, found := strings.CutPrefix(requestTarget(r), prefix)
 	if !found {
 		return t, refuse(unknownRoute())

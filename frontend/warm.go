@@ -86,7 +86,7 @@ func (ad *administration) job(r *http.Request) answer {
 	case errors.Is(err, jobs.ErrUnknown):
 		return unknownJob()
 	case err != nil:
-		ad.complaints.Do(func() { ad.logger.Warn("a job of another front end cannot be looked up", zap.Error(err)) })
+		ad.outages.Do(func() { ad.logger.Warn("a job of another front end cannot be looked up", zap.Error(err)) })
 		return unavailable("The job is none of this front end, and what others have noted of theirs cannot be read now; try again later.")
 	}
 	return okJSON(shown(report))

@@ -29,13 +29,17 @@ type redirect struct {
 	body             string
 }
 
-// newRedirect returns a redirect whose body has the given "status".
-func newRedirect(status, location string) *redirect {
-	body := append(make([]byte, 0, len(location)+64), `{"status":"`...)
+// newRedirect returns the redirect to a copy or to an origin.
+func newRedirect(to cloudmirror.Location) *redirect {
+	status := "present"
+	if to.Place.Kind == cloudmirror.PlaceOrigin {
+		status = "origin"
+	}
+	body := append(make([]byte, 0, len(to.URL)+64), `{"status":"`...)
 	body = append(body, status...)
 	body = append(body, `","url":`...)
-	body = append(appendString(body, location), '}')
-	return &redirect{location: []string{location}, length: []string{strconv.Itoa(len(body))}, body: string(body)}
+	body = append(appendString(body, to.URL), '}')
+	return &redirect{location: []string{to.URL}, length: []string{strconv.Itoa(len(body))}, body: string(body)}
 }
 
 // write sends an answer.
@@ -66,7 +70,7 @@ func (c *core) write(w http.ResponseWriter, r *http.Request, a answer) {
 	}
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead && body != "" {
-		_, _ = io.WriteString(w, body) // an error means that the client is gone, which is nobody's concern
+		_, _ = io.WriteString(w, body) // an error means that the client is gone
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 	"cloudmirror"
 )
 
-// Terms are how a client wants to be answered.
-type terms struct {
-	wait     time.Duration // 0: not at all
+// redirectOptions are how a redirect request is answered, by its service and its options.
+type redirectOptions struct {
+	wait     time.Duration // for a copy, at most; 0: not at all
 	now      bool          // the service does not let its clients wait
 	fallback cloudmirror.Fallback
 }
@@ -38,38 +38,38 @@ func onlyOptions(options []cloudmirror.Option, allowed []string) error {
 	return nil
 }
 
-// termsOf reads the options of a redirect request: a client may shorten the
+// redirectOptionsOf reads the options of a redirect request: a client may shorten the
 // service's wait and choose its fallback. The error is for the client: it names
 // the value and what is allowed.
-func termsOf(s *service, options []cloudmirror.Option) (t terms, err error) {
-	t = terms{wait: s.Wait, fallback: s.Fallback, now: s.Mode == cloudmirror.ModeRedirectNow}
+func redirectOptionsOf(s *service, options []cloudmirror.Option) (chosen redirectOptions, err error) {
+	chosen = redirectOptions{wait: s.Wait, fallback: s.Fallback, now: s.Mode == cloudmirror.ModeRedirectNow}
 	for _, o := range options {
 		switch o.Name {
 		case optionWait:
-			err = t.shorten(o.Value)
+			err = chosen.shortenWait(o.Value)
 		case optionFallback:
-			err = t.fallBackTo(o.Value)
+			err = chosen.chooseFallback(o.Value)
 		}
 		if err != nil {
-			return t, err
+			return chosen, err
 		}
 	}
-	return t, nil
+	return chosen, nil
 }
 
-func (t *terms) shorten(value string) error {
+func (ro *redirectOptions) shortenWait(value string) error {
 	wait, ok := parseWait(value)
 	if !ok {
 		return fmt.Errorf("the option wait=%q is neither a duration like 5s or 1m30s nor a number of seconds, of 0 or more", clip(value))
 	}
-	t.wait = min(t.wait, wait)
+	ro.wait = min(ro.wait, wait)
 	return nil
 }
 
-func (t *terms) fallBackTo(value string) error {
+func (ro *redirectOptions) chooseFallback(value string) error {
 	switch f := cloudmirror.Fallback(value); f {
 	case cloudmirror.FallbackOrigin, cloudmirror.FallbackNone:
-		t.fallback = f
+		ro.fallback = f
 		return nil
 	default:
 		return fmt.Errorf("the option fallback=%q is neither %s nor %s", clip(value), cloudmirror.FallbackOrigin, cloudmirror.FallbackNone)

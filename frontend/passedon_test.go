@@ -89,7 +89,9 @@ func checkFailure(t *testing.T, failure *cache.Failure, fallback cloudmirror.Fal
 	now := time.Unix(1_800_000_000, 0)
 	for _, source := range []engine.Source{engine.FromCopy, engine.FromCache} {
 		view := engine.View{Entry: cache.Entry{State: cache.Failed, Until: now.Add(time.Minute), Failure: failure}, Now: now, Source: source}
-		a := failed(terms{fallback: fallback}, object, view)
+		rt := asAsked{}.route(client{}, &redirectTarget{target: target{object: object, backend: new(backend)}, redirectOptions: redirectOptions{fallback: fallback}})
+		rt.passOn(view.Entry)
+		a := failed(&rt, view)
 		name := fmt.Sprintf("%s %d, fallback %s, source %v", failure.Code, failure.Status, fallback, source)
 		if a.status != status || a.outcome != o {
 			t.Errorf("%s: answered %d, counted as %s; want %d, %s", name, a.status, a.outcome, status, o)

@@ -37,6 +37,19 @@ func TestAddressesAreRememberedPerGeneration(t *testing.T) {
 	}
 }
 
+func TestAddressesAreRememberedPerEpoch(t *testing.T) {
+	w := newWorld(t)
+	w.present()
+	w.location(http.MethodGet)
+	w.frontend.RaiseAddressEpoch()
+	for range 2 {
+		w.location(http.MethodGet)
+		if got := w.storages[east].links.Load(); got != 2 {
+			t.Errorf("the address was asked for %d times, want once in each of 2 epochs", got)
+		}
+	}
+}
+
 func TestSignedAddressesAreNotRemembered(t *testing.T) {
 	w := newWorld(t)
 	w.storages[east].signs.Store(true)
@@ -70,6 +83,32 @@ func TestRememberedTargetsAreThoseOfTheirBackend(t *testing.T) {
 				t.Errorf("%s: %+v", refused, got)
 			}
 		}
+	}
+}
+
+// A door answers by its own policy, whatever is remembered of the same target behind
+// another one. A host without a door gets in by that for any host.
+func TestTargetsAreRememberedPerDoor(t *testing.T) {
+	w := newWorld(t)
+	w.present()
+	w.frontend.AddDoorWithoutCopies("files.test")
+	atCopy := w.location(http.MethodGet)
+	for range 2 { // not remembered, and then remembered
+		for host, want := range map[string]string{"files.test": originURL, "mirror.test": atCopy, "unknown.test": atCopy} {
+			r := httptest.NewRequest(http.MethodGet, redirectPath(""), nil)
+			r.Host = host
+			if got := w.do(r).Header.Get("Location"); got != want {
+				t.Errorf("%s leads to %s, want %s", host, got, want)
+			}
+		}
+	}
+	explain := httptest.NewRequest(http.MethodGet, "/v1/explain/"+east.String()+"/"+mustObject(originURL).Target(), nil)
+	explain.Host = "files.test"
+	if got := decode[struct{ Excluded []struct{ Reason string } }](t, w.do(explain)); len(got.Excluded) != 1 || got.Excluded[0].Reason != "region-unreachable" {
+		t.Errorf("explained places that are excluded: %+v", got.Excluded)
+	}
+	if got := w.frontend.KnownTargets(); got != 2 {
+		t.Errorf("%d targets are remembered, want one for each of 2 doors", got)
 	}
 }
 

@@ -7,25 +7,28 @@ import (
 	"cloudmirror/cache"
 )
 
-// finalStatus returns the status of the error that a permanent failure is to
-// clients who want no fallback: the origin's own, or 403 for what is not allowed.
+// finalStatus returns the status that a permanent failure has for clients that want
+// no fallback: the origin's own, or 403 for what is not allowed.
 // It is 0 for failures that are trouble with the copy alone.
 func finalStatus(f *cache.Failure) (int, outcome) {
 	switch {
 	case !f.Permanent:
 	case f.Code == cloudmirror.CodeURLNotAllowed, f.Code == cloudmirror.CodeRedirectNotAllowed:
 		return http.StatusForbidden, outcomeDenied
-	case f.Code == cloudmirror.CodeOriginStatus && isVerdict(f.Status):
+	case f.Code == cloudmirror.CodeOriginStatus && isAboutObject(f.Status):
 		return f.Status, outcomeError
 	}
 	return 0, outcomeError
 }
 
-// isPassedOn reports whether clients get the status of a failure, whatever their
-// fallback is.
-func isPassedOn(f *cache.Failure) bool {
-	status, _ := finalStatus(f)
-	return status != 0 && !concernsCopier(f)
+// isPassedOn reports whether a copy failed, and clients get the status of its failure,
+// whatever their fallback is.
+func isPassedOn(e cache.Entry) bool {
+	if e.State != cache.Failed {
+		return false
+	}
+	status, _ := finalStatus(e.Failure)
+	return status != 0 && !concernsCopier(e.Failure)
 }
 
 // concernsCopier reports whether a failure with a final status may be about the
@@ -47,10 +50,10 @@ func dependsOnClient(status int) bool {
 	return false
 }
 
-// isVerdict reports whether an origin's status is about the object, or about who
+// isAboutObject reports whether an origin's status is about the object, or about who
 // asks for it. The others are about the moment or about the origin, and copiers try
 // them again.
-func isVerdict(status int) bool {
+func isAboutObject(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return false

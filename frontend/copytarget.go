@@ -22,12 +22,12 @@ type copyTarget struct {
 	asked      []cloudmirror.Option // of the redirect whose URL was given
 }
 
-// findCopy is find with URLs of old releases, and with any address that leads to a
+// parseCopyTarget is parseTarget with URLs of old releases, and with any address that leads to a
 // copy of the service. A URL of another mirror, or of another service, is refused:
 // read as an origin's URL it would name an object that the operator does not mean.
-func (c *core) findCopy(r *http.Request, prefix string, isOperator bool, options ...string) (t copyTarget, refusal *answer) {
+func (c *core) parseCopyTarget(r *http.Request, prefix string, isOperator bool, options ...string) (t copyTarget, refusal *answer) {
 	t.isOperator = isOperator
-	if t.target, refusal = c.find(r, prefix, cloudmirror.ParseLegacyTarget, options...); refusal != nil {
+	if t.target, refusal = c.parseTarget(r, prefix, cloudmirror.ParseLegacyTarget, options...); refusal != nil {
 		return t, refusal
 	}
 	t.address = t.object.URL()
