@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 )
 
 // overviewTimeout bounds the two requests for the state of a deployment. The server
@@ -20,116 +17,26 @@ const overviewTimeout = 10 * time.Second
 
 // An overview is what a server says of its deployment.
 type overview struct {
-	raw       json.RawMessage // the answer of /v1/backends
-	Version   string          `json:"version"`
-	Backends  []backendState  `json:"backends"`
-	Processes []processState  `json:"processes"` // nil: no token, or an older server
-	Presence  string          `json:"presence"`  // "ok", or why other processes are not known; "": an older server
-
-	ready readiness
-}
-
-// A backendState is what a server says of a backend.
-type backendState struct {
-	Service string `json:"service"`
-	Region  string `json:"region"`
-	Health  string `json:"health"`
-	Cause   string `json:"cause"`   // "": there is none, or no token was sent
-	Copiers *int   `json:"copiers"` // nil: not known
-	Queue   *struct {
-		Ready    int `json:"ready"`
-		Delayed  int `json:"delayed"`
-		InFlight int `json:"in_flight"`
-		Dead     int `json:"dead_letters"`
-	} `json:"queue"` // nil: not known
-	LastHour map[string]uint64 `json:"last_hour"` // by outcome; nil: an older server
-	Copies   *struct {
-		Running int `json:"running"`
-		Waiting int `json:"waiting"`
-	} `json:"copies"` // nil: an older server
-}
-
-func (b *backendState) id() string { return plain(b.Service + "/" + b.Region) }
-
-// A processState is what a server says of a process of its deployment.
-type processState struct {
-	Role     string      `json:"role"`
-	Name     string      `json:"name"`
-	Version  string      `json:"version"`
-	Started  time.Time   `json:"started"`
-	CopiesTo []string    `json:"copies_to"`
-	Down     []downState `json:"down"`
-}
-
-// A downState is a dependency that is down.
-type downState struct {
-	Name  string `json:"name"`
-	Cause string `json:"cause"`
+	*client.Overview
+	ready    api.Readiness
+	notReady error // why ready is not known
 }
 
 // isOlder reports whether the server's release does not tell of copiers, of the last
 // hour and of processes.
 func (o *overview) isOlder() bool { return o.Presence == "" }
 
-// overview asks the server for the state of its deployment.
-func (c *client) overview(ctx context.Context) (*overview, error) {
+// askOverview asks the server for the state of its deployment.
+func askOverview(ctx context.Context, server *client.Client) (*overview, error) {
 	ctx, cancel := context.WithTimeout(ctx, overviewTimeout)
 	defer cancel()
-	body, err := c.do(ctx, http.MethodGet, "/v1/backends", http.StatusOK)
+	answer, err := server.Backends(ctx)
 	if err != nil {
 		return nil, err
 	}
-	o := &overview{raw: body}
-	if err := json.Unmarshal(body, o); err != nil || o.Backends == nil {
-		return nil, errors.New("the server's answer is not understood: is it a cloudmirror?")
-	}
-	o.ready = c.readiness(ctx)
+	o := &overview{Overview: answer}
+	o.ready, o.notReady = server.Ready(ctx)
 	return o, nil
-}
-
-// A readiness is what /readyz says.
-type readiness struct {
-	Ready        bool         `json:"ready"`
-	State        string       `json:"state"` // ready, or starting or draining
-	Dependencies []dependency `json:"dependencies"`
-
-	err error // why it is not known
-}
-
-// A dependency is a line of /readyz.
-type dependency struct {
-	Name  string `json:"name"`
-	State string `json:"state"` // ok, not checked yet, or what is wrong
-}
-
-// isDown reports whether something is wrong with the dependency.
-func (d dependency) isDown() bool {
-	return d.State != "ok" && d.State != "not checked yet" && !strings.HasPrefix(d.State, "not known")
-}
-
-func (c *client) readiness(ctx context.Context) readiness {
-	status, body, err := c.exchange(ctx, http.MethodGet, "/readyz", nil)
-	if err == nil && status != http.StatusOK && status != http.StatusServiceUnavailable {
-		err = fmt.Errorf("HTTP %d", status)
-	}
-	if err != nil {
-		return readiness{err: err}
-	}
-	r := readReadiness(string(body))
-	r.Ready = status == http.StatusOK
-	return r
-}
-
-// readReadiness reads the text of /readyz; Ready is left to the status.
-func readReadiness(text string) readiness {
-	state, rest, _ := strings.Cut(strings.TrimSuffix(text, "\n"), "\n")
-	r := readiness{State: state, Dependencies: []dependency{}}
-	for line := range strings.SplitSeq(rest, "\n") {
-		if name, state, found := strings.Cut(line, ": "); found {
-			r.Dependencies = append(r.Dependencies, dependency{Name: name, State: state})
-		}
-	}
-	return r
 }
 
 // runOverview runs status without a URL.
@@ -143,22 +50,22 @@ func (c *cli) runOverview(command *cobra.Command, t *target, every time.Duration
 	if err := t.completeForOverview(c); err != nil {
 		return err
 	}
-	client := newClient(t)
-	defer client.close()
+	server := t.newClient()
+	defer server.Close()
 	if isWatch {
-		return c.watch(command.Context(), client, t, every)
+		return c.watch(command.Context(), server, t, every)
 	}
-	return c.showOverview(command.Context(), client, t)
+	return c.showOverview(command.Context(), server, t)
 }
 
 // showOverview prints the state of the deployment, once.
-func (c *cli) showOverview(ctx context.Context, client *client, t *target) error {
-	o, err := client.overview(ctx)
+func (c *cli) showOverview(ctx context.Context, server *client.Client, t *target) error {
+	o, err := askOverview(ctx, server)
 	if err != nil {
 		return err
 	}
 	if t.json {
-		return c.printJSON(o.raw)
+		return c.printJSON(o.Raw)
 	}
 	return c.println(c.report(o, t).String())
 }
