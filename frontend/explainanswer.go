@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
 
 // explainAnswer describes what a redirect would be answered now, and why.
-func (ad *administration) explainAnswer(r *http.Request, k *known, view engine.View, err error) explainedDecision {
+func (ad *administration) explainAnswer(r *http.Request, k *known, view engine.View, err error) api.ExplainedDecision {
 	cast := ad.redirects.foresee(r, k, view, err)
-	d := explainedDecision{Status: cast.answer.status, WaitSeconds: cast.waits.Round(time.Millisecond).Seconds()}
+	d := api.ExplainedDecision{Status: cast.answer.status, WaitSeconds: cast.waits.Round(time.Millisecond).Seconds()}
 	if to := cast.answer.redirect; to != nil {
 		d.Location = to.location[0]
 	}
@@ -32,9 +33,9 @@ func (ad *administration) explainAnswer(r *http.Request, k *known, view engine.V
 		d.Why = "There is a copy: the client is redirected to it."
 	case cast.waits > 0:
 		d.Why = fmt.Sprintf("The client waits for the copy, for up to %g s, and is redirected to it as soon as it is there. After a wait in vain %s", d.WaitSeconds, instead)
-	case refused.code == codeRedirectNow:
+	case refused.code == api.CodeRedirectNow:
 		d.Why = "No client of this service waits for a copy (mode redirect-now): " + instead
-	case refused.code == codeWaitTimeout:
+	case refused.code == api.CodeWaitTimeout:
 		d.Why = "The client does not wait for the copy, as its wait is 0: " + instead
 	default:
 		d.Why = refused.message + " So " + instead

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
@@ -69,5 +70,5 @@ func untilJob(v engine.View) time.Duration {
 // isQueueDown reports whether the queue of a backend did not answer lately.
 func (rd *redirects) isQueueDown(r *http.Request, b *backend) bool {
 	counts := rd.census.take(r.Context(), rd.backends)
-	return counts[slices.Index(rd.backends, b)].health == healthQueueDown
+	return counts[slices.Index(rd.backends, b)].health == api.HealthQueueUnreachable
 }

@@ -8,6 +8,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/engine"
 )
 
@@ -49,7 +50,7 @@ func knownKeyOf(raw string) (key knownKey, hasName bool) {
 	if i := strings.IndexByte(raw, '?'); i >= 0 {
 		key.path, key.query = raw[:i], raw[i:]
 	}
-	rest, isRedirect := strings.CutPrefix(key.path, redirectPrefix)
+	rest, isRedirect := strings.CutPrefix(key.path, api.RedirectPrefix)
 	_, rest, _ = strings.Cut(rest, "/") // the service
 	_, rest, _ = strings.Cut(rest, "/") // the region
 	encoded, name, found := strings.Cut(rest, "/")
@@ -88,7 +89,7 @@ func (rd *redirects) recall(r *http.Request) (*known, bool) {
 // learn finds what a redirect request names, and remembers it if it is allowed.
 func (rd *redirects) learn(r *http.Request) (k *known, refusal *answer) {
 	k = new(known)
-	if k.target, refusal = rd.find(r, redirectPrefix, cloudmirror.ParseTarget, optionWait, optionFallback); refusal != nil {
+	if k.target, refusal = rd.find(r, api.RedirectPrefix, cloudmirror.ParseTarget, optionWait, optionFallback); refusal != nil {
 		return k, refusal
 	}
 	if refusal = k.judge(); refusal != nil {

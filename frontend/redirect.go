@@ -8,11 +8,10 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
-
-const redirectPrefix = "/v1/redirect/"
 
 // redirect answers GET and HEAD of /v1/redirect/:service/:region/:url.
 func (rd *redirects) redirect(w http.ResponseWriter, r *http.Request) {
@@ -104,11 +103,11 @@ func (rd *redirects) obtain(r *http.Request, want engine.Want, t terms, end time
 func (rd *redirects) waitEnds(t terms) cloudmirror.Code {
 	switch {
 	case t.now:
-		return codeRedirectNow
+		return api.CodeRedirectNow
 	case rd.draining.Err() != nil:
-		return codeDraining
+		return api.CodeDraining
 	}
-	return codeWaitTimeout
+	return api.CodeWaitTimeout
 }
 
 // isFinal reports whether waiting for a copy is of no use.
@@ -120,7 +119,7 @@ func isFinal(e cache.Entry) bool {
 func (rd *redirects) conclude(r *http.Request, k *known, view engine.View, cut cloudmirror.Code, err error) answer {
 	t := k.terms
 	if r.Context().Err() != nil {
-		return gone(notYet(t, k.object, codeWaitTimeout))
+		return gone(notYet(t, k.object, api.CodeWaitTimeout))
 	}
 	if err == nil && view.Entry.State == cache.Present {
 		to, linkErr := rd.locate(r, k, view.Entry.Generation)
@@ -131,7 +130,7 @@ func (rd *redirects) conclude(r *http.Request, k *known, view engine.View, cut c
 	}
 	switch {
 	case errors.Is(err, engine.ErrClosed):
-		return notYet(t, k.object, codeDraining)
+		return notYet(t, k.object, api.CodeDraining)
 	case err != nil:
 		rd.complain(k.want, err)
 		return unavailableCopy(t, k.object)

@@ -6,6 +6,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // redirects answers clients that want objects: with redirects and, where this process
@@ -26,7 +27,7 @@ func newRedirects(c *core, o Options, waiters *waitingRoom) *redirects {
 // the router.
 func (rd *redirects) routes() []route {
 	return []route{
-		{reading(), "/v1/redirect/*", "/v1/redirect/{service}/{region}/{url}", rd.redirect},
-		{[]string{http.MethodOptions}, "/v1/redirect/*", "/v1/redirect/{service}/{region}/{url}", rd.preflight},
+		{reading(), api.RedirectPrefix + "*", api.RedirectPrefix + objectTemplate, rd.redirect},
+		{[]string{http.MethodOptions}, api.RedirectPrefix + "*", api.RedirectPrefix + objectTemplate, rd.preflight},
 	}
 }

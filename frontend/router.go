@@ -16,6 +16,9 @@ type route struct {
 	serve    http.HandlerFunc
 }
 
+// objectTemplate ends the templates of routes that name an object.
+const objectTemplate = "{service}/{region}/{url}"
+
 // reading returns the methods of routes that change nothing.
 func reading() []string { return []string{http.MethodGet, http.MethodHead} }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // A waitingRoom bounds the requests that wait for copies: all of them, and those
@@ -30,7 +31,7 @@ func newWaitingRoom(size, perClient int, p proxies) *waitingRoom {
 func (w *waitingRoom) enter(r *http.Request) (who netip.Prefix, refused cloudmirror.Code) {
 	if w.taken.Add(1) > w.size {
 		w.taken.Add(-1)
-		return who, codeTooManyWaiters
+		return who, api.CodeTooManyWaiters
 	}
 	if w.perClient == 0 {
 		return who, ""
@@ -40,7 +41,7 @@ func (w *waitingRoom) enter(r *http.Request) (who netip.Prefix, refused cloudmir
 	defer w.mu.Unlock()
 	if w.clients[who] >= w.perClient {
 		w.taken.Add(-1)
-		return who, codeTooManyRequests
+		return who, api.CodeTooManyRequests
 	}
 	w.clients[who]++
 	return who, ""

@@ -47,7 +47,7 @@ func newDeadLetterServer(t *testing.T, deadLetters func(*memqueue.Queue) queue.D
 	f, err := frontend.New(frontend.Options{
 		Engine: engine, Tokens: []cloudmirror.Token{token},
 		Services: map[string]frontend.Service{"s3": {
-			Backends: []frontend.Backend{{Region: "us-east-1", Queue: s.queue, Letters: reached}},
+			Backends: []frontend.Backend{{Region: "us-east-1", Queue: s.queue, DeadLetters: reached}},
 		}},
 	})
 	if err != nil {
