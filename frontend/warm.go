@@ -62,7 +62,7 @@ func (ad *administration) warm(r *http.Request) answer {
 		return draining()
 	}
 	ad.guard.audit(who, "warm", nil, zap.String("service", s.name), zap.Strings("regions", report.Regions), zap.Int("urls", report.URLs), zap.String("job", report.ID))
-	return accepted(strings.TrimSuffix(ad.publicURL, "/")+api.JobPrefix+report.ID, shown(report))
+	return accepted(strings.TrimSuffix(ad.publicURL, "/")+api.JobPrefix+report.ID, shownJob(report))
 }
 
 // job answers GET of /v1/jobs/:id. The id is secret: a client that
@@ -77,11 +77,11 @@ func (ad *administration) job(r *http.Request) answer {
 		ad.complaints.Do(func() { ad.logger.Warn("a job of another front end cannot be looked up", zap.Error(err)) })
 		return unavailable("The job is none of this front end, and what others have noted of theirs cannot be read now; try again later.")
 	}
-	return okJSON(shown(report))
+	return okJSON(shownJob(report))
 }
 
-// shown returns a job as clients see it.
-func shown(r jobs.Report) jobs.Report {
+// shownJob returns a job as clients see it.
+func shownJob(r api.Job) api.Job {
 	r.Failures = slices.Clone(r.Failures)
 	for i := range r.Failures {
 		r.Failures[i].Message = sentence(r.Failures[i].Message)
