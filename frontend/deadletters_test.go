@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/frontend"
 	"cloudmirror/queue"
 )
@@ -241,5 +242,12 @@ func TestDeadLettersThatCannotBeReached(t *testing.T) {
 		if got := decode[body](t, resp); resp.StatusCode != http.StatusServiceUnavailable || got.Code != "Unavailable" || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("status %d, body %+v, want 503", resp.StatusCode, got)
 		}
+	}
+}
+
+// A request may name as many dead letters as a queue handles at once, and no more.
+func TestLimitsOfDeadLettersAgree(t *testing.T) {
+	if api.MaxDeadLetters != queue.MaxLetters {
+		t.Errorf("a request has %d, a queue %d", api.MaxDeadLetters, queue.MaxLetters)
 	}
 }
