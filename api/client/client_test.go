@@ -188,8 +188,10 @@ func TestReady(t *testing.T) {
 		_, _ = io.WriteString(w, "ready\ncache: ok\nstorage s3/r: not checked yet\ncopiers s3/r: not known: why\nqueue s3/r: it is down: why\nno line\n")
 	})
 	want := api.Readiness{Ready: true, State: "ready", Dependencies: []api.ReadyState{
-		{Name: "cache", State: "ok"}, {Name: "storage s3/r", State: "not checked yet"},
-		{Name: "copiers s3/r", State: "not known: why"}, {Name: "queue s3/r", State: "it is down: why"},
+		{Name: "cache", State: "ok"},
+		{Name: "storage s3/r", State: "not checked yet"},
+		{Name: "copiers s3/r", State: "not known: why"},
+		{Name: "queue s3/r", State: "it is down: why"},
 	}}
 	got, err := c.Ready(t.Context())
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

@@ -37,15 +37,15 @@ func newDeadLetterServer(t *testing.T, deadLetters func(*memqueue.Queue) queue.D
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := engine.New(engine.Options{Cache: cache, Logger: zap.NewNop()})
-	t.Cleanup(engine.Close)
+	en := engine.New(engine.Options{Cache: cache, Logger: zap.NewNop()})
+	t.Cleanup(en.Close)
 	token := cloudmirror.Token{Hash: sha256.Sum256([]byte(fakeToken))}
 	reached := queue.DeadLetters(s.queue)
 	if deadLetters != nil {
 		reached = deadLetters(s.queue)
 	}
 	f, err := frontend.New(frontend.Options{
-		Engine: engine, Tokens: []cloudmirror.Token{token},
+		Engine: en, Tokens: []cloudmirror.Token{token},
 		Services: map[string]frontend.Service{"s3": {
 			Backends: []frontend.Backend{{Region: "us-east-1", Queue: s.queue, DeadLetters: reached}},
 		}},
