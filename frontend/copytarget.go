@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
@@ -81,7 +82,7 @@ func (c *core) ownPath(r *http.Request, o cloudmirror.Object) (path string, isOw
 		}
 		path, found := strings.CutPrefix(rest, own.Host())
 		path = strings.TrimPrefix(path, strings.TrimSuffix(base.Path, "/"))
-		if found && (strings.HasPrefix(path, redirectPrefix) || strings.HasPrefix(path, objectsPrefix)) {
+		if found && (strings.HasPrefix(path, api.RedirectPrefix) || strings.HasPrefix(path, objectsPrefix)) {
 			return path, true
 		}
 	}

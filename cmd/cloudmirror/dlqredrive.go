@@ -8,22 +8,17 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 )
 
-// maxIDs is how many letters one request handles.
-const maxIDs = 1_000
-
-// A handling is something that is done to letters.
+// A handling is something that is done to dead letters.
 type handling struct {
 	name, done  string
 	short, long string
-}
-
-// A refusedLetter is a letter with which it was not done.
-type refusedLetter struct {
-	ID      string `json:"id"`
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	do          func(*client.Client, context.Context, cloudmirror.BackendID, api.DeadLetterChoice) (*api.HandledDeadLetters, error)
 }
 
 func (c *cli) dlqHandleCommand(h handling) *cobra.Command {
@@ -42,12 +37,12 @@ func (c *cli) dlqHandleCommand(h handling) *cobra.Command {
 			return nil
 		},
 		RunE: func(command *cobra.Command, ids []string) error {
-			if err := t.completeForLetters(c); err != nil {
+			if err := t.completeForDeadLetters(c); err != nil {
 				return err
 			}
-			client := newClient(&t)
-			defer client.close()
-			run := &handlingRun{cli: c, client: client, target: &t, handling: h, refused: make(map[string]refusedLetter)}
+			server := t.newClient()
+			defer server.Close()
+			run := &handlingRun{cli: c, server: server, target: &t, handling: h, refused: make(map[string]api.RefusedDeadLetter)}
 			if all {
 				return run.all(command.Context())
 			}
@@ -60,13 +55,13 @@ func (c *cli) dlqHandleCommand(h handling) *cobra.Command {
 	return command
 }
 
-// A handlingRun is one run of a command that handles letters.
+// A handlingRun is one run of a command that handles dead letters.
 type handlingRun struct {
 	*cli
-	*client
+	server   *client.Client
 	target   *target
 	handling handling
-	refused  map[string]refusedLetter
+	refused  map[string]api.RefusedDeadLetter // by id
 }
 
 // all handles all letters, as many at a time as one request does. Those that come
@@ -74,7 +69,7 @@ type handlingRun struct {
 // were.
 func (r *handlingRun) all(ctx context.Context) error {
 	for done, there := 0, -1; ; {
-		answer, err := r.handle(ctx, letterChoice{All: true})
+		answer, err := r.handle(ctx, api.DeadLetterChoice{All: true})
 		if err != nil {
 			return r.broken(err)
 		}
@@ -100,8 +95,8 @@ func (r *handlingRun) some(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	for some := range slices.Chunk(ids, maxIDs) {
-		if _, err := r.handle(ctx, letterChoice{IDs: some}); err != nil {
+	for some := range slices.Chunk(ids, api.MaxDeadLetters) {
+		if _, err := r.handle(ctx, api.DeadLetterChoice{IDs: some}); err != nil {
 			return r.broken(err)
 		}
 	}
@@ -109,8 +104,8 @@ func (r *handlingRun) some(ctx context.Context, args []string) error {
 }
 
 // handle makes one request, and tells what was done.
-func (r *handlingRun) handle(ctx context.Context, choice letterChoice) (*handledLetters, error) {
-	answer, err := r.handleLetters(ctx, r.target.backend, r.handling.name, choice)
+func (r *handlingRun) handle(ctx context.Context, choice api.DeadLetterChoice) (*api.HandledDeadLetters, error) {
+	answer, err := r.handling.do(r.server, ctx, r.target.backend, choice)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +114,7 @@ func (r *handlingRun) handle(ctx context.Context, choice letterChoice) (*handled
 		if r.target.json {
 			err = r.printJSON(map[string]any{"id": id, r.handling.done: true})
 		} else {
-			err = r.println(r.handling.done + " " + plain(id))
+			err = r.println(r.handling.done + " " + cloudmirror.Plain(id))
 		}
 		if err != nil {
 			return nil, err
@@ -146,9 +141,9 @@ func (r *handlingRun) broken(err error) error {
 func (r *handlingRun) report() error {
 	for _, id := range slices.Sorted(maps.Keys(r.refused)) {
 		l := r.refused[id]
-		fmt.Fprintf(r.stderr, "cloudmirror: letter %s: %s: %s\n", plain(id), plain(l.Code), plain(l.Message))
+		fmt.Fprintf(r.stderr, "cloudmirror: letter %s: %s: %s\n", cloudmirror.Plain(id), cloudmirror.Plain(string(l.Code)), cloudmirror.Plain(l.Message))
 		if r.target.json {
-			if err := r.printJSON(failedLetter{ID: id, Failed: map[string]string{"code": l.Code, "message": l.Message}}); err != nil {
+			if err := r.printJSON(failedDeadLetter{ID: id, Failed: map[string]string{"code": string(l.Code), "message": l.Message}}); err != nil {
 				return err
 			}
 		}

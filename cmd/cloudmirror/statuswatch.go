@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"cloudmirror"
+	"cloudmirror/api/client"
 )
 
 // The limits of --watch.
@@ -27,14 +30,14 @@ func checkWatch(every time.Duration) error {
 
 // watch shows the state of the deployment again and again, until a signal or the end
 // of ctx, which is no error. A server that does not answer is shown, and asked again.
-func (c *cli) watch(ctx context.Context, client *client, t *target, every time.Duration) error {
+func (c *cli) watch(ctx context.Context, server *client.Client, t *target, every time.Duration) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var answered time.Time // the last time
 	for {
-		o, err := client.overview(ctx)
+		o, err := askOverview(ctx, server)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -67,7 +70,7 @@ func (c *cli) showFrame(t *target, f frame) error {
 		if f.err != nil {
 			return c.printJSON(map[string]any{"failed": jsonError(f.err)})
 		}
-		return c.printJSON(f.overview.raw)
+		return c.printJSON(f.overview.Raw)
 	}
 	var text string
 	if f.err != nil {
@@ -91,10 +94,10 @@ func (f *frame) away() string {
 		since = "its last answer came at " + f.answered.UTC().Format(time.RFC3339)
 	}
 	reason := f.err.Error()
-	if answer, ok := errors.AsType[*serverError](f.err); ok {
+	if answer, ok := errors.AsType[*client.Error](f.err); ok {
 		reason = answer.Error()
 	}
-	return wrapped("", "the server does not answer: "+plain(reason), 2) + "\n" + wrapped("", since, 2)
+	return wrapped("", "the server does not answer: "+cloudmirror.Plain(reason), 2) + "\n" + wrapped("", since, 2)
 }
 
 // cropped returns the first lines of a text, if there are more, and how many are

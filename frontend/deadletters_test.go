@@ -11,14 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/frontend"
 	"cloudmirror/queue"
 )
 
-const lettersPath = "/v1/dead-letters/s3/us-east-1"
+const deadLettersPath = "/v1/dead-letters/s3/us-east-1"
 
-// letterList is what operators see of the letters.
-type letterList struct {
+// deadLetterList is what operators see of the letters.
+type deadLetterList struct {
 	Letters []struct {
 		ID        string
 		Reason    string
@@ -34,7 +35,7 @@ type letterList struct {
 	Count *int
 }
 
-type handledLetters struct {
+type handledDeadLetters struct {
 	Done     []string
 	Refused  []struct{ ID, Code, Message string }
 	Complete bool
@@ -62,25 +63,25 @@ func (w *world) bury(n int) {
 	}
 }
 
-func (w *world) list(query string) letterList {
+func (w *world) list(query string) deadLetterList {
 	w.t.Helper()
-	resp := w.operate(http.MethodGet, lettersPath+query, "Bearer "+token, "")
+	resp := w.operate(http.MethodGet, deadLettersPath+query, "Bearer "+token, "")
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" {
 		w.t.Fatalf("answer %v", resp)
 	}
-	return decode[letterList](w.t, resp)
+	return decode[deadLetterList](w.t, resp)
 }
 
-func (w *world) handle(how, payload string) handledLetters {
+func (w *world) handle(how, payload string) handledDeadLetters {
 	w.t.Helper()
-	resp := w.operate(http.MethodPost, lettersPath+how, "Bearer "+token, payload)
+	resp := w.operate(http.MethodPost, deadLettersPath+how, "Bearer "+token, payload)
 	if resp.StatusCode != http.StatusOK {
 		w.t.Fatalf("status %d: %+v", resp.StatusCode, decode[body](w.t, resp))
 	}
-	return decode[handledLetters](w.t, resp)
+	return decode[handledDeadLetters](w.t, resp)
 }
 
-func TestLettersAreListedWithoutSecrets(t *testing.T) {
+func TestDeadLettersAreListedWithoutSecrets(t *testing.T) {
 	w := newWorld(t)
 	w.bury(3)
 	list := w.list("")
@@ -110,7 +111,7 @@ func TestLettersAreListedWithoutSecrets(t *testing.T) {
 	}
 }
 
-func TestLettersAreRedriven(t *testing.T) {
+func TestDeadLettersAreRedriven(t *testing.T) {
 	w := newWorld(t)
 	w.bury(3)
 	got := w.handle("/redrive", `{"ids":["2","9"]}`)
@@ -136,7 +137,7 @@ func TestLettersAreRedriven(t *testing.T) {
 	}
 }
 
-func TestLettersAreDropped(t *testing.T) {
+func TestDeadLettersAreDropped(t *testing.T) {
 	w := newWorld(t)
 	w.bury(2)
 	if got := w.handle("/drop", `{"ids":["1"]}`); !slices.Equal(got.Done, []string{"1"}) || *got.Count != 1 {
@@ -151,7 +152,7 @@ func TestLettersAreDropped(t *testing.T) {
 	}
 }
 
-func TestLetterRequestsThatAreRefused(t *testing.T) {
+func TestDeadLetterRequestsThatAreRefused(t *testing.T) {
 	tests := []struct {
 		name, method, path, payload string
 		status                      int
@@ -160,20 +161,20 @@ func TestLetterRequestsThatAreRefused(t *testing.T) {
 		{"an unknown region", http.MethodGet, "/v1/dead-letters/s3/us-east-2", "", 404, "UnknownBackend"},
 		{"every region", http.MethodGet, "/v1/dead-letters/s3/*", "", 404, "UnknownBackend"},
 		{"an encoded region", http.MethodGet, "/v1/dead-letters/s3/us%2deast-1", "", 404, "UnknownBackend"},
-		{"more in the path", http.MethodGet, lettersPath + "/1", "", 404, "NotFound"},
-		{"a limit of none", http.MethodGet, lettersPath + "?limit=0", "", 400, "InvalidOption"},
-		{"a limit beyond all", http.MethodGet, lettersPath + "?limit=1001", "", 400, "InvalidOption"},
-		{"a limit in words", http.MethodGet, lettersPath + "?limit=all", "", 400, "InvalidOption"},
-		{"full of something", http.MethodGet, lettersPath + "?full=some", "", 400, "InvalidOption"},
-		{"a broken query", http.MethodGet, lettersPath + "?id=%zz", "", 400, "InvalidOption"},
-		{"a redrive of nothing", http.MethodPost, lettersPath + "/redrive", `{}`, 400, "InvalidRequest"},
-		{"a drop of nothing", http.MethodPost, lettersPath + "/drop", `{"ids":[]}`, 400, "InvalidRequest"},
-		{"both", http.MethodPost, lettersPath + "/drop", `{"ids":["1"],"all":true}`, 400, "InvalidRequest"},
-		{"something else", http.MethodPost, lettersPath + "/drop", `{"everything":true}`, 400, "InvalidRequest"},
-		{"no JSON", http.MethodPost, lettersPath + "/redrive", `all`, 400, "InvalidRequest"},
-		{"too many ids", http.MethodPost, lettersPath + "/drop", `{"ids":["` + strings.Repeat(`1","`, 1000) + `1"]}`, 400, "InvalidRequest"},
+		{"more in the path", http.MethodGet, deadLettersPath + "/1", "", 404, "NotFound"},
+		{"a limit of none", http.MethodGet, deadLettersPath + "?limit=0", "", 400, "InvalidOption"},
+		{"a limit beyond all", http.MethodGet, deadLettersPath + "?limit=1001", "", 400, "InvalidOption"},
+		{"a limit in words", http.MethodGet, deadLettersPath + "?limit=all", "", 400, "InvalidOption"},
+		{"full of something", http.MethodGet, deadLettersPath + "?full=some", "", 400, "InvalidOption"},
+		{"a broken query", http.MethodGet, deadLettersPath + "?id=%zz", "", 400, "InvalidOption"},
+		{"a redrive of nothing", http.MethodPost, deadLettersPath + "/redrive", `{}`, 400, "InvalidRequest"},
+		{"a drop of nothing", http.MethodPost, deadLettersPath + "/drop", `{"ids":[]}`, 400, "InvalidRequest"},
+		{"both", http.MethodPost, deadLettersPath + "/drop", `{"ids":["1"],"all":true}`, 400, "InvalidRequest"},
+		{"something else", http.MethodPost, deadLettersPath + "/drop", `{"everything":true}`, 400, "InvalidRequest"},
+		{"no JSON", http.MethodPost, deadLettersPath + "/redrive", `all`, 400, "InvalidRequest"},
+		{"too many ids", http.MethodPost, deadLettersPath + "/drop", `{"ids":["` + strings.Repeat(`1","`, 1000) + `1"]}`, 400, "InvalidRequest"},
 		{"an unknown backend", http.MethodPost, "/v1/dead-letters/s4/us-east-1/drop", `{"all":true}`, 404, "UnknownBackend"},
-		{"a GET that would change something", http.MethodGet, lettersPath + "/drop", "", 405, "MethodNotAllowed"},
+		{"a GET that would change something", http.MethodGet, deadLettersPath + "/drop", "", 405, "MethodNotAllowed"},
 	}
 	w := newWorld(t)
 	w.bury(1)
@@ -212,15 +213,15 @@ func (f faultyLetters) Drop(ctx context.Context, c queue.Choice) ([]queue.Handle
 	return f.Redrive(ctx, c)
 }
 
-func withLetters(letters queue.DeadLetters) func(*frontend.Options) {
+func withDeadLetters(letters queue.DeadLetters) func(*frontend.Options) {
 	return withService(func(s *frontend.Service) {
 		s.Backends = slices.Clone(s.Backends)
-		s.Backends[0].Letters = letters
+		s.Backends[0].DeadLetters = letters
 	})
 }
 
-func TestMalformedLetters(t *testing.T) {
-	w := newWorld(t, withLetters(faultyLetters{}))
+func TestMalformedDeadLetters(t *testing.T) {
+	w := newWorld(t, withDeadLetters(faultyLetters{}))
 	list := w.list("")
 	if len(list.Letters) != 1 || list.Letters[0].Malformed == "" || list.Letters[0].Job != nil {
 		t.Errorf("the list is %+v, want a letter without a job, and why", list)
@@ -231,15 +232,22 @@ func TestMalformedLetters(t *testing.T) {
 	}
 }
 
-func TestLettersThatCannotBeReached(t *testing.T) {
-	w := newWorld(t, withLetters(faultyLetters{all: true}))
+func TestDeadLettersThatCannotBeReached(t *testing.T) {
+	w := newWorld(t, withDeadLetters(faultyLetters{all: true}))
 	for _, resp := range []*http.Response{
-		w.operate(http.MethodGet, lettersPath, "Bearer "+token, ""),
-		w.operate(http.MethodPost, lettersPath+"/redrive", "Bearer "+token, `{"all":true}`),
-		w.operate(http.MethodPost, lettersPath+"/drop", "Bearer "+token, `{"ids":["1"]}`),
+		w.operate(http.MethodGet, deadLettersPath, "Bearer "+token, ""),
+		w.operate(http.MethodPost, deadLettersPath+"/redrive", "Bearer "+token, `{"all":true}`),
+		w.operate(http.MethodPost, deadLettersPath+"/drop", "Bearer "+token, `{"ids":["1"]}`),
 	} {
 		if got := decode[body](t, resp); resp.StatusCode != http.StatusServiceUnavailable || got.Code != "Unavailable" || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("status %d, body %+v, want 503", resp.StatusCode, got)
 		}
+	}
+}
+
+// A request may name as many dead letters as a queue handles at once, and no more.
+func TestLimitsOfDeadLettersAgree(t *testing.T) {
+	if api.MaxDeadLetters != queue.MaxLetters {
+		t.Errorf("a request has %d, a queue %d", api.MaxDeadLetters, queue.MaxLetters)
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // maxNameColumns bounds the column of names in tables: with it, lines fit. A longer
@@ -60,30 +63,30 @@ func (r *report) headline(troubles []trouble) string {
 
 // about says which server was asked.
 func (r *report) about() string {
-	text := plain(r.server)
+	text := cloudmirror.Plain(r.server)
 	if r.Version != "" {
-		text += " version " + plain(r.Version)
+		text += " version " + cloudmirror.Plain(r.Version)
 	}
 	switch {
-	case r.ready.err != nil: // a balancer may keep it to itself
-		text += ", /readyz does not answer: " + plain(r.ready.err.Error())
+	case r.notReady != nil: // a balancer may keep it to itself
+		text += ", /readyz does not answer: " + cloudmirror.Plain(r.notReady.Error())
 	case r.ready.State != "":
-		text += ", " + plain(r.ready.State)
+		text += ", " + cloudmirror.Plain(r.ready.State)
 	}
 	return wrapped("", text, 2)
 }
 
 // table returns a table with a row for each backend, below a line of titles.
-func (r *report) table(name, titles string, row func(*backendState) string) string {
+func (r *report) table(name, titles string, row func(*api.Backend) string) string {
 	names := columns(name)
 	for i := range r.Backends {
-		if n := columns(r.Backends[i].id()); n <= maxNameColumns {
+		if n := columns(backendName(&r.Backends[i])); n <= maxNameColumns {
 			names = max(names, n)
 		}
 	}
 	lines := []string{padded(name, names) + titles}
 	for i := range r.Backends {
-		id := r.Backends[i].id()
+		id := backendName(&r.Backends[i])
 		if columns(id) > names {
 			lines = append(lines, wrapped("", id, 2))
 			id = ""
@@ -96,8 +99,8 @@ func (r *report) table(name, titles string, row func(*backendState) string) stri
 	return strings.Join(lines, "\n")
 }
 
-func (r *report) queueRow(b *backendState) string {
-	health := plain(b.Health)
+func (r *report) queueRow(b *api.Backend) string {
+	health := cloudmirror.Plain(b.Health)
 	if columns(health) > healthColumns {
 		health = "unknown" // the word is below, among what is wrong
 	}
@@ -106,23 +109,26 @@ func (r *report) queueRow(b *backendState) string {
 		copiers = count(*b.Copiers)
 	}
 	if q := b.Queue; q != nil {
-		ready, delayed, inFlight, dead = count(q.Ready), count(q.Delayed), count(q.InFlight), count(q.Dead)
+		ready, delayed, inFlight, dead = count(q.Ready), count(q.Delayed), count(q.InFlight), count(q.DeadLetters)
 	}
 	return fmt.Sprintf(queueFormat, padded(health, healthColumns), copiers, ready, delayed, inFlight, dead)
 }
 
-func (r *report) hourRow(b *backendState) string {
+func (r *report) hourRow(b *api.Backend) string {
 	running, waiting := "-", "-"
 	if b.Copies != nil {
 		running, waiting = count(b.Copies.Running), count(b.Copies.Waiting)
 	}
 	hits, misses, origin, errors := "-", "-", "-", "-"
 	if h := b.LastHour; h != nil {
-		hits, misses = count(h["hit"]+h["backfill"]), count(h["miss"])
-		origin, errors = count(h["fallback"]+h["direct"]), count(h["error"])
+		hits, misses = count(h[api.OutcomeHit]+h[api.OutcomeBackfill]), count(h[api.OutcomeMiss])
+		origin, errors = count(h[api.OutcomeFallback]+h[api.OutcomeDirect]), count(h[api.OutcomeError])
 	}
 	return fmt.Sprintf(hourFormat, running, waiting, hits, misses, origin, errors)
 }
+
+// backendName returns the name of a backend for people.
+func backendName(b *api.Backend) string { return cloudmirror.Plain(b.Service + "/" + b.Region) }
 
 // count returns a number in at most 5 characters, if it is none below 0.
 func count[N int | uint64](n N) string {
@@ -144,7 +150,7 @@ func wrongSection(troubles []trouble) string {
 	for _, t := range troubles {
 		text := t.String()
 		if t.cause != "" {
-			text += ": " + plain(t.cause)
+			text += ": " + cloudmirror.Plain(t.cause)
 		}
 		lines = append(lines, wrapped("  ", text, 4))
 		if t.next != "" {
@@ -166,13 +172,13 @@ func (r *report) processes() string {
 	}
 	lines := []string{"processes"}
 	for _, p := range r.Processes {
-		text := fmt.Sprintf("%s %s, version %s, since %s", plain(p.Role), plain(p.Name), plain(p.Version), p.Started.UTC().Format(time.RFC3339))
+		text := fmt.Sprintf("%s %s, version %s, since %s", cloudmirror.Plain(p.Role), cloudmirror.Plain(p.Name), cloudmirror.Plain(p.Version), p.Started.UTC().Format(time.RFC3339))
 		if len(p.CopiesTo) > 0 {
-			text += ", copies to " + plain(strings.Join(p.CopiesTo, ", "))
+			text += ", copies to " + cloudmirror.Plain(strings.Join(p.CopiesTo, ", "))
 		}
 		lines = append(lines, wrapped("  ", text, 4))
 		for _, d := range p.Down {
-			lines = append(lines, wrapped("    down: ", plain(d.Name)+": "+plain(d.Cause), 6))
+			lines = append(lines, wrapped("    down: ", cloudmirror.Plain(d.Name)+": "+cloudmirror.Plain(d.Cause), 6))
 		}
 	}
 	return strings.Join(lines, "\n")

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"cloudmirror/api"
 )
 
 // A scene is what a server says of its deployment.
@@ -43,12 +45,14 @@ func with(backend, members map[string]any) map[string]any {
 	return backend
 }
 
-func aProcess(role, name string, copiesTo []string, down ...downState) map[string]any {
+func aProcess(role, name string, copiesTo []string, down ...api.Dependency) map[string]any {
 	return map[string]any{
 		"role": role, "name": name, "version": "1.2.3", "started": "2026-11-30T07:12:05.123Z",
-		"copies_to": copiesTo, "down": append([]downState{}, down...),
+		"copies_to": copiesTo, "down": append([]api.Dependency{}, down...),
 	}
 }
+
+func isDown(name, cause string) api.Dependency { return api.Dependency{Name: name, Cause: cause} }
 
 func theProcesses() []map[string]any {
 	return []map[string]any{
@@ -117,7 +121,7 @@ func scenes() map[string]scene {
 				with(aBackend("s3", "us-east-1"), map[string]any{"health": "region-unreachable", "cause": "no answer within 3s (s3.us-east-1.amazonaws.com:443)", "queue": nil}),
 			},
 			processes: append(theProcesses(), aProcess("copier", "copier-2:9", []string{"s3/us-east-1"},
-				downState{"storage s3/us-east-1", "no answer within 3s"}, downState{"queue s3/us-east-1", "no answer within 3s"})),
+				isDown("storage s3/us-east-1", "no answer within 3s"), isDown("queue s3/us-east-1", "no answer within 3s"))),
 			presence: "ok", ready: strings.ReplaceAll(allReady, "copies s3/eu-west-1: ok\n", "copies s3/us-east-1: no answer within 3s\n"),
 		},
 		"no copier": {
@@ -129,7 +133,7 @@ func scenes() map[string]scene {
 		},
 		"Redis stopped": {
 			backends:  []map[string]any{with(aBackend("s3", "eu-west-1"), cut), with(aBackend("s3", "us-east-1"), cut)},
-			processes: []map[string]any{aProcess("frontend", "web-1:4711", nil, downState{"cache", redis})},
+			processes: []map[string]any{aProcess("frontend", "web-1:4711", nil, isDown("cache", redis))},
 			presence:  "not known: " + redis, ready: "ready\ncache: " + redis + "\n",
 		},
 		"older server": {
@@ -176,7 +180,7 @@ func awkwardScene() scene {
 			with(aBackend("s3", "z"), map[string]any{"health": "something that a newer release has a word for"}),
 		},
 		processes: []map[string]any{
-			aProcess("copier\n", strings.Repeat("n", 300), []string{"s3/\u202e"}, downState{"cache", cause}, downState{"x\r", "\x00"}),
+			aProcess("copier\n", strings.Repeat("n", 300), []string{"s3/\u202e"}, isDown("cache", cause), isDown("x\r", "\x00")),
 		},
 		presence: "ok", ready: "ready\ncache: " + strings.Repeat("東", 80) + "\n",
 	}

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // A troubleKind is a kind of what can be wrong with a deployment, the worst first.
@@ -73,7 +76,7 @@ func (r *report) troubles() []trouble {
 		}
 	}
 	for _, d := range r.ready.Dependencies {
-		if d.isDown() {
+		if d.IsDown() {
 			add(d.Name, r.dependencyTrouble(d.Name, d.State))
 		}
 	}
@@ -82,7 +85,7 @@ func (r *report) troubles() []trouble {
 			add(d.Name, r.dependencyTrouble(d.Name, d.Cause))
 		}
 	}
-	for _, t := range append(r.troublesOfServer(), r.letterTroubles()...) {
+	for _, t := range append(r.troublesOfServer(), r.deadLetterTroubles()...) {
 		add("", t)
 	}
 	return merged(all)
@@ -90,25 +93,25 @@ func (r *report) troubles() []trouble {
 
 // troubleOf returns what is wrong with a backend, and the name that /readyz gives the
 // dependency.
-func (r *report) troubleOf(b *backendState) (name string, t trouble, isWrong bool) {
-	t = trouble{of: []string{b.id()}, cause: b.Cause, next: "cloudmirror doctor" + r.configFlag()}
+func (r *report) troubleOf(b *api.Backend) (name string, t trouble, isWrong bool) {
+	t = trouble{of: []string{backendName(b)}, cause: b.Cause, next: "cloudmirror doctor" + r.configFlag()}
 	switch b.Health {
-	case "ok":
+	case api.HealthOK:
 		return "", t, false
-	case "cache-down":
+	case api.HealthCacheDown:
 		t.kind = cacheDown
 		return "cache", t, true
-	case "region-unreachable":
+	case api.HealthRegionUnreachable:
 		t.kind, name = regionDown, "copies "
-	case "storage-down":
+	case api.HealthStorageDown:
 		t.kind, name = storageDown, "storage "
-	case "no-copier":
+	case api.HealthNoCopier:
 		t.kind, name = noCopier, "copiers "
-	case "queue-unreachable":
+	case api.HealthQueueUnreachable:
 		t.kind, name = queueDown, "queue "
 	default:
 		t.kind, name = healthOther, "backend "
-		if b.Health != "unknown" {
+		if b.Health != api.HealthUnknown {
 			t.cause = cmp.Or(t.cause, b.Health)
 		}
 	}
@@ -117,11 +120,11 @@ func (r *report) troubleOf(b *backendState) (name string, t trouble, isWrong boo
 
 // dependencyTrouble returns the trouble of a dependency by its name.
 func (r *report) dependencyTrouble(name, cause string) trouble {
-	t := trouble{kind: dependencyDown, of: []string{plain(name)}, cause: cause, next: "cloudmirror doctor" + r.configFlag()}
+	t := trouble{kind: dependencyDown, of: []string{cloudmirror.Plain(name)}, cause: cause, next: "cloudmirror doctor" + r.configFlag()}
 	kind, backend, found := strings.Cut(name, " ")
 	kinds := map[string]troubleKind{"copies": regionDown, "storage": storageDown, "copiers": noCopier, "queue": queueDown}
 	if k, ok := kinds[kind]; ok && found {
-		t.kind, t.of = k, []string{plain(backend)}
+		t.kind, t.of = k, []string{cloudmirror.Plain(backend)}
 	}
 	if name == "cache" {
 		t.kind = cacheDown
@@ -132,24 +135,24 @@ func (r *report) dependencyTrouble(name, cause string) trouble {
 // troublesOfServer returns what is wrong with the front end that answered.
 func (r *report) troublesOfServer() []trouble {
 	var all []trouble
-	if r.ready.err == nil && !r.ready.Ready {
-		all = append(all, trouble{kind: notReady, of: []string{plain(r.ready.State)}, next: "cloudmirror status " + r.flags + "--watch"})
+	if r.notReady == nil && !r.ready.Ready {
+		all = append(all, trouble{kind: notReady, of: []string{cloudmirror.Plain(r.ready.State)}, next: "cloudmirror status " + r.flags + "--watch"})
 	}
-	if r.Presence != "ok" && !r.isOlder() {
-		_, cause, _ := strings.Cut(r.Presence, "not known: ")
+	if r.Presence != api.PresenceOK && !r.isOlder() {
+		_, cause, _ := strings.Cut(r.Presence, api.PresenceUnknown+": ")
 		all = append(all, trouble{kind: processesUnknown, cause: cause, next: "cloudmirror doctor" + r.configFlag()})
 	}
 	return all
 }
 
-// letterTroubles returns the dead letters of each backend.
-func (r *report) letterTroubles() []trouble {
+// deadLetterTroubles returns the dead letters of each backend.
+func (r *report) deadLetterTroubles() []trouble {
 	var all []trouble
 	for i := range r.Backends {
-		if b := &r.Backends[i]; b.Queue != nil && b.Queue.Dead > 0 {
-			cause := fmt.Sprintf("%d of them", b.Queue.Dead)
+		if b := &r.Backends[i]; b.Queue != nil && b.Queue.DeadLetters > 0 {
+			cause := fmt.Sprintf("%d of them", b.Queue.DeadLetters)
 			next := "cloudmirror dlq ls " + r.flags + "--service " + quoted(b.Service) + " --region " + quoted(b.Region)
-			all = append(all, trouble{kind: deadLetters, of: []string{b.id()}, cause: cause, next: next})
+			all = append(all, trouble{kind: deadLetters, of: []string{backendName(b)}, cause: cause, next: next})
 		}
 	}
 	return all
