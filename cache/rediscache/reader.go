@@ -2,8 +2,8 @@ package rediscache
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -59,12 +59,68 @@ func (s *Store) getTracked(ctx context.Context, key cache.Key) (cache.Snapshot, 
 		return cache.Snapshot{}, false
 	}
 	raw, err := reader.get(ctx, s.name(key))
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil {
 		return cache.Snapshot{}, false // of a Cluster's node: the key may be elsewhere
 	}
 	at := snapshot(raw, s.clock.now())
 	s.near.keep(key, at.Entry, g)
 	return at, true
+}
+
+// GetAll implements cache.Store.
+func (s *Store) GetAll(ctx context.Context, keys []cache.Key) ([]cache.Snapshot, error) {
+	if err := cache.CheckKeys(keys); err != nil {
+		return nil, fmt.Errorf("rediscache: %w", err)
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = s.name(key)
+	}
+	if s.near != nil {
+		if all, ok := s.getAllTracked(ctx, keys, names); ok {
+			return all, nil
+		}
+	}
+	raws, err := s.reads.getAll(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("rediscache: get %d entries from %s on: %w", len(keys), keys[0], s.at(err))
+	}
+	return snapshots(raws, s.clock.now()), nil
+}
+
+// getAllTracked is getTracked for many keys, which one node holds.
+func (s *Store) getAllTracked(ctx context.Context, keys []cache.Key, names []string) ([]cache.Snapshot, bool) {
+	if !s.near.trusted() {
+		return nil, false
+	}
+	guards := make([]guard, len(keys))
+	for i, key := range keys {
+		guards[i] = s.near.guard(key)
+	}
+	reader := s.readerOf(ctx, keys[0])
+	if reader == nil {
+		return nil, false
+	}
+	raws, err := reader.getAll(ctx, names)
+	if err != nil {
+		return nil, false
+	}
+	all := snapshots(raws, s.clock.now())
+	for i, at := range all {
+		s.near.keep(keys[i], at.Entry, guards[i])
+	}
+	return all, true
+}
+
+func snapshots(raws []string, now time.Time) []cache.Snapshot {
+	all := make([]cache.Snapshot, len(raws))
+	for i, raw := range raws {
+		all[i] = snapshot(raw, now)
+	}
+	return all
 }
 
 // readerOf returns what reads from the node that holds the key; nil if its

@@ -151,13 +151,7 @@ func (s *Store) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) 
 
 func (s *Store) getPlain(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
 	raw, err := s.reads.get(ctx, s.name(key))
-	switch {
-	case err == nil:
-	case errors.Is(err, redis.Nil):
-		raw = ""
-	case redis.HasErrorPrefix(err, "WRONGTYPE"):
-		raw = foreign
-	default:
+	if err != nil {
 		return cache.Snapshot{}, fmt.Errorf("rediscache: get %s: %w", key, s.at(err))
 	}
 	return snapshot(raw, s.clock.now()), nil
