@@ -109,12 +109,15 @@ func NewSnapshot(e Entry, version string, storeTime time.Time) Snapshot {
 // Version returns what NewSnapshot was given.
 func (s Snapshot) Version() string { return s.version }
 
+// Taken returns when the snapshot was taken, by the clock of this process.
+func (s Snapshot) Taken() time.Time { return s.taken }
+
 // Now returns the store's clock as it stands now, by the time that has passed
 // here since the snapshot was taken.
 func (s Snapshot) Now() time.Time { return s.time.Add(time.Since(s.taken)) }
 
-// A Recalled entry is one that a process remembers, and that was stored not long
-// ago. It is no base for changes.
+// A Recalled entry is one that a process remembers, and that was stored, or absent,
+// not long ago. It is no base for changes.
 type Recalled struct {
 	Entry *Entry    // never changed; it says something now
 	Now   time.Time // the store's clock

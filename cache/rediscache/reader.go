@@ -44,7 +44,25 @@ func (s *Store) Recall(key cache.Key) (cache.Recalled, bool) {
 	if s.near == nil {
 		return cache.Recalled{}, false
 	}
-	return s.near.recall(key, &s.clock)
+	return s.near.recall(key, &s.clock, false)
+}
+
+// RecallAny is Recall that also returns an absent entry, for a second after NoteAbsent,
+// or until Redis tells of a change of the key.
+func (s *Store) RecallAny(key cache.Key) (cache.Recalled, bool) {
+	if s.near == nil {
+		return cache.Recalled{}, false
+	}
+	return s.near.recall(key, &s.clock, true)
+}
+
+// NoteAbsent has RecallAny return e, an absent entry, for a second. The caller got the
+// snapshot at from GetAll, which showed no copy, job or failure, and has found no copy
+// in storage since.
+func (s *Store) NoteAbsent(key cache.Key, at cache.Snapshot, e cache.Entry) {
+	if s.near != nil {
+		s.near.noteAbsent(key, at, e)
+	}
 }
 
 // getTracked reads an entry in the way in which it can be kept in memory, and
@@ -111,6 +129,7 @@ func (s *Store) getAllTracked(ctx context.Context, keys []cache.Key, names []str
 	all := snapshots(raws, s.clock.now())
 	for i, at := range all {
 		s.near.keep(keys[i], at.Entry, guards[i])
+		s.near.keepAbsence(keys[i], at, guards[i])
 	}
 	return all, true
 }
