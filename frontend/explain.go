@@ -106,7 +106,7 @@ func (ad *administration) explain(r *http.Request) answer {
 		e.refuse(refused)
 		return okJSON(e)
 	}
-	view, err := ad.engine.Peek(r.Context(), k.want)
+	view, err := peekOne(r.Context(), ad.engine, k.want)
 	if err == nil && !view.Now.IsZero() {
 		e.At = *timestamp(view.Now)
 	}

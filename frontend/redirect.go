@@ -85,7 +85,7 @@ func (rd *redirects) obtain(r *http.Request, want engine.Want, t terms, end time
 	ctx := r.Context()
 	who, refused := rd.waiters.enter(r)
 	if refused != "" {
-		view, err = rd.engine.Peek(ctx, want)
+		view, err = peekOne(ctx, rd.engine, want)
 		return view, refused, err
 	}
 	defer rd.waiters.leave(who)
