@@ -35,8 +35,8 @@ type Options struct {
 	// this long and a second, watchers may wait in vain. 0: a second, or a
 	// quarter of NearDelta.
 	CanaryInterval time.Duration
-	// NearBytes bounds the present entries that are kept in memory for Recall.
-	// 0: none are.
+	// NearBytes bounds the present entries that are kept in memory for Recall. Absences
+	// take up to 4 MiB beside them. 0: nothing is kept.
 	NearBytes int64
 	// NearDelta is how old what Recall shows may be, with NearBytes.
 	NearDelta time.Duration
