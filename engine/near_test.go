@@ -49,12 +49,10 @@ func (l *laggard) RecallAny(key cache.Key) (cache.Recalled, bool) {
 	return cache.Recalled{Entry: &n.entry, Now: at.Now()}, true
 }
 
-func (l *laggard) NoteAbsent(key cache.Key, at cache.Snapshot, e cache.Entry) {
+func (l *laggard) NoteAbsent(key cache.Key, _ cache.Snapshot, e cache.Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if at.Entry.State == cache.Absent && e.State == cache.Absent {
-		l.absent[key] = noted{entry: e, since: time.Now()}
-	}
+	l.absent[key] = noted{entry: e, since: time.Now()}
 }
 
 func (l *laggard) Recall(key cache.Key) (cache.Recalled, bool) {
