@@ -40,7 +40,7 @@ func (ad *administration) explain(r *http.Request) answer {
 		return okJSON(e)
 	}
 	rt := ad.redirects.doorOf(r.Host).policy.route(ad.client(r), t)
-	view, err := ad.engine.Peek(r.Context(), *rt.best(cloudmirror.PlaceCopy).want)
+	view, err := peekOne(r.Context(), ad.engine, *rt.best(cloudmirror.PlaceCopy).want)
 	if err == nil && !view.Now.IsZero() {
 		e.At = *timestamp(view.Now)
 	}

@@ -94,7 +94,7 @@ func (rd *redirects) waitForCopy(r *http.Request, rt *route, end time.Time) (vie
 	ctx, want := r.Context(), *rt.best(cloudmirror.PlaceCopy).want
 	network, refused := rd.waiters.acquire(rd.client(r))
 	if refused != "" {
-		view, err = rd.engine.Peek(ctx, want)
+		view, err = peekOne(ctx, rd.engine, want)
 		return view, refused, err
 	}
 	defer rd.waiters.release(network)

@@ -22,7 +22,7 @@ func (ad *administration) status(r *http.Request) answer {
 		return *refusal
 	}
 	want := engine.Want{Object: t.object, Backend: t.backend.id}
-	view, err := ad.engine.Peek(r.Context(), want)
+	view, err := peekOne(r.Context(), ad.engine, want)
 	if err != nil {
 		if !errors.Is(err, r.Context().Err()) {
 			ad.logUnavailable(want.Backend, err)

@@ -126,6 +126,11 @@ func (n *nearCache) Recall(key cache.Key) (cache.Recalled, bool) {
 	return cache.Recalled{Entry: &at.Entry, Now: at.Now()}, err == nil && at.Entry.State == cache.Present
 }
 
+// RecallAny shows no absence.
+func (n *nearCache) RecallAny(key cache.Key) (cache.Recalled, bool) { return n.Recall(key) }
+
+func (n *nearCache) NoteAbsent(cache.Key, cache.Snapshot, cache.Entry) {}
+
 // memoryDir returns a directory that is in memory where there is such a file
 // system: a busy disk makes hundreds of small stores slow, which says nothing
 // about a front end.
@@ -323,7 +328,7 @@ func text(s string) http.Handler {
 type breakableCache struct {
 	cache.Store
 	down  atomic.Bool
-	asked atomic.Int64 // Gets
+	asked atomic.Int64 // Gets and GetAlls
 }
 
 func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
@@ -332,6 +337,14 @@ func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot
 		return cache.Snapshot{}, errDown
 	}
 	return c.Store.Get(ctx, key)
+}
+
+func (c *breakableCache) GetAll(ctx context.Context, keys []cache.Key) ([]cache.Snapshot, error) {
+	c.asked.Add(1)
+	if c.down.Load() {
+		return nil, errDown
+	}
+	return c.Store.GetAll(ctx, keys)
 }
 
 func (c *breakableCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {
