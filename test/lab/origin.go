@@ -1,7 +1,6 @@
-package main
+package lab
 
 import (
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -10,14 +9,18 @@ import (
 	"cloudmirror/origin/origintest"
 )
 
-// A countingOrigin is an origin that counts what copiers fetch, which it knows
-// by their CDN-Loop. Clients that are sent to it are none.
-type countingOrigin struct {
+// An Origin has an object at every path, as origintest does, and counts what copiers
+// fetch, which it knows by their CDN-Loop. Clients that are sent to it are none.
+type Origin struct {
 	*origintest.Origin
-	server *http.Server
 
 	mu      sync.Mutex
 	fetches map[string]*fetches // by path
+}
+
+// NewOrigin returns an origin of which nothing was fetched.
+func NewOrigin() *Origin {
+	return &Origin{Origin: origintest.New(), fetches: make(map[string]*fetches)}
 }
 
 // Fetches are what copiers did with one object.
@@ -28,21 +31,8 @@ type fetches struct {
 	sent    atomic.Int64 // bytes of the newest
 }
 
-func startOrigin(address string) (*countingOrigin, error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	o := &countingOrigin{Origin: origintest.New(), fetches: make(map[string]*fetches)}
-	o.server = &http.Server{Handler: o}
-	go func() { _ = o.server.Serve(listener) }() // until close
-	return o, nil
-}
-
-func (o *countingOrigin) close() { _ = o.server.Close() }
-
 // ServeHTTP implements http.Handler.
-func (o *countingOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (o *Origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet && r.Header.Get("CDN-Loop") != "" {
 		f := o.begin(r)
 		defer o.end(f)
@@ -51,7 +41,7 @@ func (o *countingOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.Origin.ServeHTTP(w, r)
 }
 
-func (o *countingOrigin) begin(r *http.Request) *fetches {
+func (o *Origin) begin(r *http.Request) *fetches {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f := o.fetches[r.URL.Path]
@@ -68,14 +58,14 @@ func (o *countingOrigin) begin(r *http.Request) *fetches {
 	return f
 }
 
-func (o *countingOrigin) end(f *fetches) {
+func (o *Origin) end(f *fetches) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f.running--
 }
 
-// sentBytes returns how many bytes of an object its newest copy has been sent.
-func (o *countingOrigin) sentBytes(path string) int64 {
+// SentBytes returns how many bytes of an object its newest copy has been sent.
+func (o *Origin) SentBytes(path string) int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if f := o.fetches[path]; f != nil {
@@ -84,8 +74,8 @@ func (o *countingOrigin) sentBytes(path string) int64 {
 	return 0
 }
 
-// started returns how often copies of an object were started.
-func (o *countingOrigin) started(path string) int {
+// Started returns how often copies of an object were started.
+func (o *Origin) Started(path string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if f := o.fetches[path]; f != nil {
@@ -94,25 +84,26 @@ func (o *countingOrigin) started(path string) int {
 	return 0
 }
 
-// A copyCount is how many copies were started, of all objects that were copied.
-type copyCount struct {
-	objects, started, most, atOnce int
-	worst                          string // the object with the most
+// A CopyCount is how many copies were started, of all objects that were copied.
+type CopyCount struct {
+	Objects, Started int
+	Most, AtOnce     int    // of one object
+	Worst            string // the path of the object with the most
 }
 
-// takeCounts returns the counts since it was last called.
-func (o *countingOrigin) takeCounts() copyCount {
+// TakeCounts returns the counts since it was last called.
+func (o *Origin) TakeCounts() CopyCount {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var c copyCount
+	var c CopyCount
 	for path, f := range o.fetches {
 		if f.started > 0 {
-			c.objects++
+			c.Objects++
 		}
-		c.started += f.started
-		c.atOnce = max(c.atOnce, f.atOnce)
-		if f.started > c.most {
-			c.most, c.worst = f.started, path
+		c.Started += f.started
+		c.AtOnce = max(c.AtOnce, f.atOnce)
+		if f.started > c.Most {
+			c.Most, c.Worst = f.started, path
 		}
 		f.started, f.atOnce = 0, f.running
 		if f.running == 0 {
@@ -122,11 +113,12 @@ func (o *countingOrigin) takeCounts() copyCount {
 	return c
 }
 
-func (c copyCount) mean() float64 {
-	if c.objects == 0 {
+// Mean returns how many copies were started of an object, on average.
+func (c CopyCount) Mean() float64 {
+	if c.Objects == 0 {
 		return 0
 	}
-	return float64(c.started) / float64(c.objects)
+	return float64(c.Started) / float64(c.Objects)
 }
 
 // A countingWriter counts the bytes of a body.

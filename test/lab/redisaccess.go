@@ -1,4 +1,4 @@
-package servers
+package lab
 
 import (
 	"crypto/ecdsa"
@@ -8,11 +8,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,12 +31,11 @@ type Certificate struct {
 	pool *x509.CertPool
 }
 
-// NewCertificate makes a certificate that is good until the end of the test.
-func NewCertificate(t testing.TB) *Certificate {
-	t.Helper()
+// NewCertificate makes a certificate that is good for a day, with its files in dir.
+func NewCertificate(dir string) (*Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
@@ -46,28 +45,24 @@ func NewCertificate(t testing.TB) *Certificate {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	dir := t.TempDir()
 	c := &Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), pool: x509.NewCertPool()}
-	for path, block := range map[string]*pem.Block{
-		c.CertFile: {Type: "CERTIFICATE", Bytes: der}, c.KeyFile: {Type: "PRIVATE KEY", Bytes: private},
-	} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	return c
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	c.pool.AppendCertsFromPEM(certificate)
+	return c, errors.Join(
+		os.WriteFile(c.CertFile, certificate, 0o600),
+		os.WriteFile(c.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
+	)
 }
 
-// settings returns the lines of a redis.conf by which a server listens on a port,
+// Settings returns the lines of a redis.conf by which a server listens on a port,
 // and asks for and gives what the access says.
-func (a RedisAccess) settings(port string) [][2]string {
+func (a RedisAccess) Settings(port string) [][2]string {
 	lines := [][2]string{{"port", port}, {"bind", "127.0.0.1"}}
 	if a.TLS != nil {
 		lines = [][2]string{
@@ -87,8 +82,8 @@ func (a RedisAccess) settings(port string) [][2]string {
 	return lines
 }
 
-// options returns how to connect, without retries.
-func (a RedisAccess) options(address string) *redis.Options {
+// Options returns how to connect, without retries.
+func (a RedisAccess) Options(address string) *redis.Options {
 	o := &redis.Options{
 		Addr: address, Password: a.Password, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true,
 	}
