@@ -16,6 +16,7 @@ import (
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue"
 	"cloudmirror/storage/s3store"
+	"cloudmirror/storage/s3store/s3provision"
 )
 
 // lifecycleSlack is how much longer than any of its copies a purge's marker and a
@@ -57,7 +58,7 @@ func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.R
 	}
 	for _, b := range buckets {
 		b.Owner, b.Adopt = owner, adopt
-		resources = append(resources, s3store.Provision(b)...)
+		resources = append(resources, s3provision.Provision(b)...)
 	}
 	return resources, nil
 }
@@ -72,8 +73,8 @@ func newProvisionOpener(ctx context.Context, c *config.Config) (o *opener, err e
 
 // buckets returns the buckets of the configuration, each once, with what its
 // backends keep there.
-func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
-	var buckets []s3store.BucketOptions
+func (o *opener) buckets(ctx context.Context) ([]s3provision.BucketOptions, error) {
+	var buckets []s3provision.BucketOptions
 	var places []string // of the same
 	names := bucketNames(o.config)
 	for _, service := range o.config.Services {
@@ -90,9 +91,9 @@ func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
 			if i < 0 {
 				i = len(buckets)
 				places = append(places, place)
-				buckets = append(buckets, s3store.BucketOptions{Client: client, Bucket: b.Storage.Bucket, Name: names[place]})
+				buckets = append(buckets, s3provision.BucketOptions{Client: client, Bucket: b.Storage.Bucket, Name: names[place]})
 			}
-			buckets[i].Spaces = append(buckets[i].Spaces, s3store.Space{
+			buckets[i].Spaces = append(buckets[i].Spaces, s3provision.Space{
 				Prefix: b.Storage.Prefix, Keep: keepFor(service.TTL), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
 			})
 		}
@@ -142,7 +143,7 @@ func Policy(c *config.Config, role provision.Role, account string) provision.Pol
 				statements = append(statements, sqsqueue.Allow(settings, role, c.Queue.SQS.Region, account)...)
 			}
 			if s := b.Storage; s.Type == config.StorageS3 {
-				statements = append(statements, s3store.Allow(role, s.Region, s.Bucket, s.Prefix)...)
+				statements = append(statements, s3provision.Allow(role, s.Region, s.Bucket, s.Prefix)...)
 			}
 		}
 	}
