@@ -15,6 +15,7 @@ import (
 	"cloudmirror/engine"
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue"
+	"cloudmirror/queue/sqsqueue/sqsprovision"
 	"cloudmirror/storage/s3store"
 	"cloudmirror/storage/s3store/s3provision"
 )
@@ -44,7 +45,7 @@ func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.R
 	if o.sqs != nil {
 		for _, service := range c.Services {
 			for _, b := range service.Backends {
-				queues, err := sqsqueue.Provision(o.sqsOptions(b.ID), owner, adopt)
+				queues, err := sqsprovision.Provision(o.sqsOptions(b.ID), owner, adopt)
 				if err != nil {
 					return nil, err
 				}
@@ -140,7 +141,7 @@ func Policy(c *config.Config, role provision.Role, account string) provision.Pol
 			}
 			if c.Queue.Type == config.QueueSQS {
 				settings := sqsqueue.Options{Backend: b.ID, Prefix: c.Queue.SQS.Prefix}
-				statements = append(statements, sqsqueue.Allow(settings, role, c.Queue.SQS.Region, account)...)
+				statements = append(statements, sqsprovision.Allow(settings, role, c.Queue.SQS.Region, account)...)
 			}
 			if s := b.Storage; s.Type == config.StorageS3 {
 				statements = append(statements, s3provision.Allow(role, s.Region, s.Bucket, s.Prefix)...)
