@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror/cache/rediscache"
+	"cloudmirror/cache/rediscache/redisprovision"
 	"cloudmirror/config"
 	"cloudmirror/engine"
 	"cloudmirror/provision"
@@ -36,11 +37,8 @@ func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.R
 	owner := c.DeploymentID()
 	var resources []provision.Resource
 	if c.Cache.Type == config.CacheRedis {
-		r, err := rediscache.Provision(rediscache.Options{URL: c.Cache.Redis.URL, Prefix: c.Cache.Redis.Prefix}, owner, adopt)
-		if err != nil {
-			return nil, err
-		}
-		resources = append(resources, r)
+		options := rediscache.Options{URL: c.Cache.Redis.URL, Prefix: c.Cache.Redis.Prefix}
+		resources = append(resources, redisprovision.Provision(options, owner, adopt))
 	}
 	if o.sqs != nil {
 		for _, service := range c.Services {
