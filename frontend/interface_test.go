@@ -305,7 +305,7 @@ func TestNewRefuses(t *testing.T) {
 		{"an unknown fallback", withService(func(s *frontend.Service) { s.Fallback = "x" }), `fallback "x"`},
 		{"an unknown mode", withService(func(s *frontend.Service) { s.Mode = "x" }), `mode "x"`},
 		{"objects of no backend", func(o *frontend.Options) { o.Objects[cloudmirror.BackendID{Service: "s3", Region: "x"}] = files }, "s3/x"},
-		{"a loop id that is no token", func(o *frontend.Options) { o.DeploymentID = "a, b" }, "loop id"},
+		{"a deployment id that is no token", func(o *frontend.Options) { o.DeploymentID = "a, b" }, "deployment id"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
