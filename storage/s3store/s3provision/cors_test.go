@@ -1,4 +1,4 @@
-package s3store_test
+package s3provision_test
 
 import (
 	"errors"
@@ -13,12 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"cloudmirror/provision"
-	"cloudmirror/storage/s3store"
+	"cloudmirror/storage/s3store/s3provision"
 	"cloudmirror/test/servers"
 )
 
 // forPages is a space that scripts may read.
-var forPages = s3store.Space{Prefix: "pages/", Keep: 36 * time.Hour, CORS: true}
+var forPages = s3provision.Space{Prefix: "pages/", Keep: 36 * time.Hour, CORS: true}
 
 // ask sends a request as a browser does that was redirected from another site.
 func (p *provisioned) ask(method, key string) http.Header {

@@ -1,4 +1,4 @@
-package s3store
+package s3provision
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -29,10 +30,10 @@ func shortHash(text string) string {
 	return hex.EncodeToString(sum[:])[:hashDigits]
 }
 
-// ReadCopies returns the statement of a bucket's policy by which everybody may
-// read copies below a prefix, and nothing of what is kept about them. Who may list
-// the bucket is not its business.
-func ReadCopies(partition, bucket, prefix, owner string) provision.Statement {
+// readCopies returns the statement of a bucket's policy by which any client
+// may read copies below a prefix, and nothing of what is kept about them. It does not
+// allow to list the bucket.
+func readCopies(partition, bucket, prefix, owner string) provision.Statement {
 	s := provision.Allow(statementMark+owner+shortHash(prefix), []string{"s3:GetObject"}, nil)
 	s.Principal = "*"
 	for _, digit := range "0123456789abcdef" {
@@ -48,7 +49,8 @@ func keysARN(partition, bucket, key string) string {
 	return "arn:" + partition + ":s3:::" + bucket + "/" + strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}").Replace(key)
 }
 
-// A bucketPolicy is a document with statements of which only ours are understood.
+// A bucketPolicy is a document of statements. Those that the deployment did not make
+// are kept as they are.
 type bucketPolicy struct {
 	Version   string     `json:"Version"`
 	ID        string     `json:"Id,omitempty"`
@@ -67,7 +69,7 @@ func (s *statements) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]json.RawMessage)(s))
 }
 
-// planAccess compares the bucket's policy with a statement of ours for each space
+// planAccess compares the bucket's policy with the deployment's statement for each space
 // that is public, and none for the others.
 func (b *bucket) planAccess(ctx context.Context) (provision.Step, error) {
 	blocked, details, err := b.planBlock(ctx)
@@ -113,8 +115,8 @@ func (b *bucket) isPublic() bool {
 	return slices.ContainsFunc(b.Spaces, func(s Space) bool { return s.Public })
 }
 
-// planBlock returns how to stop the bucket from overruling a policy that lets
-// everybody read; nil, if it does not. S3 does for every new bucket.
+// planBlock returns how to stop the bucket from overruling a policy that lets any
+// client read; nil, if it does not. S3 does for every new bucket.
 func (b *bucket) planBlock(ctx context.Context) (*s3.PutPublicAccessBlockInput, []string, error) {
 	if !b.isPublic() {
 		return nil, nil, nil
@@ -162,16 +164,17 @@ func (b *bucket) putPolicy(ctx context.Context, p bucketPolicy) error {
 		return err
 	}
 	_, err = b.Client.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &b.Bucket, Policy: aws.String(string(text))})
-	if isStatus(err, statusForbidden) {
+	if isStatus(err, http.StatusForbidden) {
 		return fmt.Errorf("set its policy, which s3:PutBucketPolicy allows, unless the public access block of the account is in the way: %w", err)
 	}
 	return err
 }
 
-// mergeStatements puts ours in, or takes them out, and says what changed.
+// mergeStatements adds the deployment's statements, or removes them, and says what
+// changed.
 func (b *bucket) mergeStatements(p *bucketPolicy) (details []string, err error) {
 	for _, space := range b.Spaces {
-		wanted := ReadCopies(provision.Partition(b.Client.Options().Region), b.Bucket, space.Prefix, b.Owner)
+		wanted := readCopies(provision.Partition(b.Client.Options().Region), b.Bucket, space.Prefix, b.Owner)
 		text, err := json.Marshal(wanted)
 		if err != nil {
 			return nil, err
@@ -203,8 +206,8 @@ func (b *bucket) mergeStatements(p *bucketPolicy) (details []string, err error) 
 	return details, nil
 }
 
-// find returns the place of the statement about a space's keys, or -1; or that of
-// another deployment's about keys of ours, and its Sid.
+// find returns the index of the statement about a space's keys, or -1; or the index
+// and the Sid of another deployment's statement about the same keys.
 func (b *bucket) find(p *bucketPolicy, wanted provision.Statement) (at int, foreign string, err error) {
 	at = -1
 	own := wanted.Sid[:len(wanted.Sid)-hashDigits]
@@ -239,7 +242,7 @@ func prefixARN(resource any) string {
 }
 
 // sameStatement compares what two statements mean: servers store lists of one as
-// texts, order lists as they like, and name everybody in two ways.
+// texts, order lists as they like, and name all clients in two ways.
 func sameStatement(a, b []byte) bool {
 	return reflect.DeepEqual(plainStatement(a), plainStatement(b))
 }

@@ -1,10 +1,11 @@
-package s3store
+package s3provision
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,11 +18,11 @@ import (
 
 // A Space is what one backend keeps in a bucket.
 type Space struct {
-	Prefix string // of its keys, as in Options
+	Prefix string // of its keys, as in s3store.Options
 	// Keep is how long an object must not be removed after its upload began; the
 	// bucket's rule rounds it up to days.
 	Keep time.Duration
-	// Public says that everybody may read copies.
+	// Public says that any client may read copies.
 	Public bool
 	// CORS says that scripts of pages may read what their browser may.
 	CORS bool
@@ -33,7 +34,7 @@ type BucketOptions struct {
 	Bucket string
 	Name   string // as people know it, unlike other buckets of the name; "": Bucket
 	// Owner is the id of the deployment, in letters and digits. It is a part of
-	// the names of rules and statements, by which they are known as ours.
+	// the names of rules and statements, by which the deployment knows them.
 	Owner string
 	// Adopt takes over what is marked as another deployment's.
 	Adopt  bool
@@ -68,8 +69,8 @@ func lookOnly(plan func(context.Context) (provision.Step, error)) func(context.C
 	}
 }
 
-// Time limits of a look at one resource, and of its change. Who looks at many wants
-// to hear of the others, too.
+// Time limits of a look at one resource, and of its change. A caller that looks at
+// several wants to hear of the others, too.
 const (
 	lookTimeout   = 10 * time.Second
 	changeTimeout = 30 * time.Second
@@ -109,16 +110,16 @@ func (b *bucket) planBucket(ctx context.Context) (provision.Step, error) {
 	switch {
 	case err == nil:
 		return provision.Step{Action: provision.OK}, nil
-	case isStatus(err, statusNotFound):
+	case isStatus(err, http.StatusNotFound):
 		region := b.Client.Options().Region
 		return provision.Step{Action: provision.Create, Details: []string{"region: " + region}, Apply: func(ctx context.Context) error {
 			return b.create(ctx, region)
 		}}, nil
-	case isStatus(err, statusForbidden):
+	case isStatus(err, http.StatusForbidden):
 		return provision.Step{}, fmt.Errorf("it is somebody else's, or s3:ListBucket is missing: %w", err)
-	case isStatus(err, statusBadRequest): // the answer to a HEAD has no word on what is wrong
+	case isStatus(err, http.StatusBadRequest): // the answer to a HEAD has no word on what is wrong
 		return provision.Step{}, fmt.Errorf("storage.region (%s) may be wrong, or the bucket's name: %w", b.Client.Options().Region, err)
-	case isStatus(err, statusMoved):
+	case isStatus(err, http.StatusMovedPermanently):
 		return provision.Step{}, fmt.Errorf("it is in another region than %s: %w", b.Client.Options().Region, err)
 	}
 	return provision.Step{}, err
@@ -135,11 +136,6 @@ func (b *bucket) create(ctx context.Context, region string) error {
 		return nil
 	}
 	return err
-}
-
-// isUnsupported reports whether a server does not know what it was asked for.
-func isUnsupported(err error) bool {
-	return isStatus(err, statusNotImplemented) || isCode(err, "NotImplemented") || isCode(err, "MethodNotAllowed")
 }
 
 // unsupported is the step for what a server does not know: the detail says what

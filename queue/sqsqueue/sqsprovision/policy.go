@@ -1,15 +1,19 @@
-package sqsqueue
+package sqsprovision
 
-import "cloudmirror/provision"
+import (
+	"cloudmirror/provision"
+	"cloudmirror/queue/sqsqueue"
+)
 
 // Allow returns what a role may do with the queues of a backend, once they
 // exist: exactly what the methods that it uses ask of SQS. A batch needs the
 // permission of its single action
 // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html).
-// The account may be "*".
-func Allow(o Options, role provision.Role, region, account string) []provision.Statement {
+// The account may be "*". Of the options, those that name the queues count.
+func Allow(o sqsqueue.Options, role provision.Role, region, account string) []provision.Statement {
 	prefix := "arn:" + provision.Partition(region) + ":sqs:" + region + ":" + account + ":"
-	jobs, dead := []string{prefix + o.name()}, []string{prefix + o.name() + deadSuffix}
+	jobsName, deadName := o.Names()
+	jobs, dead := []string{prefix + jobsName}, []string{prefix + deadName}
 	switch role {
 	case provision.Frontend:
 		return []provision.Statement{

@@ -1,4 +1,4 @@
-package s3store
+package s3provision
 
 import (
 	"context"
@@ -36,7 +36,8 @@ func Days(keep time.Duration) int32 {
 	return max(1, int32((keep+day-1)/day)) //nolint:gosec // a configuration's ttl is 10 years at most
 }
 
-// planLifecycle compares the bucket's rules with one of ours for each space.
+// planLifecycle compares the bucket's rules with those that the deployment needs, one
+// for each space.
 func (b *bucket) planLifecycle(ctx context.Context) (provision.Step, error) {
 	is, err := b.Client.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: &b.Bucket})
 	switch {
@@ -91,8 +92,8 @@ func (b *bucket) isVersioned(ctx context.Context) (bool, error) {
 	return out.Status != "", nil
 }
 
-// mergeRules returns the rules with ours among them, and says what is different
-// then. Ours have their place where they were.
+// mergeRules returns the rules with the deployment's among them, and says what is
+// different then. A rule that was there keeps its place.
 func (b *bucket) mergeRules(is []types.LifecycleRule, versioned bool) (rules []types.LifecycleRule, details []string, err error) {
 	rules = slices.Clone(is)
 	for _, space := range b.Spaces {
@@ -122,7 +123,7 @@ func (b *bucket) mergeRules(is []types.LifecycleRule, versioned bool) (rules []t
 	return rules, details, nil
 }
 
-// rule returns ours. Where the bucket has versions, what is removed has to be
+// rule returns the deployment's rule for a space. Where the bucket has versions, what is removed has to be
 // removed once more, or it is paid for as long as the bucket is there.
 func (b *bucket) rule(s Space, versioned bool) types.LifecycleRule {
 	id := ruleMark + b.Owner + ":" + s.Prefix
@@ -165,8 +166,8 @@ func oldVersionDays(r types.LifecycleRule) int32 {
 	return aws.ToInt32(r.NoncurrentVersionExpiration.NoncurrentDays)
 }
 
-// hasty says which rules of others remove copies, or put them where nobody can
-// read them, sooner than ours.
+// hasty says which rules of others remove copies, or archive them, sooner than the
+// deployment's rules do.
 func (b *bucket) hasty(rules []types.LifecycleRule) (details []string) {
 	for _, r := range rules {
 		tagged := r.Filter != nil && (r.Filter.Tag != nil || r.Filter.And != nil && len(r.Filter.And.Tags) > 0) // copies have none

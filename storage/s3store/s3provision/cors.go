@@ -1,15 +1,13 @@
-package s3store
+package s3provision
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -24,7 +22,7 @@ const corsAge = 7200
 const corsByHand = "this server has no CORS rules of buckets: by its own means, let it answer scripts of every origin (*; minio: cors_allow_origin, " +
 	"which is * unless it was changed) and expose ETag and Content-Range"
 
-// corsRule returns ours. It lets every origin in: a browser that was redirected
+// corsRule returns the deployment's rule. It lets every origin in: a browser that was redirected
 // from another site names none (`Origin: null`). S3 allows no credentials where
 // every origin is let in.
 func (b *bucket) corsRule() types.CORSRule {
@@ -62,7 +60,7 @@ func (b *bucket) planCORS(ctx context.Context) (provision.Step, error) {
 	}}, nil
 }
 
-// mergeCORS returns the rules with ours among them, or without it, and says what is
+// mergeCORS returns the rules with the deployment's, or without it, and says what is
 // different then; "": nothing. Where it is new it comes last: the first rule that
 // fits a request is used, and those of others may be about pages of theirs.
 func (b *bucket) mergeCORS(is []types.CORSRule, wanted bool) (rules []types.CORSRule, detail string) {
@@ -109,11 +107,4 @@ func sameCORS(a, b types.CORSRule) bool {
 		return []any{sorted(r.AllowedOrigins), sorted(r.AllowedMethods), sorted(r.AllowedHeaders), sorted(r.ExposeHeaders), aws.ToInt32(r.MaxAgeSeconds)}
 	}
 	return reflect.DeepEqual(plain(a), plain(b))
-}
-
-// isMinIO reports whether an error comes from minio, which knows that it has no CORS
-// rules, and refuses to be given some.
-func isMinIO(err error) bool {
-	response, ok := errors.AsType[*awshttp.ResponseError](err)
-	return ok && response.Response != nil && response.Response.Header.Get("Server") == "MinIO"
 }

@@ -1,4 +1,4 @@
-package sqsqueue_test
+package sqsprovision_test
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue"
+	"cloudmirror/queue/sqsqueue/sqsprovision"
 	"cloudmirror/queue/sqsqueue/sqstest"
 	"cloudmirror/test/servers"
 )
@@ -34,7 +35,7 @@ func resources(t *testing.T, endpoint, owner string, adopt bool, calls map[strin
 			return next.HandleInitialize(ctx, in)
 		}), middleware.After)
 	})
-	r, err := sqsqueue.Provision(sqsqueue.Options{
+	r, err := sqsprovision.Provision(sqsqueue.Options{
 		Client: sqs.New(plain), Backend: cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"}, Prefix: "test-", MaxReceives: 7,
 	}, owner, adopt)
 	if err != nil {
@@ -229,7 +230,7 @@ func TestPoliciesNameTheQueues(t *testing.T) {
 	o := sqsqueue.Options{Backend: cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"}, Prefix: "test-", Visibility: time.Minute}
 	for _, role := range []provision.Role{provision.Frontend, provision.Copier} {
 		var named []string
-		for _, s := range sqsqueue.Allow(o, role, "cn-north-1", "123") {
+		for _, s := range sqsprovision.Allow(o, role, "cn-north-1", "123") {
 			named = append(named, s.Resource...)
 		}
 		want := []string{"arn:aws-cn:sqs:cn-north-1:123:" + jobsName, "arn:aws-cn:sqs:cn-north-1:123:" + deadName}

@@ -1,23 +1,24 @@
-package rediscache_test
+package redisprovision_test
 
 import (
 	"errors"
 	"testing"
-	"time"
+
+	"go.uber.org/goleak"
 
 	"cloudmirror/cache/rediscache"
+	"cloudmirror/cache/rediscache/redisprovision"
 	"cloudmirror/provision"
 	"cloudmirror/test/servers"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func TestAPrefixBelongsToOneDeployment(t *testing.T) {
-	url := singleURL(servers.StartRedis(t))
+	url := "redis://" + servers.StartRedis(t).Addr()
 	run := func(owner string, adopt bool) (provision.Action, error) {
 		t.Helper()
-		r, err := rediscache.Provision(rediscache.Options{URL: url}, owner, adopt)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := redisprovision.Provision(rediscache.Options{URL: url}, owner, adopt)
 		var last provision.Outcome
 		_ = provision.Run(t.Context(), []provision.Resource{r}, false, func(o provision.Outcome) error { last = o; return nil })
 		return last.Action, last.Err
@@ -37,23 +38,6 @@ func TestAPrefixBelongsToOneDeployment(t *testing.T) {
 	} {
 		if action, err := run(step.owner, step.adopt); action != step.want || !errors.Is(err, step.err) {
 			t.Errorf("%+v: action %q, error %v", step, action, err)
-		}
-	}
-}
-
-func TestInspectAsksEveryMaster(t *testing.T) {
-	cluster := servers.StartRedisCluster(t)
-	ahead := func() time.Time { return time.Now().Add(-time.Hour) } // the servers are, of us
-	nodes, err := rediscache.Inspect(t.Context(), rediscache.Options{URL: clusterURL(cluster), Prefix: "test:"}, ahead)
-	if err != nil || len(nodes) != 3 {
-		t.Fatalf("%d nodes, error %v", len(nodes), err)
-	}
-	for _, n := range nodes {
-		if n.Version == "" || n.Replica || n.EvictionPolicy != "noeviction" || n.MaxMemoryBytes != 0 || n.Tracking != nil || n.Writing != nil || n.Info != nil {
-			t.Errorf("%+v", n)
-		}
-		if (n.Ahead - time.Hour).Abs() > time.Minute {
-			t.Errorf("its clock is said to be %v ahead", n.Ahead)
 		}
 	}
 }

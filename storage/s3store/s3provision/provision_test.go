@@ -1,4 +1,4 @@
-package s3store_test
+package s3provision_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/provision"
-	"cloudmirror/storage/s3store"
+	"cloudmirror/storage/s3store/s3provision"
 	"cloudmirror/test/servers"
 )
 
@@ -26,11 +26,11 @@ import (
 type provisioned struct {
 	*servers.S3
 	t       *testing.T
-	options s3store.BucketOptions
+	options s3provision.BucketOptions
 	calls   map[string]int
 }
 
-func newProvisioned(t *testing.T, server *servers.S3, spaces ...s3store.Space) *provisioned {
+func newProvisioned(t *testing.T, server *servers.S3, spaces ...s3provision.Space) *provisioned {
 	p := &provisioned{S3: server, t: t, calls: make(map[string]int)}
 	plain := server.Client().Options()
 	plain.APIOptions = append(plain.APIOptions, func(stack *middleware.Stack) error {
@@ -41,7 +41,7 @@ func newProvisioned(t *testing.T, server *servers.S3, spaces ...s3store.Space) *
 			return next.HandleInitialize(ctx, in)
 		}), middleware.After)
 	})
-	p.options = s3store.BucketOptions{
+	p.options = s3provision.BucketOptions{
 		Client: s3.New(plain), Bucket: "copies-" + cloudmirror.NewID(), Owner: "me", Spaces: spaces,
 	}
 	return p
@@ -51,7 +51,7 @@ func newProvisioned(t *testing.T, server *servers.S3, spaces ...s3store.Space) *
 // with all errors.
 func (p *provisioned) run(dryRun bool) (actions []provision.Action, err error) {
 	p.t.Helper()
-	_ = provision.Run(p.t.Context(), s3store.Provision(p.options), dryRun, func(o provision.Outcome) error {
+	_ = provision.Run(p.t.Context(), s3provision.Provision(p.options), dryRun, func(o provision.Outcome) error {
 		p.t.Log(o)
 		actions = append(actions, o.Action)
 		err = errors.Join(err, o.Err)
@@ -98,7 +98,7 @@ func (p *provisioned) status(key string) int {
 	return response.StatusCode
 }
 
-var day = s3store.Space{Keep: 36 * time.Hour, Public: true}
+var day = s3provision.Space{Keep: 36 * time.Hour, Public: true}
 
 func TestProvisionedBucketOnVersityGW(t *testing.T) {
 	p := newProvisioned(t, servers.StartVersityGW(t, region), day)
@@ -165,10 +165,10 @@ func (p *provisioned) wantRules(want map[string]int32) {
 }
 
 func TestRulesOfOthersStay(t *testing.T) {
-	p := newProvisioned(t, startMinIO(t), s3store.Space{Prefix: "a/", Keep: 36 * time.Hour})
+	p := newProvisioned(t, startMinIO(t), s3provision.Space{Prefix: "a/", Keep: 36 * time.Hour})
 	p.want(false, provision.Create, provision.OK, provision.Create, provision.OK)
 	p.options.Spaces[0].Keep = 50 * time.Hour // the ttl was made longer
-	p.options.Spaces = append(p.options.Spaces, s3store.Space{Prefix: "b/", Keep: time.Minute})
+	p.options.Spaces = append(p.options.Spaces, s3provision.Space{Prefix: "b/", Keep: time.Minute})
 	p.addRule("theirs", "other/", 1)
 	p.want(false, provision.OK, provision.OK, provision.Change, provision.OK)
 	p.wantRules(map[string]int32{"theirs": 1, "cloudmirror:me:a/": 3, "cloudmirror:me:b/": 1})
@@ -203,7 +203,7 @@ func (p *provisioned) addRule(id, prefix string, days int32) {
 
 func TestStatementsOfOthersStay(t *testing.T) {
 	p := newProvisioned(t, servers.StartVersityGW(t, region),
-		s3store.Space{Prefix: "a/", Public: true}, s3store.Space{Prefix: "b/"}, s3store.Space{Prefix: "c/", Public: true})
+		s3provision.Space{Prefix: "a/", Public: true}, s3provision.Space{Prefix: "b/"}, s3provision.Space{Prefix: "c/", Public: true})
 	p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)
 	p.addStatement("Theirs", "other/*")
 	p.want(false, provision.OK, provision.OK, provision.Manual, provision.OK)
@@ -317,7 +317,7 @@ func TestDaysOfALifecycle(t *testing.T) {
 	for keep, want := range map[time.Duration]int32{
 		time.Minute: 1, 24 * time.Hour: 1, 24*time.Hour + 1: 2, 36 * time.Hour: 2, 48*time.Hour + 1: 3,
 	} {
-		if got := s3store.Days(keep); got != want {
+		if got := s3provision.Days(keep); got != want {
 			t.Errorf("%v: %d days, want %d", keep, got, want)
 		}
 	}

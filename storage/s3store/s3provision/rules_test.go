@@ -1,4 +1,4 @@
-package s3store_test
+package s3provision_test
 
 import (
 	"io"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"cloudmirror/provision"
-	"cloudmirror/storage/s3store"
+	"cloudmirror/storage/s3store/s3provision"
 	"cloudmirror/test/servers"
 )
 
@@ -44,7 +44,7 @@ func (f *ruled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // newRuled returns a bucket behind a server with rules.
-func newRuled(t *testing.T, spaces ...s3store.Space) (*provisioned, *ruled) {
+func newRuled(t *testing.T, spaces ...s3provision.Space) (*provisioned, *ruled) {
 	t.Helper()
 	server := servers.StartVersityGW(t, region)
 	p, f := newProvisioned(t, server, spaces...), &ruled{versioning: "<VersioningConfiguration/>", server: forward(t, server)}
@@ -53,7 +53,7 @@ func newRuled(t *testing.T, spaces ...s3store.Space) (*provisioned, *ruled) {
 }
 
 func TestWhatArchivesCopiesIsTold(t *testing.T) {
-	space := s3store.Space{Prefix: "a/", Keep: 50 * time.Hour}
+	space := s3provision.Space{Prefix: "a/", Keep: 50 * time.Hour}
 	for name, test := range map[string]struct {
 		class, prefix, days string
 		want                provision.Action
@@ -90,7 +90,7 @@ func TestOldVersionsOfCopiesAreRemoved(t *testing.T) {
 }
 
 func TestRulesThatAreTakenOverAreThereOnce(t *testing.T) {
-	p, f := newRuled(t, s3store.Space{Prefix: "a/", Keep: 36 * time.Hour})
+	p, f := newRuled(t, s3provision.Space{Prefix: "a/", Keep: 36 * time.Hour})
 	p.want(false, provision.Create, provision.OK, provision.Create, provision.OK)
 	f.rules = strings.Replace(f.rules, "<Rule>", "<Rule><ID>cloudmirror:you:</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>9</Days></Expiration></Rule><Rule>", 1)
 	p.options.Adopt = true
@@ -108,7 +108,7 @@ func TestAnotherDeploymentsKeysOverlap(t *testing.T) {
 		mine, theirs string
 		overlap      bool
 	}{{"a/", "", true}, {"", "a/", true}, {"a/", "a/b/", true}, {"a/", "b/", false}, {"a", "b", false}} {
-		p := newProvisioned(t, server, s3store.Space{Prefix: test.theirs, Public: true})
+		p := newProvisioned(t, server, s3provision.Space{Prefix: test.theirs, Public: true})
 		p.options.Owner = "you"
 		p.want(false, provision.Create, provision.Create, provision.Manual, provision.OK)
 		p.options.Owner, p.options.Spaces[0].Prefix = "me", test.mine
