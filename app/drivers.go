@@ -2,134 +2,227 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
-
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"go.uber.org/zap"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
 
 	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/cache/memcache"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
+	"cloudmirror/copier"
+	"cloudmirror/engine"
+	"cloudmirror/kv"
+	"cloudmirror/kv/memkv"
+	"cloudmirror/kv/rediskv"
+	"cloudmirror/monitor"
+	"cloudmirror/origin"
 	"cloudmirror/queue"
-	"cloudmirror/queue/memqueue"
-	"cloudmirror/queue/sqsqueue"
 	"cloudmirror/storage"
-	"cloudmirror/storage/filestore"
-	"cloudmirror/storage/s3store"
 )
 
-// An opener opens the queues and storages of a process, which share clients and
-// memory.
-type opener struct {
-	config  *config.Config
-	logger  *zap.Logger
-	sqs     *sqs.Client // nil unless queues are in SQS
-	s3      map[s3store.ClientOptions]*s3.Client
-	buffers *s3store.Buffers
+// Parts are the drivers of a configuration and what the layers above see of
+// them.
+type parts struct {
+	cache    cache.Store
+	records  kv.Store      // what the processes of the deployment share and may lose
+	near     engine.Near   // nil: nothing is remembered
+	settle   time.Duration // how long others may remember what was purged
+	engine   []engine.Backend
+	jobs     []copier.Backend // those that this process copies
+	counters map[cloudmirror.BackendID]queue.Counter
+	letters  map[cloudmirror.BackendID]queue.DeadLetters
+	objects  map[cloudmirror.BackendID]http.Handler // file storage, served by the process itself
+	origin   *origin.Client
+	queues   *queueMetrics
+	monitor  *monitor.Monitor // of what front ends redirect to; watches nothing in a copier
+
+	dependencies []dependency
+	background   []func(context.Context)
+	closers      []func() error
 }
 
-func (a *App) newOpener(ctx context.Context) (*opener, error) {
-	o := &opener{config: a.config, logger: a.logger, s3: make(map[s3store.ClientOptions]*s3.Client)}
-	var err error
-	if o.buffers, err = s3store.NewBuffers(a.config.Copier.PartSizeBytes, a.config.Copier.MemoryBytes); err != nil {
+// close closes the drivers, the newest first.
+func (p *parts) close() error {
+	var errs []error
+	for _, closePart := range slices.Backward(p.closers) {
+		errs = append(errs, closePart())
+	}
+	return errors.Join(errs...)
+}
+
+func (p *parts) onClose(f func() error) { p.closers = append(p.closers, f) }
+
+func (p *parts) depend(d dependency) { p.dependencies = append(p.dependencies, d) }
+
+func (a *App) newParts(ctx context.Context) (_ *parts, err error) {
+	p := &parts{
+		counters: make(map[cloudmirror.BackendID]queue.Counter),
+		letters:  make(map[cloudmirror.BackendID]queue.DeadLetters),
+		objects:  make(map[cloudmirror.BackendID]http.Handler),
+		queues:   newQueueMetrics(a.registry),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.origin, err = a.newOrigin(); err != nil {
 		return nil, err
 	}
-	if a.config.Queue.Type == config.QueueSQS {
-		if o.sqs, err = newSQSClient(ctx, a.config.Queue.SQS); err != nil {
-			return nil, err
+	p.onClose(func() error { p.origin.Close(); return nil })
+	if err := a.openCache(p); err != nil { //nolint:contextcheck // the cache listens until it is closed
+		return nil, err
+	}
+	o, err := a.newOpener(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, service := range a.config.Services {
+		for _, b := range service.Backends {
+			if a.role == config.RoleCopier && !a.copiesTo(b.ID) {
+				continue // its policy does not let it look at others
+			}
+			if err := a.openBackend(ctx, p, o, service, b); err != nil {
+				return nil, fmt.Errorf("backend %s: %w", b.ID, err)
+			}
 		}
+	}
+	a.watch(p)
+	return p, nil
+}
+
+func (a *App) newOrigin() (*origin.Client, error) {
+	o, err := originOptions(a.config)
+	if err != nil {
+		return nil, err
+	}
+	o.Listeners = a.listeners
+	return origin.New(o), nil
+}
+
+// originOptions returns how a configuration has origins asked.
+func originOptions(c *config.Config) (origin.Options, error) {
+	timeouts := c.Origin.Timeouts
+	o := origin.Options{
+		DeploymentID: c.DeploymentID(), MaxRedirects: c.Origin.MaxRedirects, UserAgent: c.Origin.UserAgent,
+		MinBytesPerSecond: c.Origin.MinRateBytes, MinRateOver: c.Origin.MinRateOver,
+		ConnectTimeout: timeouts.Connect, TLSTimeout: timeouts.TLS, FirstByteTimeout: timeouts.FirstByte, IdleTimeout: timeouts.Idle,
+	}
+	if o.MaxRedirects == 0 {
+		o.MaxRedirects = -1 // none
+	}
+	if o.MinBytesPerSecond == 0 {
+		o.MinBytesPerSecond = -1 // none
+	}
+	if text := c.Origin.Proxy; text != "" {
+		proxy, err := url.Parse(text)
+		if err != nil { // the key was checked
+			return o, errors.New("origin.proxy is no URL")
+		}
+		o.Proxy = proxy
 	}
 	return o, nil
 }
 
-func newSQSClient(ctx context.Context, c config.SQS) (*sqs.Client, error) {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region))
-	if err != nil {
-		return nil, fmt.Errorf("configure the AWS SDK for SQS: %w", err)
-	}
-	return sqsqueue.NewClient(cfg, c.Endpoint), nil
-}
-
-// countedQueue is what every queue driver is.
-type countedQueue interface {
-	queue.Queue
-	queue.Counter
-	queue.DeadLetters
-}
-
-func (o *opener) openQueue(p *parts, b config.Backend) (countedQueue, error) {
-	settings := o.config.Queue.SQS
-	switch o.config.Queue.Type {
-	case config.QueueMemory:
-		return memqueue.New(memqueue.Options{
-			Visibility: settings.Visibility, MaxReceives: settings.MaxReceives, Logger: o.logger,
-		}), nil
-	case config.QueueSQS:
-		jobs, err := sqsqueue.New(o.sqsOptions(b.ID))
-		if err != nil {
-			return nil, err
+// watch has a front end watch the addresses of its copies. Files that the process
+// serves itself are not among them: who reaches us reaches them.
+func (a *App) watch(p *parts) {
+	settings := a.config.Health
+	storages := make(map[cloudmirror.BackendID]storage.Provider)
+	for _, b := range p.engine {
+		if a.role != config.RoleCopier && settings.Interval > 0 && p.objects[b.ID] == nil {
+			storages[b.ID] = b.Storage
 		}
-		p.onClose(jobs.Close)
-		return jobs, nil
 	}
-	return nil, fmt.Errorf("queue type %q is unknown", o.config.Queue.Type)
-}
-
-func (o *opener) sqsOptions(id cloudmirror.BackendID) sqsqueue.Options {
-	c := o.config.Queue.SQS
-	return sqsqueue.Options{
-		Client: o.sqs, Backend: id, Prefix: c.Prefix, Visibility: c.Visibility,
-		MaxReceives: c.MaxReceives, Create: c.Create, Logger: o.logger,
-	}
-}
-
-func (o *opener) openStorage(ctx context.Context, p *parts, b config.Backend) (storage.Provider, error) {
-	switch b.Storage.Type {
-	case config.StorageFile:
-		files, err := filestore.New(filestore.Options{ //nolint:contextcheck // it opens a directory, at once
-			Dir:       o.filesOf(b.ID),
-			PublicURL: o.config.ServerURL() + "/objects/" + b.ID.String(),
-			Logger:    o.logger,
-		})
-		if err != nil {
-			return nil, err
-		}
-		p.onClose(files.Close)
-		p.background = append(p.background, files.Run)
-		p.objects[b.ID] = files.Handler()
-		return files, nil
-	case config.StorageS3:
-		return o.openS3(ctx, b.Storage)
-	}
-	return nil, fmt.Errorf("storage type %q is unknown", b.Storage.Type)
-}
-
-// filesOf returns the directory of a backend whose copies are files.
-func (o *opener) filesOf(id cloudmirror.BackendID) string {
-	return filepath.Join(o.config.DataDir, "objects", id.Service, id.Region)
-}
-
-func (o *opener) openS3(ctx context.Context, c config.Storage) (*s3store.Store, error) {
-	client, err := o.s3Client(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	return s3store.New(s3store.Options{ //nolint:contextcheck // it asks nobody
-		Client: client, Bucket: c.Bucket, Prefix: c.Prefix, PublicURL: c.PublicURL, Presign: c.Presign, Buffers: o.buffers,
+	p.monitor = monitor.New(monitor.Options{
+		Storages: storages, Interval: settings.Interval, Timeout: settings.Timeout, Failures: settings.Failures,
+		Logger: a.logger, Registerer: a.registry,
 	})
+	p.background = append(p.background, p.monitor.Run)
+	for id := range storages {
+		d := backendDependency("copies", id, p.monitor.Backend(id).Check)
+		d.live = true
+		p.depend(d)
+	}
 }
 
-// s3Client returns the one client for all buckets that are reached alike.
-func (o *opener) s3Client(ctx context.Context, c config.Storage) (*s3.Client, error) {
-	reach := s3store.ClientOptions{Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle}
-	if client, found := o.s3[reach]; found {
-		return client, nil
+func (a *App) openCache(p *parts) error {
+	switch a.config.Cache.Type {
+	case config.CacheMemory:
+		store, err := memcache.New(memcache.Options{})
+		p.cache, p.records = store, new(memkv.Store)
+		return err
+	case config.CacheRedis:
+		settings := a.config.Cache.Redis
+		options := rediscache.Options{
+			URL: settings.URL, Prefix: settings.Prefix, Logger: a.logger, Registerer: a.registry,
+		}
+		if a.role != config.RoleCopier { // copiers answer no clients
+			options.NearBytes, options.NearDelta = settings.Near.MemoryBytes, settings.Near.Delta
+		}
+		store, err := rediscache.New(options)
+		if err != nil {
+			return err
+		}
+		noted := noteCache(store)
+		p.cache, p.settle = noted, settings.Near.Delta
+		p.records = rediskv.New(store.Client(), settings.Prefix)
+		if options.NearBytes > 0 {
+			p.near = store
+		}
+		p.onClose(store.Close)
+		p.depend(dependency{name: "cache", kind: "cache", check: noted.Ping, calls: []*calls{&noted.writes}, noted: func() error { return a.board.WriteError() }})
+		return nil
 	}
-	client, err := s3store.NewClient(ctx, reach)
-	if err == nil {
-		o.s3[reach] = client
+	return fmt.Errorf("cache type %q is unknown", a.config.Cache.Type)
+}
+
+func (a *App) openBackend(ctx context.Context, p *parts, o *opener, service config.Service, b config.Backend) error {
+	counted, err := o.openQueue(p, b)
+	if err != nil {
+		return err
 	}
-	return client, err
+	opened, err := o.openStorage(ctx, p, b)
+	if err != nil {
+		return err
+	}
+	jobs, copies := noteQueue(counted), noteStorage(opened)
+	p.depend(backendDependency("queue", b.ID, func(ctx context.Context) error {
+		counts, err := counted.Count(ctx)
+		p.queues.note(b.ID, counts, err)
+		return err
+	}, &jobs.sends, &jobs.receives, &jobs.acks))
+	p.depend(backendDependency("storage", b.ID, copies.check, &copies.writes, &copies.removals))
+	p.counters[b.ID], p.letters[b.ID] = counted, counted
+	backend := engine.Backend{
+		ID: b.ID, Storage: copies, Queue: jobs, TTL: service.TTL, NegativeTTL: service.NegativeTTL,
+	}
+	if a.role != config.RoleCopier { // copiers answer no clients
+		backend.Recheck = service.Recheck
+	}
+	p.engine = append(p.engine, backend)
+	if a.copiesTo(b.ID) {
+		p.jobs = append(p.jobs, copier.Backend{
+			ID: b.ID, Queue: jobs, Storage: copies, Rules: rules(service), BandwidthBytes: service.BandwidthBytes,
+		})
+	}
+	return nil
+}
+
+// copiesTo reports whether a copier of the configuration works for a backend.
+func (a *App) copiesTo(id cloudmirror.BackendID) bool {
+	wanted := a.config.Copier.Backends
+	return len(wanted) == 0 || slices.Contains(wanted, id)
+}
+
+// rules returns what origins of a service are allowed.
+func rules(s config.Service) origin.Rules {
+	return origin.Rules{
+		Allow: s.Allow, Direct: s.Direct, AllowAddresses: s.AllowAddresses, Ports: s.Ports, MaxObjectBytes: s.MaxObjectSizeBytes, Headers: s.Headers,
+	}
 }
