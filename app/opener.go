@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
+	"slices"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -21,27 +24,25 @@ import (
 )
 
 // An opener opens the queues and storages of a process, which share clients and
-// memory.
+// memory. The caller closes it, and with it all that it opened.
 type opener struct {
 	config  *config.Config
 	logger  *zap.Logger
 	sqs     *sqs.Client // nil unless queues are in SQS
 	s3      map[s3store.ClientOptions]*s3.Client
-	buffers *s3store.Buffers
+	buffers *s3store.Buffers // of all stores in S3; nil: none can be opened
+
+	background []func(context.Context) // what has to run while the process serves
+	closers    []func() error
 }
 
-func (a *App) newOpener(ctx context.Context) (*opener, error) {
-	o := &opener{config: a.config, logger: a.logger, s3: make(map[s3store.ClientOptions]*s3.Client)}
-	var err error
-	if o.buffers, err = s3store.NewBuffers(a.config.Copier.PartSizeBytes, a.config.Copier.MemoryBytes); err != nil {
-		return nil, err
+// newOpener returns an opener without buffers. It does not go to the network.
+func newOpener(ctx context.Context, c *config.Config, logger *zap.Logger) (o *opener, err error) {
+	o = &opener{config: c, logger: logger, s3: make(map[s3store.ClientOptions]*s3.Client)}
+	if c.Queue.Type == config.QueueSQS {
+		o.sqs, err = newSQSClient(ctx, c.Queue.SQS)
 	}
-	if a.config.Queue.Type == config.QueueSQS {
-		if o.sqs, err = newSQSClient(ctx, a.config.Queue.SQS); err != nil {
-			return nil, err
-		}
-	}
-	return o, nil
+	return o, err
 }
 
 func newSQSClient(ctx context.Context, c config.SQS) (*sqs.Client, error) {
@@ -52,14 +53,25 @@ func newSQSClient(ctx context.Context, c config.SQS) (*sqs.Client, error) {
 	return sqsqueue.NewClient(cfg, c.Endpoint), nil
 }
 
-// countedQueue is what every queue driver is.
-type countedQueue interface {
+func (o *opener) onClose(f func() error) { o.closers = append(o.closers, f) }
+
+// close closes what was opened, the newest first.
+func (o *opener) close() error {
+	var errs []error
+	for _, closeOne := range slices.Backward(o.closers) {
+		errs = append(errs, closeOne())
+	}
+	return errors.Join(errs...)
+}
+
+// driverQueue is what every driver of queues has.
+type driverQueue interface {
 	queue.Queue
 	queue.Counter
 	queue.DeadLetters
 }
 
-func (o *opener) openQueue(p *parts, b config.Backend) (countedQueue, error) {
+func (o *opener) openQueue(id cloudmirror.BackendID) (driverQueue, error) {
 	settings := o.config.Queue.SQS
 	switch o.config.Queue.Type {
 	case config.QueueMemory:
@@ -67,14 +79,18 @@ func (o *opener) openQueue(p *parts, b config.Backend) (countedQueue, error) {
 			Visibility: settings.Visibility, MaxReceives: settings.MaxReceives, Logger: o.logger,
 		}), nil
 	case config.QueueSQS:
-		jobs, err := sqsqueue.New(o.sqsOptions(b.ID))
-		if err != nil {
-			return nil, err
-		}
-		p.onClose(jobs.Close)
-		return jobs, nil
+		return o.openSQS(o.sqsOptions(id))
 	}
 	return nil, fmt.Errorf("queue type %q is unknown", o.config.Queue.Type)
+}
+
+func (o *opener) openSQS(options sqsqueue.Options) (*sqsqueue.Queue, error) {
+	opened, err := sqsqueue.New(options)
+	if err != nil {
+		return nil, err
+	}
+	o.onClose(opened.Close)
+	return opened, nil
 }
 
 func (o *opener) sqsOptions(id cloudmirror.BackendID) sqsqueue.Options {
@@ -85,7 +101,9 @@ func (o *opener) sqsOptions(id cloudmirror.BackendID) sqsqueue.Options {
 	}
 }
 
-func (o *opener) openStorage(ctx context.Context, p *parts, b config.Backend) (storage.Provider, error) {
+// openStorage opens the storage of a backend. The handler serves the copies of a
+// storage that the process itself keeps; nil: clients fetch them elsewhere.
+func (o *opener) openStorage(ctx context.Context, b config.Backend) (storage.Provider, http.Handler, error) {
 	switch b.Storage.Type {
 	case config.StorageFile:
 		files, err := filestore.New(filestore.Options{ //nolint:contextcheck // it opens a directory, at once
@@ -94,16 +112,16 @@ func (o *opener) openStorage(ctx context.Context, p *parts, b config.Backend) (s
 			Logger:    o.logger,
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		p.onClose(files.Close)
-		p.background = append(p.background, files.Run)
-		p.objects[b.ID] = files.Handler()
-		return files, nil
+		o.onClose(files.Close)
+		o.background = append(o.background, files.Run)
+		return files, files.Handler(), nil
 	case config.StorageS3:
-		return o.openS3(ctx, b.Storage)
+		store, err := o.openS3(ctx, b.Storage)
+		return store, nil, err
 	}
-	return nil, fmt.Errorf("storage type %q is unknown", b.Storage.Type)
+	return nil, nil, fmt.Errorf("storage type %q is unknown", b.Storage.Type)
 }
 
 // filesOf returns the directory of a backend whose copies are files.
@@ -116,20 +134,20 @@ func (o *opener) openS3(ctx context.Context, c config.Storage) (*s3store.Store, 
 	if err != nil {
 		return nil, err
 	}
-	return s3store.New(s3store.Options{ //nolint:contextcheck // it asks nobody
+	return s3store.New(s3store.Options{ //nolint:contextcheck // it sends no request
 		Client: client, Bucket: c.Bucket, Prefix: c.Prefix, PublicURL: c.PublicURL, Presign: c.Presign, Buffers: o.buffers,
 	})
 }
 
 // s3Client returns the one client for all buckets that are reached alike.
 func (o *opener) s3Client(ctx context.Context, c config.Storage) (*s3.Client, error) {
-	reach := s3store.ClientOptions{Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle}
-	if client, found := o.s3[reach]; found {
+	options := s3store.ClientOptions{Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle}
+	if client, found := o.s3[options]; found {
 		return client, nil
 	}
-	client, err := s3store.NewClient(ctx, reach)
+	client, err := s3store.NewClient(ctx, options)
 	if err == nil {
-		o.s3[reach] = client
+		o.s3[options] = client
 	}
 	return client, err
 }

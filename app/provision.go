@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/zap"
 
 	"cloudmirror/cache/rediscache"
@@ -17,7 +16,6 @@ import (
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue"
 	"cloudmirror/queue/sqsqueue/sqsprovision"
-	"cloudmirror/storage/s3store"
 	"cloudmirror/storage/s3store/s3provision"
 )
 
@@ -30,7 +28,7 @@ const lifecycleSlack = time.Hour
 // in which it has to be made. Memory and files need nothing. With adopt, what
 // another deployment marked as its own is taken over.
 func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.Resource, error) {
-	o, err := newProvisionOpener(ctx, c)
+	o, err := newOpener(ctx, c, zap.NewNop())
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +58,6 @@ func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.R
 		resources = append(resources, s3provision.Provision(b)...)
 	}
 	return resources, nil
-}
-
-func newProvisionOpener(ctx context.Context, c *config.Config) (o *opener, err error) {
-	o = &opener{config: c, logger: zap.NewNop(), s3: make(map[s3store.ClientOptions]*s3.Client)}
-	if c.Queue.Type == config.QueueSQS {
-		o.sqs, err = newSQSClient(ctx, c.Queue.SQS)
-	}
-	return o, err
 }
 
 // buckets returns the buckets of the configuration, each once, with what its
