@@ -83,16 +83,19 @@ func (o *opener) buckets(ctx context.Context) ([]s3provision.BucketOptions, erro
 				buckets = append(buckets, s3provision.BucketOptions{Client: client, Bucket: b.Storage.Bucket, Name: names[place]})
 			}
 			buckets[i].Spaces = append(buckets[i].Spaces, s3provision.Space{
-				Prefix: b.Storage.Prefix, Keep: keepFor(service.TTL), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
+				Prefix: b.Storage.Prefix, Keep: keepFor(service.MaxLife()), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
 			})
 		}
 	}
 	return buckets, nil
 }
 
-// keepFor returns how long nothing of a copy may be removed, from when its upload
-// began: as long as the upload takes, and as long as it is kept.
-func keepFor(ttl time.Duration) time.Duration { return ttl + engine.LongestCopy(ttl) + lifecycleSlack }
+// keepFor returns for how long a lifecycle rule must not remove a copy, or what is kept
+// about it, from the beginning of the upload: as long as the upload may take, and the
+// copy may be kept.
+func keepFor(maxLife time.Duration) time.Duration {
+	return maxLife + engine.LongestCopy(maxLife) + lifecycleSlack
+}
 
 // bucketNames returns the name of each bucket, by its place: with its server, if another
 // one has a bucket of the same name.
