@@ -25,10 +25,11 @@
 //
 //	0  cloudmirror redisurl config/schema    this package; which Redis a URL names; how a configuration is read
 //	1  cache queue storage origin kv         contracts and pure logic
-//	1  config provision                      what its keys mean; what a deployment needs of the world
+//	1  config provision api                  what its keys mean; what a deployment needs; the bodies and codes of HTTP
 //	2  cache/… queue/… storage/… kv/…        drivers, suites and fakes: cache/rediscache, cache/cachetest, …
-//	2  origin/…                              a fake origin
+//	2  origin/… api/…                        a fake origin; the client of the HTTP interface
 //	3  engine presence                       the one way to get an object copied; the processes of a deployment
+//	3  cache/… queue/… storage/…             what Redis, SQS and S3 need before the drivers work: provisioning
 //	4  jobs monitor                          lists of copies; whether clients can fetch copies
 //	6  frontend copier doctor                HTTP in and out; jobs in, objects out; checks of a configuration
 //	7  app                                   wires a configuration into running parts
