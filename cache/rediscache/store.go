@@ -234,7 +234,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		err = client.ForEachMaster(ctx, ping)
 	case *redis.Client:
 		if err = ping(ctx, client); err == nil {
-			err = checkMode(ctx, client)
+			err = CheckMode(ctx, client)
 		}
 	}
 	if err != nil {
