@@ -116,7 +116,8 @@ func (o *opener) openStorage(ctx context.Context, b config.Backend) (storage.Pro
 		}
 		o.onClose(files.Close)
 		o.background = append(o.background, files.Run)
-		return files, files.Handler(), nil
+		handler := files.Handler()
+		return files, handler, nil
 	case config.StorageS3:
 		store, err := o.openS3(ctx, b.Storage)
 		return store, nil, err

@@ -104,8 +104,8 @@ func serveConn(t *testing.T) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := engine.New(engine.Options{Cache: cache, Logger: zap.NewNop()})
-	front, err := frontend.New(frontend.Options{Engine: engine})
+	en := engine.New(engine.Options{Cache: cache, Logger: zap.NewNop()})
+	front, err := frontend.New(frontend.Options{Engine: en})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func serveConn(t *testing.T) net.Conn {
 		server.Close()
 		<-done
 		front.Close()
-		engine.Close()
+		en.Close()
 	})
 	return client
 }

@@ -226,6 +226,20 @@ func TestARefusalIsNoMissingQueue(t *testing.T) {
 	}
 }
 
+// The queue of the jobs needs that of the dead letters, whatever became of the step
+// before.
+func TestDeadLettersThatCouldNotBeMadeAreMadeWithTheQueue(t *testing.T) {
+	server, endpoint := sqstest.Start(t, sqstest.Options{})
+	server.Inject("CreateQueue", 1, sqstest.Fault{Code: "AccessDeniedException"})
+	if _, err := run(t, resources(t, endpoint, "me", false, make(map[string]int)), false); err == nil {
+		t.Error("the refusal is no error")
+	}
+	queues := server.Queues()
+	if len(queues) != 2 || !strings.Contains(queues[jobsName]["RedrivePolicy"], deadName) {
+		t.Errorf("the queues are %v", queues)
+	}
+}
+
 func TestPoliciesNameTheQueues(t *testing.T) {
 	o := sqsqueue.Options{Backend: cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"}, Prefix: "test-", Visibility: time.Minute}
 	for _, role := range []provision.Role{provision.Frontend, provision.Copier} {
