@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
@@ -81,7 +82,7 @@ func (c *core) ownPath(r *http.Request, o cloudmirror.Object) (path string, isOw
 		}
 		path, found := strings.CutPrefix(rest, own.Host())
 		path = strings.TrimPrefix(path, strings.TrimSuffix(base.Path, "/"))
-		if found && (strings.HasPrefix(path, redirectPrefix) || strings.HasPrefix(path, objectsPrefix)) {
+		if found && (strings.HasPrefix(path, api.RedirectPrefix) || strings.HasPrefix(path, objectsPrefix)) {
 			return path, true
 		}
 	}
@@ -103,13 +104,16 @@ func (c *core) isCopy(r *http.Request, t *copyTarget, o cloudmirror.Object, g cl
 	if !t.isOperator {
 		return false, nil
 	}
-	var failure error
+	var backends []cloudmirror.BackendID
 	for _, b := range t.service.all() {
-		view, err := c.engine.Peek(r.Context(), engine.Want{Object: o, Backend: b.id})
-		if err == nil && view.Entry.State != cache.Absent && view.Entry.State != cache.Tombstone {
+		backends = append(backends, b.id)
+	}
+	var failure error
+	for _, p := range c.engine.Peek(r.Context(), o, backends) {
+		if p.Err == nil && p.Entry.State != cache.Absent && p.Entry.State != cache.Tombstone {
 			return true, nil
 		}
-		failure = errors.Join(failure, err)
+		failure = errors.Join(failure, p.Err)
 	}
 	if failure != nil {
 		return false, refuse(unavailable("The URL may be a copy's address or an origin's, which cannot be told while a region is down; give the URL that the copy was made of, or try again."))

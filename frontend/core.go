@@ -23,13 +23,19 @@ const logEvery = 10 * time.Second
 
 // copies is what the front end needs of a *engine.Engine.
 type copies interface {
-	Peek(ctx context.Context, w engine.Want) (engine.View, error)
+	Peek(ctx context.Context, o cloudmirror.Object, backends []cloudmirror.BackendID) []engine.Peeked
 	Wait(ctx context.Context, w engine.Want, p engine.Patience) (engine.View, error)
 	Purge(ctx context.Context, w engine.Want, also ...cloudmirror.Generation) (found bool, err error)
 	Link(ctx context.Context, w engine.Want, g cloudmirror.Generation, method string) (storage.Link, error)
 }
 
 var _ copies = (*engine.Engine)(nil)
+
+// peekOne returns what is known of the copy in one backend.
+func peekOne(ctx context.Context, c copies, w engine.Want) (engine.View, error) {
+	peeked := c.Peek(ctx, w.Object, []cloudmirror.BackendID{w.Backend})
+	return peeked[0].View, peeked[0].Err
+}
 
 // notes is what the front end needs of a *presence.Board.
 type notes interface {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloudmirror/api"
 	"cloudmirror/storage"
 )
 
@@ -76,7 +77,7 @@ func (c *cors) expose(answer http.Header, r *http.Request) {
 // preflight answers OPTIONS of /v1/redirect/:service/… and, by serveObject, of
 // /objects/:service/….
 func (rd *redirects) preflight(w http.ResponseWriter, r *http.Request) {
-	rest := strings.TrimPrefix(requestTarget(r), redirectPrefix)
+	rest := strings.TrimPrefix(requestTarget(r), api.RedirectPrefix)
 	name, _, _ := strings.Cut(rest, "/")
 	rd.answerPreflight(w, r, rd.services[name])
 }

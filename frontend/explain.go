@@ -9,76 +9,10 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/engine"
 	"cloudmirror/origin"
 )
-
-const explainPrefix = "/v1/explain/"
-
-// explanation is why a redirect request is answered as it is. Members without a
-// meaning are left out.
-type explanation struct {
-	At       time.Time         `json:"at"` // when it was true; on the cache's clock, as all times
-	Client   explainedClient   `json:"client"`
-	Target   explainedTarget   `json:"target"`
-	Places   []explainedPlace  `json:"places"`   // from which the client may get the object, best first
-	Excluded []explainedPlace  `json:"excluded"` // from which it does not, each with its reason
-	Answer   explainedDecision `json:"answer"`
-}
-
-type explainedClient struct {
-	Network string `json:"network"` // that counts as one client
-}
-
-// explainedTarget is what a request names. The text of a pattern is for operators:
-// it may name other hosts and paths than the URL.
-type explainedTarget struct {
-	URL     string         `json:"url,omitempty"` // canonical; left out if it is no URL
-	Service string         `json:"service"`
-	Region  string         `json:"region"`
-	Pattern string         `json:"pattern,omitempty"` // for operators: the first allow pattern that lets the URL in
-	Direct  string         `json:"direct,omitempty"`  // for operators: the first direct pattern that it matches
-	Nearly  *nearlyAllowed `json:"nearly,omitempty"`  // of a URL that no pattern lets in
-	Refused *refusedTarget `json:"refused,omitempty"`
-}
-
-// A nearlyAllowed is the allow pattern that matches the longest beginning of a URL.
-// Strangers get no more than the scheme.
-type nearlyAllowed struct {
-	Pattern string `json:"pattern,omitempty"`
-	Matches string `json:"matches,omitempty"` // that beginning
-	Scheme  string `json:"scheme,omitempty"`  // instead: the one with which the pattern lets the URL in
-}
-
-type refusedTarget struct {
-	Code    cloudmirror.Code `json:"code"`
-	Message string           `json:"message"`
-	Cause   string           `json:"cause,omitempty"` // for operators
-}
-
-// An explainedPlace is a region, with the state of the copy in it, or the origin.
-type explainedPlace struct {
-	Region string `json:"region,omitempty"`
-	Origin string `json:"origin,omitempty"`
-	State  string `json:"state,omitempty"`  // of the copy in the region
-	Reason string `json:"reason,omitempty"` // of an excluded place
-	Why    string `json:"why"`
-
-	Tries     int        `json:"tries,omitempty"`
-	SizeBytes *int64     `json:"size,omitempty"`
-	ExpiresAt *time.Time `json:"expires_at,omitempty"`
-	progress
-	Error *statusError `json:"error,omitempty"`
-}
-
-// An explainedDecision is the answer to the redirect request, now.
-type explainedDecision struct {
-	Status      int              `json:"status"`
-	Code        cloudmirror.Code `json:"code,omitempty"` // why the client does not get the copy
-	Location    string           `json:"location,omitempty"`
-	WaitSeconds float64          `json:"wait_seconds,omitempty"` // the rest is the answer after a wait in vain
-	Why         string           `json:"why"`
-}
 
 // explain answers GET of /v1/explain/:service/:region/:url, where the URL may be that
 // of the origin or of this mirror, with the options of a redirect: without any, those in
@@ -90,23 +24,23 @@ func (ad *administration) explain(r *http.Request) answer {
 	if refusal != nil {
 		return *refusal
 	}
-	e := explanation{
-		At: time.Now().UTC().Truncate(time.Millisecond), Client: explainedClient{Network: ad.client(r).network().String()},
-		Target: explainedTarget{URL: t.object.URL(), Service: t.service.name, Region: t.backend.id.Region},
-		Places: []explainedPlace{}, Excluded: []explainedPlace{},
+	e := api.Explanation{
+		At: time.Now().UTC().Truncate(time.Millisecond), Client: api.ExplainedClient{Network: ad.client(r).network().String()},
+		Target: api.ExplainedTarget{URL: t.object.URL(), Service: t.service.name, Region: t.backend.id.Region},
+		Places: []api.ExplainedPlace{}, Excluded: []api.ExplainedPlace{},
 	}
 	if isOperator && t.object.URL() != "" {
-		e.Target.namePatterns(&t.service.Rules, t.object)
+		namePatterns(&e.Target, &t.service.Rules, t.object)
 	}
 	if refused == nil {
-		refused = e.Target.admit(t, isOperator)
+		refused = admitExplained(&e.Target, t, isOperator)
 	}
 	if refused != nil {
-		e.refuse(refused)
+		refuseExplained(&e, refused)
 		return okJSON(e)
 	}
 	rt := ad.redirects.doorOf(r.Host).policy.route(ad.client(r), t)
-	view, err := ad.engine.Peek(r.Context(), *rt.best(cloudmirror.PlaceCopy).want)
+	view, err := peekOne(r.Context(), ad.engine, *rt.best(cloudmirror.PlaceCopy).want)
 	if err == nil && !view.Now.IsZero() {
 		e.At = *timestamp(view.Now)
 	}
@@ -121,19 +55,19 @@ func (ad *administration) explain(r *http.Request) answer {
 func (ad *administration) parseExplainedTarget(r *http.Request, isOperator bool) (t *redirectTarget, refused, refusal *answer) {
 	t = new(redirectTarget)
 	options := []string{optionWait, optionFallback}
-	t.target, refused = ad.parseTarget(r, explainPrefix, cloudmirror.ParseTarget, options...)
+	t.target, refused = ad.parseTarget(r, api.ExplainPrefix, cloudmirror.ParseTarget, options...)
 	switch {
 	case t.backend == nil && refused != nil:
 		return nil, nil, refused
 	case t.backend == nil:
 		return nil, nil, refuse(unknownBackend())
 	case refused != nil:
-		if legacy, failure := ad.parseTarget(r, explainPrefix, cloudmirror.ParseLegacyTarget, options...); failure == nil {
+		if legacy, failure := ad.parseTarget(r, api.ExplainPrefix, cloudmirror.ParseLegacyTarget, options...); failure == nil {
 			t.object = legacy.object
 		}
 		return t, refused, nil
 	}
-	named, refusal := ad.parseCopyTarget(r, explainPrefix, isOperator, options...)
+	named, refusal := ad.parseCopyTarget(r, api.ExplainPrefix, isOperator, options...)
 	switch {
 	case refusal != nil:
 		return nil, nil, refusal
@@ -151,30 +85,31 @@ func (ad *administration) parseExplainedTarget(r *http.Request, isOperator bool)
 }
 
 // namePatterns says which patterns decide about an object.
-func (t *explainedTarget) namePatterns(rules *origin.Rules, o cloudmirror.Object) {
+func namePatterns(t *api.ExplainedTarget, rules *origin.Rules, o cloudmirror.Object) {
 	t.Pattern, t.Direct = firstMatch(rules.Allow, o), firstMatch(rules.Direct, o)
 	if t.Pattern == "" {
 		t.Nearly = findNearest(rules.Allow, o)
 	}
 }
 
-// admit fills in the named target as a redirect does. If the redirect would refuse the target, admit
+// admitExplained fills in the named target as a redirect does. If the redirect would
+// refuse it, admitExplained
 // returns its answer; if that is for the rules of the service, it notes which rule, and
 // for strangers whether the other scheme is allowed. They pay for no more than twice
 // the patterns of a redirect that is refused.
-func (t *explainedTarget) admit(named *redirectTarget, isOperator bool) *answer {
+func admitExplained(t *api.ExplainedTarget, named *redirectTarget, isOperator bool) *answer {
 	err := origin.Check(named.service.Rules, named.object)
 	if err == nil {
 		return named.admit()
 	}
 	failure := cloudmirror.AsFailure(err)
-	t.Refused = &refusedTarget{Code: failure.Code, Message: sentence(failure.Message)}
+	t.Refused = &api.RefusedTarget{Code: failure.Code, Message: sentence(failure.Message)}
 	if isOperator {
 		if failure.Err != nil {
 			t.Refused.Cause = cut(failure.Err.Error(), maxMessageBytes)
 		}
 	} else if swapped, scheme, ok := swapScheme(named.object); ok && named.service.admits(swapped) {
-		t.Nearly = &nearlyAllowed{Scheme: scheme}
+		t.Nearly = &api.NearlyAllowed{Scheme: scheme}
 	}
 	return refuse(notAllowed())
 }
@@ -190,18 +125,18 @@ func firstMatch(patterns []cloudmirror.AllowPattern, o cloudmirror.Object) strin
 // findNearest returns the first pattern that would match an object with the other
 // scheme, or else the first of those that match the longest beginning of its URL. It
 // returns nil if there is none.
-func findNearest(patterns []cloudmirror.AllowPattern, o cloudmirror.Object) *nearlyAllowed {
+func findNearest(patterns []cloudmirror.AllowPattern, o cloudmirror.Object) *api.NearlyAllowed {
 	if swapped, scheme, ok := swapScheme(o); ok {
 		if match := firstMatch(patterns, swapped); match != "" {
-			return &nearlyAllowed{Pattern: match, Scheme: scheme}
+			return &api.NearlyAllowed{Pattern: match, Scheme: scheme}
 		}
 	}
-	var nearest *nearlyAllowed
+	var nearest *api.NearlyAllowed
 	scheme, _, _ := strings.Cut(o.URL(), "://")
 	longest := len(scheme + "://")
 	for _, p := range patterns {
 		if n := p.Reach(o); n > longest {
-			longest, nearest = n, &nearlyAllowed{Pattern: p.String(), Matches: o.URL()[:n]}
+			longest, nearest = n, &api.NearlyAllowed{Pattern: p.String(), Matches: o.URL()[:n]}
 		}
 	}
 	return nearest
@@ -216,20 +151,20 @@ func swapScheme(o cloudmirror.Object) (swapped cloudmirror.Object, scheme string
 	return swapped, scheme, err == nil
 }
 
-// refuse explains a redirect that refuses its target.
-func (e *explanation) refuse(a *answer) {
+// refuseExplained explains a redirect that refuses its target.
+func refuseExplained(e *api.Explanation, a *answer) {
 	if e.Target.Refused == nil {
-		e.Target.Refused = &refusedTarget{Code: a.code, Message: a.message}
+		e.Target.Refused = &api.RefusedTarget{Code: a.code, Message: a.message}
 	}
-	e.Excluded = []explainedPlace{{Region: e.Target.Region, Reason: string(reasonRefused), Why: "The request is refused before any copy is looked for."}}
-	e.Answer = explainedDecision{Status: a.status, Code: a.code, Why: e.Target.Refused.Message}
+	e.Excluded = []api.ExplainedPlace{{Region: e.Target.Region, Reason: string(reasonRefused), Why: "The request is refused before any copy is looked for."}}
+	e.Answer = api.ExplainedDecision{Status: a.status, Code: a.code, Why: e.Target.Refused.Message}
 }
 
 // explainPlaces lists the places of a route, and those that are excluded from it.
-func (ad *administration) explainPlaces(ctx context.Context, e *explanation, rt *route, view engine.View, err error, isOperator bool) {
+func (ad *administration) explainPlaces(ctx context.Context, e *api.Explanation, rt *route, view engine.View, err error, isOperator bool) {
 	for i := range rt.candidates {
 		c := &rt.candidates[i]
-		place := explainedPlace{Origin: rt.target.object.Origin(), Why: originText(c, rt.target)}
+		place := api.ExplainedPlace{Origin: rt.target.object.Origin(), Why: originText(c, rt.target)}
 		if c.place.Kind == cloudmirror.PlaceCopy {
 			place = ad.explainCopy(ctx, c, view, err, isOperator)
 		}

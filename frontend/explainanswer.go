@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/engine"
 )
 
 // explainAnswer describes what a redirect would be answered now, and why.
-func (ad *administration) explainAnswer(r *http.Request, rt *route, view engine.View, err error) explainedDecision {
+func (ad *administration) explainAnswer(r *http.Request, rt *route, view engine.View, err error) api.ExplainedDecision {
 	predicted := ad.redirects.predictAnswer(r, rt, view, err)
-	d := explainedDecision{Status: predicted.answer.status, WaitSeconds: predicted.waits.Round(time.Millisecond).Seconds()}
+	d := api.ExplainedDecision{Status: predicted.answer.status, WaitSeconds: predicted.waits.Round(time.Millisecond).Seconds()}
 	if to := predicted.answer.redirect; to != nil {
 		d.Location = to.location[0]
 	}
@@ -30,9 +31,9 @@ func (ad *administration) explainAnswer(r *http.Request, rt *route, view engine.
 		d.Why = "There is a copy: the client is redirected to it."
 	case predicted.waits > 0:
 		d.Why = fmt.Sprintf("The client waits for the copy, for up to %g s, and is redirected to it as soon as it is there. After a wait in vain %s", d.WaitSeconds, instead)
-	case refused.code == codeRedirectNow:
+	case refused.code == api.CodeRedirectNow:
 		d.Why = "No client of this service waits for a copy (mode redirect-now): " + instead
-	case refused.code == codeWaitTimeout:
+	case refused.code == api.CodeWaitTimeout:
 		d.Why = "The client does not wait for the copy, as its wait is 0: " + instead
 	default:
 		d.Why = refused.message + " So " + instead

@@ -7,6 +7,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // Bounds of what is remembered of targets: about 24 MiB if all are as long as
@@ -38,7 +39,7 @@ func targetKeyOf(d *door, raw string) (key targetKey, hasName bool) {
 	if i := strings.IndexByte(raw, '?'); i >= 0 {
 		key.path, key.query = raw[:i], raw[i:]
 	}
-	rest, isRedirect := strings.CutPrefix(key.path, redirectPrefix)
+	rest, isRedirect := strings.CutPrefix(key.path, api.RedirectPrefix)
 	_, rest, _ = strings.Cut(rest, "/") // the service
 	_, rest, _ = strings.Cut(rest, "/") // the region
 	encoded, name, found := strings.Cut(rest, "/")
@@ -72,7 +73,7 @@ func (rd *redirects) recallTarget(r *http.Request, d *door) (*redirectTarget, bo
 // allowed. With a refusal, the target has what could be read.
 func (rd *redirects) readTarget(r *http.Request, d *door) (t *redirectTarget, refusal *answer) {
 	t = new(redirectTarget)
-	if t.target, refusal = rd.parseTarget(r, redirectPrefix, cloudmirror.ParseTarget, optionWait, optionFallback); refusal != nil {
+	if t.target, refusal = rd.parseTarget(r, api.RedirectPrefix, cloudmirror.ParseTarget, optionWait, optionFallback); refusal != nil {
 		return t, refusal
 	}
 	if refusal = t.admit(); refusal != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"cloudmirror/api"
 )
 
 //go:embed openapi.json
@@ -26,14 +28,14 @@ func newPages(c *core, o Options) (*pages, error) {
 	}
 	return &pages{
 		core: c, page: page, version: o.Version, started: time.Now(),
-		probes: map[string]http.Handler{"/healthz": o.Health, "/readyz": o.Ready, "/metrics": o.Metrics},
+		probes: map[string]http.Handler{"/healthz": o.Health, api.ReadyPath: o.Ready, "/metrics": o.Metrics},
 	}, nil
 }
 
 func (pg *pages) endpoints() []endpoint {
 	endpoints := []endpoint{
-		{reading(), "/v1/backends", "/v1/backends", pg.answering(pg.backendsJSON)},
-		{reading(), "/v1/ping", "/v1/ping", pg.answering(pg.ping)},
+		{reading(), api.BackendsPath, api.BackendsPath, pg.answering(pg.backendsJSON)},
+		{reading(), api.PingPath, api.PingPath, pg.answering(pg.ping)},
 		{reading(), "/openapi.json", "/openapi.json", pg.answering(pg.description)},
 		{reading(), "/status", "/status", pg.answering(pg.statusPage)},
 		{reading(), "/", "/", pg.answering(pg.statusPage)},
@@ -46,13 +48,8 @@ func (pg *pages) endpoints() []endpoint {
 	return endpoints
 }
 
-type pingBody struct {
-	Alive  bool  `json:"alive"`
-	Uptime int64 `json:"uptime"` // seconds
-}
-
 func (pg *pages) ping(*http.Request) answer {
-	return okJSON(pingBody{Alive: true, Uptime: wholeSeconds(pg.uptime())})
+	return okJSON(api.Ping{Alive: true, Uptime: wholeSeconds(pg.uptime())})
 }
 
 func (pg *pages) description(*http.Request) answer {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
@@ -70,5 +71,5 @@ func untilJob(v engine.View) time.Duration {
 // isQueueDown reports whether the queue of a backend did not answer lately.
 func (rd *redirects) isQueueDown(r *http.Request, id cloudmirror.BackendID) bool {
 	counts := rd.census.take(r.Context(), rd.backends)
-	return counts[slices.Index(rd.backends, rd.backend(id))].health == healthQueueDown
+	return counts[slices.Index(rd.backends, rd.backend(id))].health == api.HealthQueueUnreachable
 }

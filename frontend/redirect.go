@@ -8,11 +8,10 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
-
-const redirectPrefix = "/v1/redirect/"
 
 // redirect answers GET and HEAD of /v1/redirect/:service/:region/:url.
 func (rd *redirects) redirect(w http.ResponseWriter, r *http.Request) {
@@ -95,7 +94,7 @@ func (rd *redirects) waitForCopy(r *http.Request, rt *route, end time.Time) (vie
 	ctx, want := r.Context(), *rt.best(cloudmirror.PlaceCopy).want
 	network, refused := rd.waiters.acquire(rd.client(r))
 	if refused != "" {
-		view, err = rd.engine.Peek(ctx, want)
+		view, err = peekOne(ctx, rd.engine, want)
 		return view, refused, err
 	}
 	defer rd.waiters.release(network)
@@ -114,11 +113,11 @@ func (rd *redirects) waitForCopy(r *http.Request, rt *route, end time.Time) (vie
 func (rd *redirects) whyWaitEnds(t *redirectTarget) cloudmirror.Code {
 	switch {
 	case t.now:
-		return codeRedirectNow
+		return api.CodeRedirectNow
 	case rd.draining.Err() != nil:
-		return codeDraining
+		return api.CodeDraining
 	}
-	return codeWaitTimeout
+	return api.CodeWaitTimeout
 }
 
 // isFinal reports whether waiting for a copy is of no use.
@@ -130,7 +129,7 @@ func isFinal(e cache.Entry) bool {
 // origin from the route if the client gets the failure of the copy instead.
 func (rd *redirects) chooseAnswer(r *http.Request, rt *route, view engine.View, cut cloudmirror.Code, err error) answer {
 	if r.Context().Err() != nil {
-		return gone(notYet(rt, codeWaitTimeout))
+		return gone(notYet(rt, api.CodeWaitTimeout))
 	}
 	inRegion := rt.best(cloudmirror.PlaceCopy)
 	if err == nil && view.Entry.State == cache.Present {
@@ -142,7 +141,7 @@ func (rd *redirects) chooseAnswer(r *http.Request, rt *route, view engine.View, 
 	}
 	switch {
 	case errors.Is(err, engine.ErrClosed):
-		return notYet(rt, codeDraining)
+		return notYet(rt, api.CodeDraining)
 	case err != nil:
 		rd.logUnavailable(inRegion.place.Backend, err)
 		return unavailableCopy(rt)

@@ -6,6 +6,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // redirects answers clients that want objects: with redirects and, where this process
@@ -31,7 +32,7 @@ func newRedirects(c *core, o Options, waiters *waiterLimit) *redirects {
 // the router.
 func (rd *redirects) endpoints() []endpoint {
 	return []endpoint{
-		{reading(), "/v1/redirect/*", "/v1/redirect/{service}/{region}/{url}", rd.redirect},
-		{[]string{http.MethodOptions}, "/v1/redirect/*", "/v1/redirect/{service}/{region}/{url}", rd.preflight},
+		{reading(), api.RedirectPrefix + "*", api.RedirectPrefix + objectTemplate, rd.redirect},
+		{[]string{http.MethodOptions}, api.RedirectPrefix + "*", api.RedirectPrefix + objectTemplate, rd.preflight},
 	}
 }

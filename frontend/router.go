@@ -16,6 +16,9 @@ type endpoint struct {
 	serve    http.HandlerFunc
 }
 
+// objectTemplate ends the templates of endpoints that name an object.
+const objectTemplate = "{service}/{region}/{url}"
+
 // reading returns the methods of endpoints that change nothing.
 func reading() []string { return []string{http.MethodGet, http.MethodHead} }
 

@@ -27,7 +27,7 @@ type Backend struct {
 	Region       string            // its name in the service
 	StorageLabel string            // of its storage: text for people
 	Queue        queue.Counter     // nil: it is not known how full it is
-	Letters      queue.DeadLetters // nil: they cannot be reached
+	DeadLetters  queue.DeadLetters // nil: they cannot be reached
 	Reach        reach             // nil: clients can always fetch its copies
 }
 
@@ -44,7 +44,7 @@ type backend struct {
 	id           cloudmirror.BackendID
 	storageLabel string
 	queue        queue.Counter
-	letters      queue.DeadLetters
+	deadLetters  queue.DeadLetters
 	reach        reach
 	requests     tally
 }
@@ -67,7 +67,7 @@ func newServices(given map[string]Service) (map[string]*service, []*backend, err
 			if s.backends[b.Region] != nil {
 				return nil, nil, fmt.Errorf("service %s has region %s twice", name, b.Region)
 			}
-			s.backends[b.Region] = &backend{id: id, storageLabel: b.StorageLabel, queue: b.Queue, letters: b.Letters, reach: b.Reach}
+			s.backends[b.Region] = &backend{id: id, storageLabel: b.StorageLabel, queue: b.Queue, deadLetters: b.DeadLetters, reach: b.Reach}
 			all = append(all, s.backends[b.Region])
 		}
 		services[name] = s

@@ -5,10 +5,8 @@ import (
 	"strings"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
-
-// anyRegion stands for all regions of a service, where that is allowed.
-const anyRegion = "*"
 
 // A target is what a request names.
 type target struct {
@@ -58,7 +56,7 @@ func (c *core) parseTarget(r *http.Request, prefix string, parse targetParser, o
 	if t.service = c.services[service]; t.service == nil {
 		return t, refuse(unknownBackend())
 	}
-	if t.backend = t.service.backends[region]; t.backend == nil && region != anyRegion {
+	if t.backend = t.service.backends[region]; t.backend == nil && region != api.EveryRegion {
 		return t, refuse(unknownBackend())
 	}
 	parsed, err := parse(rest)

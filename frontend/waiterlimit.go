@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // A waiterLimit bounds the requests that wait for copies: all of them, and those
@@ -29,7 +30,7 @@ func newWaiterLimit(most, perClient int) *waiterLimit {
 func (w *waiterLimit) acquire(c client) (network netip.Prefix, refused cloudmirror.Code) {
 	if w.waiting.Add(1) > w.most {
 		w.waiting.Add(-1)
-		return network, codeTooManyWaiters
+		return network, api.CodeTooManyWaiters
 	}
 	if w.perClient == 0 {
 		return network, ""
@@ -39,7 +40,7 @@ func (w *waiterLimit) acquire(c client) (network netip.Prefix, refused cloudmirr
 	defer w.mu.Unlock()
 	if w.clients[network] >= w.perClient {
 		w.waiting.Add(-1)
-		return network, codeTooManyRequests
+		return network, api.CodeTooManyRequests
 	}
 	w.clients[network]++
 	return network, ""

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // fixedHeader holds header values that are the same in many answers, ready to
@@ -100,23 +101,18 @@ func (d *document) describe(h http.Header) {
 func (a *answer) encode(requestID []string) string {
 	switch {
 	case a.code != "":
-		e := errorBody{Code: a.code, Message: a.message, purgeReport: a.report}
+		e := api.Error{Code: a.code, Message: a.message}
 		if len(requestID) == 1 {
 			e.RequestID = requestID[0]
+		}
+		if a.report != nil {
+			return string(appendJSON(nil, api.FailedPurge{Error: e, PurgeReport: *a.report}))
 		}
 		return string(appendJSON(nil, e))
 	case a.json != nil:
 		return string(appendJSON(nil, a.json))
 	}
 	return ""
-}
-
-// errorBody is the one shape of errors.
-type errorBody struct {
-	Code         cloudmirror.Code `json:"code"`
-	Message      string           `json:"message"`
-	RequestID    string           `json:"request_id"`
-	*purgeReport                  // its members, if a purge failed
 }
 
 // appendJSON appends a value of one of our body types, all of which encode.
