@@ -1,12 +1,8 @@
 package frontend
 
-// anyHost is the host of the door through which requests come in whose host has no door
-// of its own.
-const anyHost = ""
-
-// A door is where the requests for one configured host come in.
+// A door is where the requests for one configured host come in, or those for every host
+// that has no door of its own.
 type door struct {
-	host   string // as it is configured, or anyHost
 	policy policy
 }
 
@@ -15,5 +11,5 @@ func (rd *redirects) doorOf(host string) *door {
 	if d := rd.doors[host]; d != nil {
 		return d
 	}
-	return rd.doors[anyHost]
+	return rd.anyHost
 }

@@ -32,5 +32,5 @@ func (p withoutCopies) route(c client, t *redirectTarget) route {
 // AddDoorWithoutCopies adds a door for a host whose clients get no copies. The caller
 // serves no request meanwhile.
 func (f *Frontend) AddDoorWithoutCopies(host string) {
-	f.redirects.doors[host] = &door{host: host, policy: withoutCopies{}}
+	f.redirects.doors[host] = &door{policy: withoutCopies{}}
 }

@@ -27,7 +27,7 @@ const (
 // [cloudmirror.SeparatesName]); if it is none, nothing is ever remembered under
 // the key, since readTarget adds only what ParseTarget agrees about.
 type targetKey struct {
-	host  string // of the door
+	door  *door
 	path  string
 	query string // with its question mark: an empty one differs from none
 }
@@ -35,7 +35,7 @@ type targetKey struct {
 // targetKeyOf returns the key of a raw request target, and whether a file name is
 // left out of it. It does not allocate.
 func targetKeyOf(d *door, raw string) (key targetKey, hasName bool) {
-	key.host, key.path = d.host, raw
+	key.door, key.path = d, raw
 	if i := strings.IndexByte(raw, '?'); i >= 0 {
 		key.path, key.query = raw[:i], raw[i:]
 	}

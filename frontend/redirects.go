@@ -13,7 +13,8 @@ import (
 // keeps copies itself, with the copies.
 type redirects struct {
 	*core
-	doors        map[string]*door // by host; always one for anyHost
+	doors        map[string]*door // by host
+	anyHost      *door            // for hosts without a door of their own
 	targets      *lru.Cache[targetKey, *redirectTarget]
 	waiters      *waiterLimit
 	deploymentID string
@@ -22,7 +23,7 @@ type redirects struct {
 
 func newRedirects(c *core, o Options, waiters *waiterLimit) *redirects {
 	return &redirects{
-		core: c, doors: map[string]*door{anyHost: {host: anyHost, policy: asAsked{}}}, targets: newTargetMemory(), waiters: waiters,
+		core: c, doors: make(map[string]*door), anyHost: &door{policy: asAsked{}}, targets: newTargetMemory(), waiters: waiters,
 		deploymentID: o.DeploymentID, objects: o.Objects,
 	}
 }

@@ -42,20 +42,26 @@ type policy interface {
 // the fallback allows it.
 type asAsked struct{}
 
-func (asAsked) route(_ client, t *redirectTarget) route {
-	inRegion := candidate{place: cloudmirror.Place{Kind: cloudmirror.PlaceCopy, Backend: t.backend.id}, want: &t.want}
-	atOrigin := candidate{place: cloudmirror.Place{Kind: cloudmirror.PlaceOrigin}}
+func (asAsked) route(_ client, t *redirectTarget) (rt route) {
+	rt.target = t
+	inRegion, atOrigin := &rt.candidates[0], &rt.candidates[1]
+	if t.direct != nil {
+		inRegion, atOrigin = atOrigin, inRegion
+	}
+	inRegion.place = cloudmirror.Place{Kind: cloudmirror.PlaceCopy, Backend: t.backend.id}
+	inRegion.want = &t.want
+	atOrigin.place.Kind = cloudmirror.PlaceOrigin
 	switch {
 	case t.direct != nil:
 		inRegion.excluded = reasonDirect
-		return route{target: t, candidates: [2]candidate{atOrigin, inRegion}}
+		return rt
 	case !t.backend.isReachable():
 		inRegion.excluded = reasonUnreachable
 	}
 	if t.fallback != cloudmirror.FallbackOrigin {
 		atOrigin.excluded = reasonFallback
 	}
-	return route{target: t, candidates: [2]candidate{inRegion, atOrigin}}
+	return rt
 }
 
 // best returns the first candidate of a kind that is not excluded, or else the last of
