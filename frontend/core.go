@@ -60,7 +60,7 @@ type core struct {
 
 	publicURL string
 	presence  notes // nil: there is none
-	census    census
+	queues    queueCounter
 
 	logger  *zap.Logger
 	outages rate.Sometimes // of what is logged about parts that are down

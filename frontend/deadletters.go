@@ -88,8 +88,8 @@ func describeDeadLetter(l queue.Letter, full bool) api.DeadLetter {
 }
 
 // findDeadLetters reads the target `/v1/dead-letters/:service/:region<suffix>`. The
-// names are looked up as they are, undecoded. The refusal says who may not, and
-// what names nothing.
+// names are looked up as they are, undecoded. The refusal says that the sender is no
+// operator, or what the target lacks.
 func (ad *administration) findDeadLetters(r *http.Request, suffix string) (who operator, b *backend, query url.Values, refusal *answer) {
 	if who, refusal = ad.guard.authorize(r); refusal != nil {
 		return who, nil, nil, refusal

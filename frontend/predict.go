@@ -70,6 +70,6 @@ func untilJob(v engine.View) time.Duration {
 
 // isQueueDown reports whether the queue of a backend did not answer lately.
 func (rd *redirects) isQueueDown(r *http.Request, id cloudmirror.BackendID) bool {
-	counts := rd.census.take(r.Context(), rd.backends)
+	counts := rd.queues.count(r.Context(), rd.backends)
 	return counts[slices.Index(rd.backends, rd.backend(id))].health == api.HealthQueueUnreachable
 }

@@ -92,8 +92,8 @@ func (d deployment) down(backend, dependency string) string {
 	return fmt.Sprintf("for %d of %d processes that copy to it: %s", failing, copying, cause)
 }
 
-// judge returns the health of a backend, and why it is not ok.
-func (d deployment) judge(b *backend, count censusResult) (health, cause string) {
+// healthOf returns the health of a backend, and why it is not ok.
+func (d deployment) healthOf(b *backend, count queueCount) (health, cause string) {
 	id := b.id.String()
 	if !b.isReachable() {
 		return api.HealthRegionUnreachable, cmp.Or(d.down(id, "copies "+id), "clients cannot fetch its copies")

@@ -39,7 +39,7 @@ type answer struct {
 	challenge  string        // WWW-Authenticate
 }
 
-// A document is a body that is not JSON of ours.
+// A document is a page or a file: a body that is not encoded from a value.
 type document struct {
 	contentType  string
 	cacheControl string

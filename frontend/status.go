@@ -86,7 +86,7 @@ func describe(w engine.Want, e cache.Entry) *api.Status {
 	return body
 }
 
-// describeFailure returns a failure as everybody may see it; nil for nil.
+// describeFailure returns a failure as all clients may see it; nil for nil.
 func describeFailure(f *cache.Failure) *api.CopyError {
 	if f == nil {
 		return nil
