@@ -92,11 +92,10 @@ func namePatterns(t *api.ExplainedTarget, rules *origin.Rules, o cloudmirror.Obj
 	}
 }
 
-// admitExplained fills in the named target as a redirect does. If the redirect would
-// refuse it, admitExplained
-// returns its answer; if that is for the rules of the service, it notes which rule, and
-// for strangers whether the other scheme is allowed. They pay for no more than twice
-// the patterns of a redirect that is refused.
+// admitExplained fills in the named target as a redirect does. If a redirect would refuse
+// the target, it returns that answer; if the rules of the service do, it notes which rule
+// in t, and for strangers whether the other scheme is allowed. They pay for no more than
+// twice the patterns of a redirect that is refused.
 func admitExplained(t *api.ExplainedTarget, named *redirectTarget, isOperator bool) *answer {
 	err := origin.Check(named.service.Rules, named.object)
 	if err == nil {
