@@ -103,7 +103,7 @@ func letterOptions(query url.Values) (limit int, full bool, err error) {
 func describeLetter(l queue.Letter, full bool) letterBody {
 	body := letterBody{ID: l.ID, Reason: l.Reason, BuriedAt: timestamp(l.BuriedAt), Receives: l.Receives, BodyBytes: len(l.Body)}
 	if full {
-		body.Body = l.Body
+		body.Body = l.Shown()
 	}
 	if l.Malformed != nil {
 		body.Malformed = cut(l.Malformed.Error(), maxMessageBytes)
