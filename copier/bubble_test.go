@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"slices"
@@ -33,6 +35,7 @@ type bubble struct {
 	t        *testing.T
 	origin   *scriptedOrigin
 	queue    *countingQueue
+	storage  *forgetfulStorage // of backendID
 	engine   *engine.Engine
 	registry *prometheus.Registry
 	copier   *copier.Copier
@@ -60,7 +63,7 @@ func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Opti
 		t.Fatal(err)
 	}
 	b := &bubble{
-		t: t, registry: prometheus.NewRegistry(),
+		t: t, registry: prometheus.NewRegistry(), storage: first,
 		origin: &scriptedOrigin{answer: copiesIn(0), running: map[string]int{}, most: map[string]int{}, calls: map[string]int{}, times: map[string][]time.Time{}},
 		queue:  &countingQueue{Queue: memqueue.New(memqueue.Options{})},
 	}
@@ -355,7 +358,8 @@ func (s *forgetfulStorage) Put(_ context.Context, key string, body io.Reader, o 
 	if _, isMarker := body.(*strings.Reader); isMarker {
 		return s.mark(key, body)
 	}
-	n, err := io.Copy(io.Discard, body)
+	hash := sha256.New()
+	n, err := io.Copy(hash, body)
 	if err != nil {
 		return storage.Info{}, fmt.Errorf("put: %w", err)
 	}
@@ -364,7 +368,7 @@ func (s *forgetfulStorage) Put(_ context.Context, key string, body io.Reader, o 
 	if _, found := s.stored[key]; found && !o.Replace {
 		return storage.Info{}, storage.ErrExist
 	}
-	s.stored[key] = storage.Info{SizeBytes: n, StoredAt: time.Now(), ExpiresAt: o.ExpiresAt}
+	s.stored[key] = storage.Info{SizeBytes: n, SHA256: hex.EncodeToString(hash.Sum(nil)), StoredAt: time.Now(), ExpiresAt: o.ExpiresAt}
 	return s.stored[key], nil
 }
 
@@ -387,4 +391,11 @@ func (q *countingQueue) sends() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.sent
+}
+
+// stored reports whether the storage of backendID has a copy of the first generation.
+func (b *bubble) stored(url string) bool {
+	b.t.Helper()
+	_, err := b.storage.Stat(b.t.Context(), want(b.t, url).Object.StorageKey(cloudmirror.FirstGeneration))
+	return err == nil
 }

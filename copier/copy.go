@@ -66,13 +66,17 @@ func (t *task) transfer(ctx context.Context, attempt *engine.Attempt, replace bo
 	t.activity.set(presence.Copying, server)
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
+	order := &t.delivery.Job.Order
+	if err := checkSize(order, response, server); err != nil {
+		return storage.Info{}, err
+	}
 	if response.SizeBytes > longBytes {
 		if err := t.visits.lengthen(); err != nil {
 			return storage.Info{}, err
 		}
 	}
 	t.logLeftOut(response.Header)
-	body := &storedBody{rest: t.stream(ctx, response.Body), place: t.place}
+	body := &storedBody{rest: expectedBody(t.stream(ctx, response.Body), order, response, server), place: t.place}
 	t.place.awaitMemory()
 	defer t.place.gotMemory(noMemory)
 	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.sectioned(body, response, server), storage.PutOptions{
@@ -87,9 +91,9 @@ func (t *task) transfer(ctx context.Context, attempt *engine.Attempt, replace bo
 // sectioned returns the reader that storage gets: one that it may read in sections,
 // if the copy may have several connections.
 func (t *task) sectioned(body *storedBody, response *origin.Response, server *host) io.Reader {
-	if t.connections <= 1 || t.delivery.Job.Tries > 0 || t.delivery.Job.Slow > 0 {
+	if job := t.delivery.Job; t.connections <= 1 || job.Tries > 0 || job.Slow > 0 || job.SHA256 != "" {
 		// What failed or was slow is tried over one connection: several may be the
-		// reason.
+		// reason. A digest is that of bytes in their order.
 		return body
 	}
 	return &sectionedBody{storedBody: body, task: t, response: response, server: server}
