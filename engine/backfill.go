@@ -65,13 +65,6 @@ func (en *Engine) note(ctx context.Context, b *Backend, o cloudmirror.Object, ke
 	return at, nil
 }
 
-// current reads the marker within the time of a look.
-func (en *Engine) current(ctx context.Context, b *Backend, o cloudmirror.Object) (cloudmirror.Generation, error) {
-	ctx, cancel := context.WithTimeout(ctx, en.timing.Look)
-	defer cancel()
-	return en.marker(ctx, b, o)
-}
-
 // unfence takes away a fence of a generation that is not the current one. What
 // is in its place by now stays.
 func (en *Engine) unfence(ctx context.Context, key cache.Key, at cache.Snapshot) (cache.Snapshot, error) {

@@ -44,3 +44,26 @@ func (en *Engine) keep(ctx context.Context, job queue.Job, delay time.Duration) 
 	})
 	return err
 }
+
+// HandBack ends the attempt of a copier that stops, or whose storage is down: a
+// fresh message of the job is sent, to be received after delay, so that no
+// receive is used up. The caller acknowledges the old message if the error is
+// nil, and leaves it to be received again otherwise.
+func (a *Attempt) HandBack(ctx context.Context, delay time.Duration) error {
+	err := a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		return e.Requeue(now, a.id, delay, a.engine.timing.QueueLease)
+	}, func(cache.Entry) bool { return false })
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.engine.timing.Send)
+	defer cancel()
+	return a.backend.Queue.Send(ctx, a.job, delay)
+}
+
+// HandBackSlow is HandBack for the slowest copy of a copier that needs its place.
+// The job counts how often that happened (queue.Job.Slow).
+func (a *Attempt) HandBackSlow(ctx context.Context, delay time.Duration) error {
+	a.job.Slow++
+	return a.HandBack(ctx, delay)
+}

@@ -8,64 +8,6 @@ import (
 	"cloudmirror/cache"
 )
 
-// Peek returns what is known of a copy without causing one: what the cache says
-// or, if it says nothing, what storage has.
-func (en *Engine) Peek(ctx context.Context, w Want) (View, error) {
-	b, err := en.backend(w.Backend)
-	if err != nil {
-		return View{}, err
-	}
-	key := w.entryKey()
-	at, err := en.get(ctx, key)
-	if err == nil && at.Entry.Nonce != "" && en.awaitLook(ctx, key) {
-		at, err = en.get(ctx, key)
-	}
-	if err == nil && known(at.Entry) {
-		en.recheck(w, key, &at.Entry, at.Now())
-		return View{Entry: at.Entry, Now: at.Now()}, nil
-	}
-	return en.seek(ctx, b, w, key, at, err)
-}
-
-// awaitLook waits for a look at storage that a flight of this process has under way
-// behind its reservation. It reports whether there was one.
-func (en *Engine) awaitLook(ctx context.Context, key cache.Key) bool {
-	f, _ := en.joinRunning(key)
-	if f == nil {
-		return false
-	}
-	defer en.leave(f)
-	if f.news().stage != seeking {
-		return false
-	}
-	_, _ = f.follow(ctx, Patience{}) // what it found, the cache says
-	return true
-}
-
-func known(e cache.Entry) bool { return e.State != cache.Absent && e.State != cache.Tombstone }
-
-// seek looks at storage for a copy that the cache does not know, and notes it if
-// the cache can be reached (cacheErr is nil).
-func (en *Engine) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at cache.Snapshot, cacheErr error) (View, error) {
-	seen, err := en.look(ctx, b, w.Object)
-	if err != nil {
-		return View{}, err
-	}
-	if !seen.found {
-		return View{Entry: cache.Entry{State: cache.Absent, Generation: seen.generation, PurgedUntil: at.Entry.PurgedUntil}, Now: at.Now()}, cacheErr
-	}
-	if cacheErr != nil {
-		// The copy is good without the cache, by our own clock.
-		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now(), began: seen.began}, nil //nolint:nilerr // storage made up for it
-	}
-	return en.backfill(ctx, b, w.Object, key, at, seen), nil
-}
-
-// entry returns the entry of a copy that was seen, for want of a cache.
-func (s sight) entry() cache.Entry {
-	return cache.Entry{State: cache.Present, Generation: s.generation, Until: s.expires, Copy: s.copied}
-}
-
 // Ensure makes sure that there is a copy or a job for one, and returns what is
 // known then, without waiting for the copy. ErrUnavailable says that neither is
 // sure.
@@ -151,30 +93,6 @@ func (en *Engine) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.
 	asked := en.moment()
 	f, err := en.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client who began it
 	return f, asked, View{}, err
-}
-
-// follow waits for news of the flight that is enough for who is that patient.
-// Thousands may wait here at once, each with its stack: what it and its callers
-// keep there counts.
-func (f *flight) follow(ctx context.Context, p Patience) (*news, error) {
-	timer := time.NewTimer(time.Until(p.Until))
-	defer timer.Stop()
-	end, enough := p.End, final
-	for {
-		news := f.news()
-		if news.stage >= enough || news.stage == settled && news.view.outlasts(p) {
-			return news, news.err
-		}
-		select {
-		case <-news.changed:
-		case <-timer.C:
-			enough = settled
-		case <-end:
-			end, enough = nil, settled
-		case <-ctx.Done():
-			return news, ctx.Err()
-		}
-	}
 }
 
 // outlasts reports whether nothing is tried before patience is over: to wait

@@ -2,21 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
 	"cloudmirror/cache"
-)
-
-// After a purge overtook it, a flight waits a little and looks again, so often at
-// most.
-const (
-	staleRetry = 50 * time.Millisecond
-	maxStale   = 20
 )
 
 // A flight follows one object in one backend for all clients of this process
@@ -131,117 +120,26 @@ func (f *flight) tell(s stage, v View, err error) {
 	f.latest = &news{stage: s, view: v, err: err, changed: make(chan struct{})}
 }
 
-// run is the life of a flight. It registers for changes first, so that none is
-// missed after that. What was seen before is good for an absent entry: the claim
-// swaps it for a job, or is told what came between. Any other is read again.
-func (f *flight) run(ctx context.Context, at cache.Snapshot) {
-	changed, stop := f.engine.cache.Watch(f.key)
-	defer stop()
-	source, stale := FromCache, 0
-	for fresh := at.Entry.State == cache.Absent; ; fresh = false {
-		var err error
-		began := f.engine.moment()
-		if !fresh {
-			at, err = f.engine.get(ctx, f.key)
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		if err != nil {
-			view, err := f.engine.seek(ctx, f.backend, f.want, f.key, at, err)
-			f.tell(final, view, err)
-			return
-		}
-		f.foreseen = 0
-		pause, done, err := f.step(ctx, at, View{Source: source, began: began})
-		switch {
-		case done:
-			return
-		case err == nil:
-			source, stale = FromCopy, 0
-		default:
-			if stale++; stale > maxStale {
-				f.tell(final, View{Entry: at.Entry, Now: at.Now()}, fmt.Errorf("%w: %w", ErrUnavailable, err))
-				return
-			}
-			pause = f.overtaken(ctx, stale)
-		}
-		if f.await(ctx, changed, pause) != nil {
-			break
-		}
-	}
-	f.tell(final, f.news().view, ErrClosed) // nobody waits, or the process stops
-}
-
-// overtaken is called when a purge was found to have happened since storage was
-// looked at, for the n-th time in a row, and returns how long to wait before the
-// next look. If the purge never gets to its tombstone, it has died halfway: then
-// its tombstone is written here.
-func (f *flight) overtaken(ctx context.Context, n int) time.Duration {
-	if n == maxStale/2 {
-		if _, err := f.engine.bury(ctx, f.backend, f.want); err != nil && ctx.Err() == nil {
-			f.engine.logger.Warn("a purge that died halfway could not be ended", zap.Error(err))
-		}
-	}
-	return staleRetry
-}
-
-// step does what an entry asks for; view says where it comes from. It reports how long to wait, at most, for
-// the entry to change, or that the outcome is final and told. The error is
-// errStale.
-func (f *flight) step(ctx context.Context, at cache.Snapshot, view View) (pause time.Duration, done bool, err error) {
-	for {
-		now := at.Now()
-		e := at.Entry.At(now)
-		view.Entry, view.Now = e, now
-		switch s := stageOf(e); {
-		case s == final:
-			f.tell(final, view, nil)
-			return 0, true, nil
-		case e.State == cache.Failed && now.Before(e.Failure.RetryAt):
-			f.tell(settled, view, nil)
-			return min(f.engine.timing.Poll, e.Failure.RetryAt.Sub(now)), false, nil
-		case e.Pending() && !e.Lapsed(now):
-			f.tell(settled, view, nil)
-			f.keepReservation(ctx, at)
-			return min(f.engine.timing.Poll, e.Until.Sub(now)), false, nil
-		}
-		began := f.engine.moment()
-		next, found, err := f.advance(ctx, at)
-		switch {
-		case errors.Is(err, errStale):
-			return 0, false, err
-		case ctx.Err() != nil:
-			return 0, false, nil //nolint:nilerr // nobody waits any more, as run notices
-		case err != nil || found.Entry.State == cache.Present:
-			f.tell(final, found, err)
-			return 0, true, nil
-		}
-		at, view.began = next, began
-	}
-}
-
-// errStale says that the object was purged since the look at storage began.
-var errStale = errors.New("engine: purged meanwhile")
-
-// await waits for a change that was not foreseen, but no longer than pause. The
-// look that follows is at all changes that were told of.
-func (f *flight) await(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {
-	timer := time.NewTimer(pause)
+// follow waits for news of the flight that is enough for who is that patient.
+// Thousands may wait here at once, each with its stack: what it and its callers
+// keep there counts.
+func (f *flight) follow(ctx context.Context, p Patience) (*news, error) {
+	timer := time.NewTimer(time.Until(p.Until))
 	defer timer.Stop()
-	for waiting := true; waiting; {
+	end, enough := p.End, final
+	for {
+		news := f.news()
+		if news.stage >= enough || news.stage == settled && news.view.outlasts(p) {
+			return news, news.err
+		}
 		select {
-		case <-changed:
-			waiting = f.foreseen > 0
-			f.foreseen--
+		case <-news.changed:
 		case <-timer.C:
-			waiting = false
+			enough = settled
+		case <-end:
+			end, enough = nil, settled
 		case <-ctx.Done():
-			return ctx.Err()
+			return news, ctx.Err()
 		}
 	}
-	for len(changed) > 0 {
-		<-changed
-	}
-	return ctx.Err()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,9 +13,6 @@ import (
 	"cloudmirror/cache"
 	"cloudmirror/storage"
 )
-
-// maxMarkerBytes bounds what is read of a generation marker.
-const maxMarkerBytes = 256
 
 // maxExpiryMargin is how long before its end a copy stops being handed out, at
 // most: clients need time to fetch it, and clocks differ.
@@ -30,6 +26,11 @@ type sight struct {
 	expiring   bool                   // there is one that is not to be handed out any more
 	copied     cache.Copy
 	expires    time.Time
+}
+
+// entry returns the entry of a copy that was seen, for want of a cache.
+func (s sight) entry() cache.Entry {
+	return cache.Entry{State: cache.Present, Generation: s.generation, Until: s.expires, Copy: s.copied}
 }
 
 // A look is one look at storage that several callers wait for.
@@ -190,23 +191,6 @@ func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object, expected clou
 	seen.found = now.Before(seen.expires)
 	seen.expiring = !seen.found
 	return seen, nil
-}
-
-// readMarker returns the object's current generation.
-func readMarker(ctx context.Context, s storage.Provider, o cloudmirror.Object) (cloudmirror.Generation, error) {
-	body, _, err := s.Open(ctx, o.MarkerKey())
-	if errors.Is(err, storage.ErrNotExist) {
-		return cloudmirror.FirstGeneration, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, maxMarkerBytes))
-	if err != nil {
-		return "", fmt.Errorf("read the generation marker: %w", err)
-	}
-	return cloudmirror.ParseGeneration(string(text))
 }
 
 // describe turns what storage says of a copy into what an entry keeps.

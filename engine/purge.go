@@ -5,24 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/storage"
 )
-
-// MaxCopyDuration bounds one attempt. SQS hides a message for at most 12 hours.
-const MaxCopyDuration = 11 * time.Hour
-
-// LongestCopy returns how long the making of a copy that is kept for ttl may
-// take. One that took longer would be about to expire when it is done.
-func LongestCopy(ttl time.Duration) time.Duration { return min(MaxCopyDuration, ttl/2) }
-
-// markerSlack is how much longer than any older copy a generation marker is
-// kept, at least.
-const markerSlack = 24 * time.Hour
 
 // Purge forgets an object in a backend: its entry and its copy. When it returns
 // nil, no copy that was made, begun or looked at before can be handed out again,
@@ -121,31 +109,6 @@ func (en *Engine) bury(ctx context.Context, b *Backend, w Want) (replaced cache.
 		}
 	}
 	return replaced, err
-}
-
-func (en *Engine) marker(ctx context.Context, b *Backend, o cloudmirror.Object) (cloudmirror.Generation, error) {
-	ctx, cancel := context.WithTimeout(ctx, en.timing.Purge)
-	defer cancel()
-	g, err := readMarker(ctx, b.Storage, o)
-	if err != nil {
-		return "", fmt.Errorf("%w: read the generation: %w", ErrUnavailable, err)
-	}
-	return g, nil
-}
-
-func (en *Engine) mark(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) error {
-	ctx, cancel := context.WithTimeout(ctx, en.timing.Purge)
-	defer cancel()
-	_, err := b.Storage.Put(ctx, o.MarkerKey(), strings.NewReader(string(g)), storage.PutOptions{
-		SizeBytes: int64(len(g)),
-		Source:    o.URL(),
-		ExpiresAt: time.Now().Add(b.TTL + MaxCopyDuration + markerSlack),
-		Replace:   true,
-	})
-	if err != nil {
-		return fmt.Errorf("%w: write the generation: %w", ErrUnavailable, err)
-	}
-	return nil
 }
 
 func (en *Engine) remove(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) error {

@@ -1,0 +1,51 @@
+package cache
+
+import (
+	"time"
+
+	"cloudmirror"
+)
+
+// Backfill notes a copy that storage was seen to have under generation g. It
+// leaves alone what is present, what an attempt with a valid lease is about, and
+// what belongs to another generation: the look began before a purge then.
+func (e Entry) Backfill(now time.Time, g cloudmirror.Generation, c Copy, expires time.Time) Entry {
+	e = e.At(now)
+	switch {
+	case e.State == Present, e.Pending() && !e.Lapsed(now):
+		return e
+	case e.State != Absent && e.Generation != g:
+		return e
+	}
+	return Entry{State: Present, Generation: g, Until: expires, PurgedUntil: e.PurgedUntil, Copy: c}
+}
+
+// Lose forgets a copy of generation g that storage does not have any more, so that
+// the next claim makes it again. A purge that still has to be heeded stays, as its
+// tombstone. Whatever else there is stays.
+func (e Entry) Lose(now time.Time, g cloudmirror.Generation) Entry {
+	if e = e.At(now); e.State == Present && e.Generation == g {
+		return e.remains(now)
+	}
+	return e
+}
+
+// Fence makes a record of an entry of which nothing is known, for whoever is about
+// to note a copy of generation g in it: a tombstone like that of a purge, with an
+// id that makes it unlike any other. If it still stands later, the entry was
+// neither purged nor flushed meanwhile, which absence cannot tell. Whatever else
+// there is stays.
+func (e Entry) Fence(now time.Time, id string, g cloudmirror.Generation, life time.Duration) Entry {
+	if e = e.At(now); e.State != Absent {
+		return e
+	}
+	return Entry{State: Tombstone, Generation: g, Until: now.Add(life), Job: id}
+}
+
+// Purge replaces whatever is known by a tombstone: for as long as it lives,
+// only what belongs to generation g, which must be new, is accepted, whatever
+// becomes of the entry meanwhile.
+func (e Entry) Purge(now time.Time, g cloudmirror.Generation, life time.Duration) Entry {
+	until := now.Add(life)
+	return Entry{State: Tombstone, Generation: g, Until: until, PurgedUntil: until}
+}

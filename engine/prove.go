@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cloudmirror/cache"
+)
+
+// errUnproven says that the generation has to be proven before anybody is told of
+// the copy.
+var errUnproven = errors.New("engine: the generation is not proven")
+
+// Prove makes sure that the object was not purged since its job was sent. Complete
+// does it if nobody has; called while the copy runs, it costs no time. ErrLost says
+// to stop copying; ErrUnavailable that it is not known, which is no reason to stop.
+func (a *Attempt) Prove(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.ended:
+		return ErrLost
+	case a.unproven:
+		return a.prove(ctx)
+	}
+	return nil
+}
+
+// prove makes sure that the object was not purged since the job was sent. The
+// entry of the attempt stands already, and says nothing to clients: a purge that
+// the marker does not tell of yet will find it and put its tombstone there, and
+// whatever becomes of that, the attempt is never taken for the current one again.
+// Looking at the marker first would not do: a purge and a flush might come in
+// between, and leave no trace in the cache.
+func (a *Attempt) prove(ctx context.Context) error {
+	err := a.isCurrent(ctx)
+	if err == nil {
+		a.unproven = false
+		return nil
+	}
+	if !errors.Is(err, ErrLost) {
+		return err
+	}
+	_, _, failed := a.engine.insist(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
+		if e.State == cache.Copying && e.Attempt == a.id {
+			return cache.Entry{State: cache.Absent}, nil
+		}
+		return e, nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// isCurrent returns ErrLost if the object was purged since the job was sent.
+func (a *Attempt) isCurrent(ctx context.Context) error {
+	g, err := a.engine.marker(ctx, a.backend, a.job.Object)
+	if err != nil {
+		return err
+	}
+	if g != a.job.Generation {
+		return ErrLost
+	}
+	return nil
+}
+
+// restore puts back an entry that a flush removed.
+func (a *Attempt) restore(ctx context.Context) error {
+	a.unproven = true // also if the answer gets lost
+	at, refused, err := a.engine.insist(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		restored, err := e.Restore(now, a.job.ID, a.id, a.job.Generation, a.engine.timing.CopyLease)
+		restored.Tries = max(restored.Tries, a.job.Tries)
+		return restored, err
+	})
+	if err != nil {
+		return err
+	}
+	if refused != nil {
+		return ErrLost
+	}
+	a.at = at
+	return a.prove(ctx)
+}
