@@ -32,6 +32,7 @@ func (b *bubble) fail(host string, objects int, f cloudmirror.Failure) {
 }
 
 func TestAPausedHostCostsNothing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
@@ -88,6 +89,7 @@ func TestAPausedHostCostsNothing(t *testing.T) {
 
 // Patient clients, such as warm jobs, get their copies although nobody asks anew.
 func TestWhoIsPatientOutlastsAPause(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
@@ -100,6 +102,7 @@ func TestWhoIsPatientOutlastsAPause(t *testing.T) {
 
 // A trial that hangs does not keep others from theirs.
 func TestATrialThatHangs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
@@ -123,6 +126,7 @@ func TestATrialThatHangs(t *testing.T) {
 
 // A trial that takes hours does not keep the others waiting.
 func TestABodyThatGetsGoingProvesAHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
@@ -148,6 +152,7 @@ func TestABodyThatGetsGoingProvesAHost(t *testing.T) {
 }
 
 func TestWhatPausesAHost(t *testing.T) {
+	t.Parallel()
 	status := func(s int) cloudmirror.Failure {
 		return cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: s, Permanent: s < 429}
 	}
@@ -186,6 +191,7 @@ func TestWhatPausesAHost(t *testing.T) {
 }
 
 func TestWhatEndsAStreakOfFailures(t *testing.T) {
+	t.Parallel()
 	missing := cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 404, Permanent: true}
 	for name, tt := range map[string]struct {
 		between  cloudmirror.Failure // behind 4 failures; "": a copy
@@ -224,6 +230,7 @@ func TestWhatEndsAStreakOfFailures(t *testing.T) {
 
 // Five tries of one object that fails are no five failures of its host.
 func TestABadObjectDoesNotPauseItsHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(fails(cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 500}))
@@ -239,6 +246,7 @@ func TestABadObjectDoesNotPauseItsHost(t *testing.T) {
 // Three objects that are told to wait speak for their host, for as long as all of
 // them are.
 func TestRetryAfterOfThreeObjectsRestsTheirHost(t *testing.T) {
+	t.Parallel()
 	status := func(s int, after time.Duration) cloudmirror.Failure {
 		return cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: s, RetryAfter: after}
 	}
@@ -280,6 +288,7 @@ func TestRetryAfterOfThreeObjectsRestsTheirHost(t *testing.T) {
 
 // What storage makes of a body is not the host's fault.
 func TestBrokenStorageDoesNotPauseAHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var broken atomic.Bool
 		b := newBubble(t, func(o *copier.Options) {
@@ -311,6 +320,7 @@ func (s refusingStorage) Put(ctx context.Context, key string, body io.Reader, o 
 
 // Anybody may find an object that redirects to a host of his own.
 func TestAFailureOfAnotherHostIsNotCharged(t *testing.T) {
+	t.Parallel()
 	busy := cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 429, RetryAfter: time.Hour}
 	for name, failure := range map[string]cloudmirror.Failure{"unreachable": unreachable(), "busy": busy} {
 		t.Run(name, func(t *testing.T) {
@@ -333,6 +343,7 @@ func TestAFailureOfAnotherHostIsNotCharged(t *testing.T) {
 
 // The letter of a redriven job is gone: it must not end without a try.
 func TestARedrivenJobOutlastsAPause(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())

@@ -14,6 +14,7 @@ import (
 // Storage need not read on behind an announced length: then it must not have got the
 // last bytes of another body.
 func TestTheLastBytesOfAnotherBodyAreNotHandedOut(t *testing.T) {
+	t.Parallel()
 	order := &queue.Order{SHA256: strings.Repeat("0a", 32)}
 	body := expectedBody(strings.NewReader("bytes"), order, &origin.Response{SizeBytes: 5}, &host{})
 	n, err := io.ReadFull(body, make([]byte, 5))

@@ -19,9 +19,11 @@ import (
 	"cloudmirror/origin"
 	"cloudmirror/origin/origintest"
 	"cloudmirror/queue"
+	"cloudmirror/storage"
 )
 
 func TestACopyIsMadeOfTheExpectedBytesOnly(t *testing.T) {
+	t.Parallel()
 	const url, content = "https://host.test/x", "the bytes of the object"
 	digest := sha256.Sum256([]byte(content))
 	right := queue.Order{SizeBytes: int64(len(content)), SHA256: hex.EncodeToString(digest[:])}
@@ -41,7 +43,8 @@ func TestACopyIsMadeOfTheExpectedBytesOnly(t *testing.T) {
 		for _, announced := range []int64{-1, right.SizeBytes} {
 			t.Run(fmt.Sprintf("%s, announced are %d bytes", name, announced), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					b := newBubble(t, func(o *copier.Options) { o.Origin = announcing{o.Origin.(*scriptedOrigin), announced} })
+					digesting := &forgetfulStorage{stored: map[string]storage.Info{}, digests: true}
+					b := newBubbleOn(t, digesting, func(o *copier.Options) { o.Origin = announcing{o.Origin.(*scriptedOrigin), announced} })
 					b.origin.script(func(context.Context, cloudmirror.Object) (io.Reader, error) {
 						return bytes.NewReader([]byte(content)), nil
 					})
@@ -115,6 +118,7 @@ func TestALargeObjectIsTheExpectedOne(t *testing.T) {
 // TestAJobThatIsPutBackKeepsWhatItSays has a job put back that waits for its host at
 // a stop.
 func TestAJobThatIsPutBackKeepsWhatItSays(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost = 1 })
 		b.origin.script(copiesIn(time.Hour))

@@ -22,6 +22,7 @@ type step struct {
 }
 
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	const s = time.Second
 	for name, steps := range map[string][]step{
 		"one trial in 5 s": {
@@ -89,6 +90,7 @@ func TestHealth(t *testing.T) {
 
 // A host is limited for as long as three objects at least were told to wait.
 func TestHealthIsLimitedByTheLongestThree(t *testing.T) {
+	t.Parallel()
 	h, now := newHealth(100), time.Unix(1e9, 0)
 	for i, minutes := range []time.Duration{10, 30, 1, 20, 5} {
 		h.failed(now, fmt.Sprint(i), minutes*time.Minute)
@@ -103,6 +105,7 @@ func TestHealthIsLimitedByTheLongestThree(t *testing.T) {
 
 // Objects that failed elsewhere, as their jobs say, get only what no other wants.
 func TestHealthKnowsOfTriesElsewhere(t *testing.T) {
+	t.Parallel()
 	h, now := newHealth(1), time.Unix(1e9, 0)
 	h.failed(now, "bad", 0)
 	if _, ok := h.admit(now.Add(5*time.Second), "failed elsewhere", 1); ok {
@@ -115,6 +118,7 @@ func TestHealthKnowsOfTriesElsewhere(t *testing.T) {
 
 // Clients name objects: a host remembers at most maxKnown.
 func TestHealthIsBounded(t *testing.T) {
+	t.Parallel()
 	h, now := newHealth(5), time.Unix(1e9, 0)
 	for i := range 10_000 {
 		now = now.Add(time.Second)
@@ -130,6 +134,7 @@ func TestHealthIsBounded(t *testing.T) {
 // Sections that begin anew at the object's own URL pass each host that redirects
 // them one after the other: the copy has one turn of it.
 func TestACopyPassesRedirectsOneByOne(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		parse := func(url string) cloudmirror.Object {
 			o, err := cloudmirror.ParseObject(url)

@@ -12,6 +12,7 @@ import (
 // Jobs name hosts, and clients choose them: at most a number is remembered of those
 // that are paused, and others do not count among them.
 func TestHostsAreForgotten(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Manners.Remembered = 10 })
 		b.fail("paused0.test", 5, unreachable())
@@ -39,6 +40,7 @@ func TestHostsAreForgotten(t *testing.T) {
 
 // A host with running copies is not forgotten, or its bound would be too.
 func TestABusyHostIsNotForgotten(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Manners.Remembered = 10 })
 		b.origin.script(copiesIn(time.Hour))

@@ -20,6 +20,7 @@ import (
 // Whatever comes of copies and of their hops, at the end all turns, slots, and places
 // in the slow pool are free, and no host is held.
 func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		hs, s := newHosts(Manners{CopiesPerHost: 2, Failures: 1}, zap.NewNop()), newSlots(1, 2)
 		var copies sync.WaitGroup

@@ -5,6 +5,7 @@ import "testing"
 // Connections beside the first ones count for copies that have slots. A slow copy
 // takes its own with it, and brings them back.
 func TestConnectionsOfSlowCopies(t *testing.T) {
+	t.Parallel()
 	s := newSlots(4, 8)
 	newPlace := func() *place {
 		s.take(t.Context())
@@ -45,6 +46,7 @@ func TestConnectionsOfSlowCopies(t *testing.T) {
 }
 
 func TestASlowCopyGoesBehindJobsThatWait(t *testing.T) {
+	t.Parallel()
 	s := newSlots(1, 1)
 	s.take(t.Context())
 	slow := s.occupy(func() {})

@@ -10,6 +10,7 @@ import (
 
 // A long copy and its further connections leave the last turn of the host to others.
 func TestConnectionsLeaveATurn(t *testing.T) {
+	t.Parallel()
 	h := newHosts(Manners{CopiesPerHost: 3}, zap.NewNop()).visit("https://host.test")
 	long := h.tryTurn(true)
 	if long == nil || !h.tryConnection() {
@@ -34,6 +35,7 @@ func TestConnectionsLeaveATurn(t *testing.T) {
 // Waiters get turns in the order in which they came, but for those that need a turn
 // for a long copy while there is none. A waiter that gives up takes nothing with it.
 func TestTheOrderOfTurns(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHosts(Manners{CopiesPerHost: 2}, zap.NewNop()).visit("https://host.test")
 		long, short := h.tryTurn(true), h.tryTurn(false)
@@ -80,6 +82,7 @@ func TestTheOrderOfTurns(t *testing.T) {
 
 // A waiter that gives up when it gets its turn either has it, or has it no more.
 func TestATurnThatComesTooLateIsGivenBack(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	refused := 0
