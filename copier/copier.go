@@ -93,13 +93,13 @@ func New(o Options) *Copier {
 		engine:      o.Engine,
 		origin:      o.Origin,
 		cache:       gate{probe: o.Cache.Ping},
-		hosts:       newHosts(o.Manners, o.Logger),
+		hosts:       newHosts(o.Manners, o.Logger, backgroundSlots(o.Concurrency)),
 		logger:      o.Logger,
-		slots:       newSlots(o.Concurrency, o.Connections),
 		connections: o.Connections,
 		visibility:  o.Visibility,
 		grace:       o.Grace,
 	}
+	c.slots = newSlots(o.Concurrency, o.Connections, c.hosts.background)
 	c.metrics = newMetrics(o.Registerer, c.hosts, c.slots)
 	bandwidths := make(map[string]*rate.Limiter)
 	for _, b := range o.Backends {

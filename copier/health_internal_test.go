@@ -144,7 +144,7 @@ func TestACopyPassesRedirectsOneByOne(t *testing.T) {
 			return o
 		}
 		own, cdn := parse("https://host.test/a"), parse("https://cdn.test/a")
-		hosts := newHosts(Manners{CopiesPerHost: 1}, zap.NewNop())
+		hosts := newHosts(Manners{CopiesPerHost: 1}, zap.NewNop(), 1)
 		host := hosts.visit(own.Origin())
 		v := newVisits(hosts, queue.Job{Object: own}, &try{host: host, object: own}, []*turn{host.tryTurn(false)})
 		enter := func(ctx context.Context, o cloudmirror.Object) func() {

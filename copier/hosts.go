@@ -39,18 +39,35 @@ type hosts struct {
 	logger  *zap.Logger
 	queue   queueBound
 
+	// background stands for the slots that jobs may have for which no client waits.
+	// Such a job waits for a turn of it as for one of a host.
+	background *host
+
 	mu      sync.Mutex
 	used    map[string]*host
 	idle    *simplelru.LRU[string, *host] // not paused when they were left
 	resting *simplelru.LRU[string, *host] // paused when they were left
 }
 
-func newHosts(m Manners, logger *zap.Logger) *hosts {
+func newHosts(m Manners, logger *zap.Logger, backgroundSlots int) *hosts {
 	m = m.withDefaults()
-	return &hosts{
+	hs := &hosts{
 		manners: m, logger: logger, queue: queueBound{limit: maxWaiting},
 		used: make(map[string]*host), idle: newHostLRU(m.Remembered), resting: newHostLRU(m.Remembered),
 	}
+	hs.background = &host{
+		origin: "", limit: backgroundSlots, queue: &hs.queue, logger: logger, users: 1, isBackground: true,
+		turns: &turns{limit: backgroundSlots},
+	}
+	return hs
+}
+
+// visitBackground returns background. The caller must leave it.
+func (hs *hosts) visitBackground() *host {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	hs.background.users++
+	return hs.background
 }
 
 func newHostLRU(size int) *simplelru.LRU[string, *host] {

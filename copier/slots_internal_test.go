@@ -6,10 +6,10 @@ import "testing"
 // takes its own with it, and brings them back.
 func TestConnectionsOfSlowCopies(t *testing.T) {
 	t.Parallel()
-	s := newSlots(4, 8)
+	s := newSlots(4, 8, nil)
 	newPlace := func() *place {
 		s.take(t.Context())
-		return s.occupy(func() {})
+		return s.occupy(func() {}, nil)
 	}
 	connect := func(p *place) (n int) {
 		for p.tryConnection() {
@@ -47,12 +47,12 @@ func TestConnectionsOfSlowCopies(t *testing.T) {
 
 func TestASlowCopyGoesBehindJobsThatWait(t *testing.T) {
 	t.Parallel()
-	s := newSlots(1, 1)
+	s := newSlots(1, 1, nil)
 	s.take(t.Context())
-	slow := s.occupy(func() {})
+	slow := s.occupy(func() {}, nil)
 	slow.slowDown()
 	s.take(t.Context())
-	fast := s.occupy(func() {})
+	fast := s.occupy(func() {}, nil)
 	if slow.speedUp() {
 		t.Error("there are two copies with one slot")
 	}

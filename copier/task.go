@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -89,11 +90,14 @@ func (t *task) work(ctx, stopping context.Context) (result, error) {
 	}
 	t.isLong = t.delivery.Job.Long
 	t.askToo(t.delivery.Job.Object.Origin())
+	if t.isBackground() {
+		t.asks = slices.Insert(t.asks, backgroundAsk, t.hosts.visitBackground())
+	}
 	defer t.leaveHosts()
-	switch err := t.takePlace(stopping); {
-	case errors.Is(err, errCrowded):
-		return t.deferJob(ctx, t.asks[0].nextDelivery())
-	case err != nil:
+	if err := t.takePlace(stopping); err != nil {
+		if crowded, ok := errors.AsType[*crowdedError](err); ok {
+			return t.deferJob(ctx, crowded.host.nextDelivery())
+		}
 		return t.putBack(ctx, 0, errStopping)
 	}
 	defer func() { t.makeWay() }()

@@ -11,7 +11,7 @@ import (
 // A long copy and its further connections leave the last turn of the host to others.
 func TestConnectionsLeaveATurn(t *testing.T) {
 	t.Parallel()
-	h := newHosts(Manners{CopiesPerHost: 3}, zap.NewNop()).visit("https://host.test")
+	h := newHosts(Manners{CopiesPerHost: 3}, zap.NewNop(), 1).visit("https://host.test")
 	long := h.tryTurn(true)
 	if long == nil || !h.tryConnection() {
 		t.Fatal("a long copy has no two connections of three")
@@ -37,13 +37,13 @@ func TestConnectionsLeaveATurn(t *testing.T) {
 func TestTheOrderOfTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHosts(Manners{CopiesPerHost: 2}, zap.NewNop()).visit("https://host.test")
+		h := newHosts(Manners{CopiesPerHost: 2}, zap.NewNop(), 1).visit("https://host.test")
 		long, short := h.tryTurn(true), h.tryTurn(false)
 		order := make(chan string, 4)
 		turns := make(map[string]*turn)
 		wait := func(ctx context.Context, name string, isLong bool) {
 			go func() {
-				u, err := h.takeTurn(ctx, isLong, new(uint64))
+				u, err := h.takeTurn(ctx, need{isLong: isLong}, new(uint64))
 				if err == nil {
 					turns[name] = u
 					order <- name
@@ -88,7 +88,7 @@ func TestATurnThatComesTooLateIsGivenBack(t *testing.T) {
 	refused := 0
 	for range 100 {
 		h := turns{limit: 1}
-		err := h.wait(ctx, true, new(uint64))
+		err := h.wait(ctx, need{isLong: true}, new(uint64))
 		if err != nil {
 			refused++
 		}
