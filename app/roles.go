@@ -69,6 +69,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		Presence:   a.board,
 		MaxWaiters: a.config.Limits.Waiters, MaxWaitersPerClient: a.config.Limits.WaitersPerClient,
 		TrustedProxies: a.config.TrustedProxies,
+		MaxUnfinished:  a.config.Copier.Concurrency,
 		Objects:        a.parts.objects, Records: a.parts.records, Registerer: a.registry, Logger: a.logger, Audit: a.audit,
 	})
 }
