@@ -16,7 +16,7 @@ func (a *App) newCopier() *copier.Copier {
 		Engine: a.engine, Cache: a.parts.cache, Origin: a.parts.origin, Backends: a.parts.jobs,
 		Logger: a.logger, Registerer: a.registry,
 		Connections: a.config.Copier.Connections,
-		Manners:     copier.Manners{CopiesPerHost: a.config.Limits.CopiesPerHost},
+		Limits:     copier.Limits{CopiesPerHost: a.config.Limits.CopiesPerHost},
 		Concurrency: a.config.Copier.Concurrency,
 		Visibility:  a.config.Queue.SQS.Visibility,
 		Grace:       a.config.Copier.Grace,

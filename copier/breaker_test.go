@@ -54,11 +54,11 @@ func TestAPausedHostCostsNothing(t *testing.T) {
 			case rest == 5*time.Second:
 				soon++
 			case rest < 30*time.Second || rest > 34*time.Second:
-				t.Errorf("object %d is to be tried again in %v, want with a trial, or in 30 s and a little", i, rest)
+				t.Errorf("object %d is to be tried again in %v, want with a probe, or in 30 s and a little", i, rest)
 			}
 		}
 		if soon != 32 {
-			t.Errorf("%d objects are to come for the next trial, want 32", soon)
+			t.Errorf("%d objects are to come for the next probe, want 32", soon)
 		}
 		began := time.Now()
 		if b.wait("https://host.test/99", 28*time.Second); time.Since(began) != 0 {
@@ -100,7 +100,7 @@ func TestWhoIsPatientOutlastsAPause(t *testing.T) {
 	})
 }
 
-// A trial that hangs does not keep others from theirs.
+// A probe that hangs does not keep others from theirs.
 func TestATrialThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -113,18 +113,18 @@ func TestATrialThatHangs(t *testing.T) {
 		b.origin.script(copiesIn(0))
 		began := time.Now()
 		if e := b.wait("https://host.test/well", 28*time.Second); e.State != cache.Present || time.Since(began) != 5*time.Second {
-			t.Errorf("it is %+v after %v, want present with the next trial", e, time.Since(began))
+			t.Errorf("it is %+v after %v, want present with the next probe", e, time.Since(began))
 		}
 		for i := range 10 {
 			b.ask(fmt.Sprintf("https://host.test/then/%d", i))
 			if e := b.after(0, fmt.Sprintf("https://host.test/then/%d", i)); e.State != cache.Present {
-				t.Errorf("after a trial that succeeded: %+v", e)
+				t.Errorf("after a probe that succeeded: %+v", e)
 			}
 		}
 	})
 }
 
-// A trial that takes hours does not keep the others waiting.
+// A probe that takes hours does not keep the others waiting.
 func TestABodyThatGetsGoingProvesAHost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestABodyThatGetsGoingProvesAHost(t *testing.T) {
 		synctest.Wait()
 		b.ask("https://host.test/small")
 		if e := b.after(0, "https://host.test/small"); err != nil || e.State != cache.Present {
-			t.Errorf("while the trial goes on: %v, error %v, want present", e.State, err)
+			t.Errorf("while the probe goes on: %v, error %v, want present", e.State, err)
 		}
 		_ = writer.Close()
 	})

@@ -84,7 +84,7 @@ func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Opti
 	b.engine = engine.New(options)
 	o := copier.Options{
 		Engine: b.engine, Cache: memory, Origin: b.origin, Logger: zap.NewNop(), Registerer: b.registry, Backends: jobs,
-		Manners: copier.Manners{CopiesPerHost: 8}, Concurrency: 16, Visibility: time.Minute, Grace: time.Second,
+		Limits: copier.Limits{CopiesPerHost: 8}, Concurrency: 16, Visibility: time.Minute, Grace: time.Second,
 	}
 	if change != nil {
 		change(&o)

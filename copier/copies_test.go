@@ -34,7 +34,7 @@ func (b *bubble) copiesOf(urls ...string) map[string]presence.Copy {
 func TestCopiesTellsOfEachJob(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, withISOs(&isoOrigin{}, func(o *copier.Options) { o.Manners.CopiesPerHost = 2 }))
+		b := newBubble(t, withISOs(&isoOrigin{}, func(o *copier.Options) { o.Limits.CopiesPerHost = 2 }))
 		if copies := b.copier.Copies(); len(copies) != 0 {
 			t.Errorf("at the beginning it holds %+v", copies)
 		}

@@ -33,7 +33,7 @@ func TestDirectURLsAreNeverCopied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) {
 			makeDirect(t)(o)
-			o.Manners.CopiesPerHost = 1
+			o.Limits.CopiesPerHost = 1
 		})
 		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
 			if strings.HasSuffix(o.URL(), "/busy") {

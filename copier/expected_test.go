@@ -120,7 +120,7 @@ func TestALargeObjectIsTheExpectedOne(t *testing.T) {
 func TestAJobThatIsPutBackKeepsWhatItSays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost = 1 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost = 1 })
 		b.origin.script(copiesIn(time.Hour))
 		b.ask("https://host.test/busy")
 		b.settle()

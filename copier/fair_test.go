@@ -139,7 +139,7 @@ func TestALongCopyGetsItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const isos, size, rest = 4, 17 << 20, 10 * time.Millisecond // 22 s for each
 		b := newBubble(t, withISOs(&isoOrigin{rest: rest, size: size, first: 500 * time.Millisecond}, func(o *copier.Options) {
-			o.Manners.CopiesPerHost = 3
+			o.Limits.CopiesPerHost = 3
 		}))
 		for i := range isos {
 			b.ask(fmt.Sprintf("https://host.test/iso/%d", i))
@@ -176,7 +176,7 @@ func TestTurnsOfAHostWithLongObjectsOnly(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				took := 20 * time.Second
 				b := newBubble(t, withISOs(&isoOrigin{rest: took / (17 << 7), size: 17 << 20}, func(o *copier.Options) {
-					o.Manners.CopiesPerHost = tt.perHost
+					o.Limits.CopiesPerHost = tt.perHost
 				}))
 				for i := range isos {
 					b.ask(fmt.Sprintf("https://host.test/iso/%d", i))
@@ -301,7 +301,7 @@ func TestAFloodOfSmallObjectsBehindISOs(t *testing.T) {
 func TestAStopHandsBackLongJobs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, withISOs(&isoOrigin{}, func(o *copier.Options) { o.Manners.CopiesPerHost = 2 }))
+		b := newBubble(t, withISOs(&isoOrigin{}, func(o *copier.Options) { o.Limits.CopiesPerHost = 2 }))
 		for i := range 4 {
 			b.ask(fmt.Sprintf("https://host.test/iso/%d", i))
 		}

@@ -35,11 +35,11 @@ func (e *crowdedError) Error() string { return "copier: too many jobs wait for "
 // it for something, how it answered, and whether it is paused. It is safe for
 // concurrent use.
 type host struct {
-	origin string      // as cloudmirror.Object.Origin has it
-	users  int         // tasks that hold it; guarded by hosts.mu
-	limit  int         // copies at a time
-	turns  *turns      // nil: as many as there are slots
-	queue  *queueBound // of all hosts
+	origin string     // as cloudmirror.Object.Origin has it
+	users  int        // tasks that hold it; guarded by hosts.mu
+	limit  int        // copies at a time
+	turns  *turns     // nil: as many as there are slots
+	queue  *waitBound // of all hosts
 	logger *zap.Logger
 
 	isBackground bool // it is hosts.background
@@ -56,8 +56,8 @@ type host struct {
 	hopTurn time.Time     // when the job of another host that was deferred last may get its turn here
 }
 
-// A queueBound bounds the jobs that wait for the turns of all hosts together.
-type queueBound struct {
+// A waitBound bounds the jobs that wait for the turns of all hosts together.
+type waitBound struct {
 	mu    sync.Mutex
 	limit int
 	taken int
@@ -65,7 +65,7 @@ type queueBound struct {
 
 // enter reports whether one more job may wait. Those for which no client waits may be
 // half of all.
-func (q *queueBound) enter(p queue.Priority) bool {
+func (q *waitBound) enter(p queue.Priority) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.taken >= q.limit || p != queue.Waiting && q.taken >= q.limit/2 {
@@ -75,13 +75,13 @@ func (q *queueBound) enter(p queue.Priority) bool {
 	return true
 }
 
-func (q *queueBound) leave() {
+func (q *waitBound) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.taken--
 }
 
-func (q *queueBound) count() int {
+func (q *waitBound) count() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.taken
@@ -254,19 +254,19 @@ func later(d time.Duration) time.Duration {
 	return d + rand.N(d/8+1) //nolint:gosec // jitter needs no secrecy
 }
 
-// admit returns a try of an object, or nil if the host is paused: then the job
-// rests for the time that is returned. Tries are those that failed before. The try
-// must be settled.
-func (h *host) admit(o cloudmirror.Object, tries int) (*try, time.Duration) {
+// admit returns the use of the host for an object, or nil if the host is paused: then
+// the job rests for the time that is returned. Tries are those that failed before. The
+// caller records the outcome of the use.
+func (h *host) admit(o cloudmirror.Object, tries int) (*hostUse, time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if again, ok := h.health.admit(time.Now(), o.Hash(), tries); !ok {
 		return nil, again
 	}
-	return &try{host: h, object: o}, 0
+	return &hostUse{host: h, object: o}, 0
 }
 
-// isPaused reports whether the host is asked for trials only.
+// isPaused reports whether the host is asked for probes only.
 func (h *host) isPaused() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

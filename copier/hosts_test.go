@@ -14,7 +14,7 @@ import (
 func TestHostsAreForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.Remembered = 10 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.Remembered = 10 })
 		b.fail("paused0.test", 5, unreachable())
 		b.origin.script(copiesIn(0))
 		for i := range 50 {
@@ -42,7 +42,7 @@ func TestHostsAreForgotten(t *testing.T) {
 func TestABusyHostIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.Remembered = 10 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.Remembered = 10 })
 		b.origin.script(copiesIn(time.Hour))
 		for i := range 7 {
 			b.ask(fmt.Sprintf("https://busy.test/%d", i))

@@ -22,7 +22,7 @@ import (
 func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		hs := newHosts(Manners{CopiesPerHost: 2, Failures: 1}, zap.NewNop(), 1)
+		hs := newHosts(Limits{CopiesPerHost: 2, Failures: 1}, zap.NewNop(), 1)
 		s := newSlots(1, 2, hs.background)
 		var copies sync.WaitGroup
 		for i := range 500 {
@@ -67,19 +67,19 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 		k.askToo(object().Origin())
 	}
 	defer k.leaveHosts()
-	if k.takePlace(ctx) != nil {
+	if k.acquireSlot(ctx) != nil {
 		return
 	}
-	defer k.makeWay()
+	defer k.releaseSlot()
 	ctx, evict := context.WithCancelCause(ctx)
 	defer evict(nil)
 	k.place.handBack = func() { evict(errSlowest) }
 	place := k.place
-	try, _ := k.asks[0].admit(own, random.IntN(2))
-	if try == nil {
+	use, _ := k.asks[0].admit(own, random.IntN(2))
+	if use == nil {
 		return
 	}
-	v := newVisits(hs, queue.Job{Object: own}, try, k.turns)
+	v := newVisits(hs, queue.Job{Object: own}, use, k.turns)
 	late := time.AfterFunc(longAfter, func() { v.overstay(evict) })
 	defer late.Stop()
 	unreachable := &cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable, Origin: object().Origin()}

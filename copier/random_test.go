@@ -106,7 +106,7 @@ func TestRandomJobs(t *testing.T) {
 				random := rand.New(rand.NewPCG(1+seed, 1)) //nolint:gosec // a test repeats itself
 				r, perHost := &randomOrigin{}, 1+random.IntN(4)
 				b := newBubble(t, withRandomOrigin(r, func(o *copier.Options) {
-					o.Manners = copier.Manners{CopiesPerHost: perHost, Remembered: 1 + random.IntN(4)}
+					o.Limits = copier.Limits{CopiesPerHost: perHost, Remembered: 1 + random.IntN(4)}
 					o.Concurrency, o.Grace = 1+random.IntN(8), time.Duration(random.IntN(20))*time.Second
 				}))
 				b.wantAllEnded(b.randomJobs(random), r, perHost)
@@ -203,7 +203,7 @@ func TestAJobOfSeveralBusyHosts(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				b := newBubble(t, withRandomOrigin(&randomOrigin{first: 500 * time.Millisecond}, func(o *copier.Options) {
-					o.Manners.CopiesPerHost = 3
+					o.Limits.CopiesPerHost = 3
 				}))
 				ctx, stop := context.WithCancel(t.Context())
 				var others sync.WaitGroup

@@ -24,11 +24,8 @@ type slots struct {
 	extra int                 // connections beside the first ones of the copies that have slots
 	slow  map[*place]struct{} // the slow pool
 
-	relieved time.Time // when a copy was handed back last for its memory
+	handedBack time.Time // when a copy was handed back last for its memory
 }
-
-// backgroundSlots returns how many of n slots jobs may have for which no client waits.
-func backgroundSlots(n int) int { return max(1, n/2) }
 
 func newSlots(n, connections int, background *host) *slots {
 	return &slots{
@@ -60,7 +57,7 @@ func (s *slots) gather(ctx context.Context) int {
 	timer := time.NewTimer(gatherTime)
 	defer timer.Stop()
 	others := cap(s.taken) - s.background.turns.count() // slots that copies may have for which clients wait
-	for wanted, waiting := max(1, min(maxReceive, others)), true; ; {
+	for wanted, waiting := min(maxReceive, others), true; ; {
 		free := min(cap(s.taken)-len(s.taken), wanted)
 		if free == wanted || !waiting {
 			return max(1, free)
@@ -116,7 +113,7 @@ type place struct {
 	extra  int   // connections beside the first one
 	holds  memory
 	awaits bool        // more memory than it holds
-	late   *time.Timer // of relieve; nil until memory was awaited
+	late   *time.Timer // of handBackForMemory; nil until memory was awaited
 }
 
 // occupy returns the place of a copy for which a slot was taken and, if no client waits
@@ -274,7 +271,7 @@ func (p *place) awaitMemory() {
 	defer p.slots.mu.Unlock()
 	p.awaits = true
 	if p.late == nil {
-		p.late = time.AfterFunc(slowAfter, p.relieve)
+		p.late = time.AfterFunc(slowAfter, p.handBackForMemory)
 		return
 	}
 	p.late.Reset(slowAfter)
@@ -288,10 +285,10 @@ func (p *place) gotMemory(holds memory) {
 	p.late.Stop()
 }
 
-// relieve hands back the slowest copy that holds memory for which this one waits and
+// handBackForMemory hands back the slowest copy that holds memory for which this one waits and
 // was slow in the last minute, if there is one. While that goes on, this one gives
 // its slot to the next job, which may need less memory.
-func (p *place) relieve() {
+func (p *place) handBackForMemory() {
 	s := p.slots
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -306,9 +303,9 @@ func (p *place) relieve() {
 	}
 	if slowest != nil {
 		slowest.evict()
-		s.relieved = time.Now()
+		s.handedBack = time.Now()
 	}
-	if !p.isSlow && time.Since(s.relieved) < slowAfter && !s.isFull() {
+	if !p.isSlow && time.Since(s.handedBack) < slowAfter && !s.isFull() {
 		p.pace.setAside()
 		p.moveToPool()
 	}

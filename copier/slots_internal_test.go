@@ -1,6 +1,10 @@
 package copier
 
-import "testing"
+import (
+	"testing"
+
+	"go.uber.org/zap"
+)
 
 // Connections beside the first ones count for copies that have slots. A slow copy
 // takes its own with it, and brings them back.
@@ -60,6 +64,31 @@ func TestASlowCopyGoesBehindJobsThatWait(t *testing.T) {
 	slow.leave()
 	if slow.speedUp() || s.slowCopies() != 0 || len(s.taken) != 0 {
 		t.Error("a copy that has ended has a place")
+	}
+}
+
+// A slow copy for which no client waits gives its turn of the background back with its
+// slot, and comes back to a slot with another one.
+func TestASlowCopyOfTheBackground(t *testing.T) {
+	t.Parallel()
+	background := newHosts(Limits{}, zap.NewNop(), 1).background
+	s := newSlots(2, 1, background)
+	s.take(t.Context())
+	slow := s.occupy(func() {}, background.tryTurn(false))
+	slow.slowDown()
+	other := background.tryTurn(false)
+	if other == nil {
+		t.Fatal("a slow copy keeps its turn")
+	}
+	if slow.speedUp() {
+		t.Error("it comes back without a turn")
+	}
+	other.end()
+	if !slow.speedUp() || background.tryTurn(false) != nil {
+		t.Error("it does not come back, or without the turn that is free")
+	}
+	if slow.leave(); background.turns.count() != 0 || len(s.taken) != 0 {
+		t.Error("at the end a turn or a slot is taken")
 	}
 }
 

@@ -49,7 +49,7 @@ func (b *bubble) strangers(every, wait time.Duration) {
 
 func TestStrangersDoNotKeepAHostPaused(t *testing.T) {
 	t.Parallel()
-	// A trial waits a second for an object that is newer, and does not come.
+	// A probe waits a second for an object that is newer, and does not come.
 	const soon, limit = 10 * time.Second, time.Minute + time.Second
 	for name, attack := range map[string]struct {
 		failure     cloudmirror.Failure
@@ -86,7 +86,7 @@ func TestStrangersDoNotKeepAHostPaused(t *testing.T) {
 	}
 }
 
-// A host that is really down, or limits us, is asked for one trial at a time,
+// A host that is really down, or limits us, is asked for one probe at a time,
 // however many objects of it are wanted, and costs no messages that go round.
 func TestHowOftenAPausedHostIsAsked(t *testing.T) {
 	t.Parallel()
@@ -111,7 +111,7 @@ func TestHowOftenAPausedHostIsAsked(t *testing.T) {
 				times := b.origin.timesOf("https://host.test")
 				for i := tt.before; i < len(times); i++ {
 					if gap := times[i].Sub(times[i-1]); gap < tt.every || gap > tt.every+2*time.Second {
-						t.Errorf("trial %d came %v after the request before, want %v and a little", i, gap, tt.every)
+						t.Errorf("probe %d came %v after the request before, want %v and a little", i, gap, tt.every)
 					}
 				}
 				if most := tt.before + int(asked*333*time.Millisecond/tt.every); len(times) > most || len(times) < most*3/4 {

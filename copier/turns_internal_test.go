@@ -11,7 +11,7 @@ import (
 // A long copy and its further connections leave the last turn of the host to others.
 func TestConnectionsLeaveATurn(t *testing.T) {
 	t.Parallel()
-	h := newHosts(Manners{CopiesPerHost: 3}, zap.NewNop(), 1).visit("https://host.test")
+	h := newHosts(Limits{CopiesPerHost: 3}, zap.NewNop(), 1).visit("https://host.test")
 	long := h.tryTurn(true)
 	if long == nil || !h.tryConnection() {
 		t.Fatal("a long copy has no two connections of three")
@@ -37,7 +37,7 @@ func TestConnectionsLeaveATurn(t *testing.T) {
 func TestTheOrderOfTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHosts(Manners{CopiesPerHost: 2}, zap.NewNop(), 1).visit("https://host.test")
+		h := newHosts(Limits{CopiesPerHost: 2}, zap.NewNop(), 1).visit("https://host.test")
 		long, short := h.tryTurn(true), h.tryTurn(false)
 		order := make(chan string, 4)
 		turns := make(map[string]*turn)

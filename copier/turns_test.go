@@ -84,7 +84,7 @@ func TestAHostThatOthersRedirectTo(t *testing.T) {
 	t.Parallel()
 	const objects = 100
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost, o.Concurrency = 2, 50 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost, o.Concurrency = 2, 50 })
 		b.origin.redirect = func(o cloudmirror.Object) (to string) {
 			if o.Host() != "cdn.test" {
 				to = "https://cdn.test/object"
@@ -138,7 +138,7 @@ func (s *slowBody) Read(p []byte) (int, error) {
 func TestWithoutABoundAHostHasEverySlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost = 0 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost = 0 })
 		b.origin.script(copiesIn(time.Minute))
 		for i := range 100 {
 			b.ask(fmt.Sprintf("https://slow.test/%d", i))
@@ -174,7 +174,7 @@ func TestAStopHandsBackWhatWaitsForItsHost(t *testing.T) {
 func TestAJobThatWaitsForItsHostKeepsItsClaim(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost = 1 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost = 1 })
 		b.origin.script(copiesIn(2 * time.Hour))
 		b.ask("https://slow.test/first")
 		synctest.Wait()

@@ -115,7 +115,7 @@ func TestHostsThatRedirectToEachOther(t *testing.T) {
 	t.Parallel()
 	const objects = 20
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost, o.Concurrency = 1, 50 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost, o.Concurrency = 1, 50 })
 		b.origin.took = 10 * time.Millisecond
 		b.origin.redirect = func(o cloudmirror.Object) string {
 			switch url := o.URL(); {
@@ -221,7 +221,7 @@ func TestTurnsOfHopsAreGivenBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost = 1 })
+				b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost = 1 })
 				b.origin.redirect = redirectsTo("cdn.test")
 				b.origin.script(answer)
 				for i := range 3 {

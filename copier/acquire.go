@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"cloudmirror/presence"
-	"cloudmirror/queue"
 )
 
 // maxIdle is how long a job keeps turns of hosts while it waits for that of another one.
@@ -33,12 +32,12 @@ func (t *task) leaveHosts() {
 	}
 }
 
-// takePlace waits for a turn of each host that the copy asks, as far as they are
+// acquireSlot waits for a turn of each host that the copy asks, as far as they are
 // known, and then for a slot: a job that waits for a busy host must not keep others
 // from working. The error is a *crowdedError, or ctx's; if there is none, the caller
-// calls makeWay.
-func (t *task) takePlace(ctx context.Context) error {
-	turns, err := t.takeTurns(ctx)
+// calls releaseSlot.
+func (t *task) acquireSlot(ctx context.Context) error {
+	turns, err := t.acquireTurns(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,7 +52,7 @@ func (t *task) takePlace(ctx context.Context) error {
 		turns = slices.Delete(turns, backgroundAsk, backgroundAsk+1)
 	}
 	t.turns, t.place = turns, t.slots.occupy(func() { t.cancel(errSlowest) }, behind)
-	t.makeWay = sync.OnceFunc(func() {
+	t.releaseSlot = sync.OnceFunc(func() {
 		t.place.leave()
 		for _, u := range turns {
 			u.end()
@@ -62,21 +61,9 @@ func (t *task) takePlace(ctx context.Context) error {
 	return nil
 }
 
-// backgroundAsk is the index of hosts.background among the hosts that a job asks for
-// which no client waits: behind its object's own.
-const backgroundAsk = 1
-
-// isBackground reports whether no client waits for the copy.
-func (t *task) isBackground() bool { return t.delivery.Job.Priority != queue.Waiting }
-
-// need returns what the copy needs of a host.
-func (t *task) need(h *host) need {
-	return need{isLong: t.isLong && !h.isBackground, priority: t.delivery.Job.Priority}
-}
-
-// takeTurns waits for a turn of each host that the copy asks. A job for which no
+// acquireTurns waits for a turn of each host that the copy asks. A job for which no
 // client waits has one of hosts.background before it waits for another.
-func (t *task) takeTurns(ctx context.Context) ([]*turn, error) {
+func (t *task) acquireTurns(ctx context.Context) ([]*turn, error) {
 	defer t.activity.set("", nil)
 	turns := make([]*turn, len(t.asks))
 	first := 0
@@ -156,18 +143,19 @@ func giveBack(turns []*turn) {
 	}
 }
 
-// waitFor gives place and turns back, and takes them again when the host has a turn
-// that refused the copy. The error is why, if too many jobs wait for it, errStopping,
-// or the cause by which ctx ended. It has a place to give back in any case.
-func (t *task) waitFor(ctx, stopping context.Context, why *refusedError) error {
-	t.makeWay()
+// waitForRefusingHost gives place and turns back, and takes them again when the host
+// that refused the copy has a turn. The error is why, if too many jobs wait for it,
+// errStopping, or the cause by which ctx ended. In any case there is a place to give
+// back.
+func (t *task) waitForRefusingHost(ctx, stopping context.Context, why *refusedError) error {
+	t.releaseSlot()
 	t.read.Store(0)
 	t.askToo(why.origin)
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(stopping, cancel)
 	defer stop()
-	err := t.takePlace(waiting)
+	err := t.acquireSlot(waiting)
 	_, isCrowded := errors.AsType[*crowdedError](err)
 	switch {
 	case isCrowded:
