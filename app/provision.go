@@ -7,15 +7,16 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/zap"
 
 	"cloudmirror/cache/rediscache"
+	"cloudmirror/cache/rediscache/redisprovision"
 	"cloudmirror/config"
 	"cloudmirror/engine"
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue"
-	"cloudmirror/storage/s3store"
+	"cloudmirror/queue/sqsqueue/sqsprovision"
+	"cloudmirror/storage/s3store/s3provision"
 )
 
 // lifecycleSlack is how much longer than any of its copies a purge's marker and a
@@ -27,23 +28,20 @@ const lifecycleSlack = time.Hour
 // in which it has to be made. Memory and files need nothing. With adopt, what
 // another deployment marked as its own is taken over.
 func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.Resource, error) {
-	o, err := newProvisionOpener(ctx, c)
+	o, err := newOpener(ctx, c, zap.NewNop())
 	if err != nil {
 		return nil, err
 	}
 	owner := c.DeploymentID()
 	var resources []provision.Resource
 	if c.Cache.Type == config.CacheRedis {
-		r, err := rediscache.Provision(rediscache.Options{URL: c.Cache.Redis.URL, Prefix: c.Cache.Redis.Prefix}, owner, adopt)
-		if err != nil {
-			return nil, err
-		}
-		resources = append(resources, r)
+		options := rediscache.Options{URL: c.Cache.Redis.URL, Prefix: c.Cache.Redis.Prefix}
+		resources = append(resources, redisprovision.Provision(options, owner, adopt))
 	}
 	if o.sqs != nil {
 		for _, service := range c.Services {
 			for _, b := range service.Backends {
-				queues, err := sqsqueue.Provision(o.sqsOptions(b.ID), owner, adopt)
+				queues, err := sqsprovision.Provision(o.sqsOptions(b.ID), owner, adopt)
 				if err != nil {
 					return nil, err
 				}
@@ -57,23 +55,15 @@ func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.R
 	}
 	for _, b := range buckets {
 		b.Owner, b.Adopt = owner, adopt
-		resources = append(resources, s3store.Provision(b)...)
+		resources = append(resources, s3provision.Provision(b)...)
 	}
 	return resources, nil
 }
 
-func newProvisionOpener(ctx context.Context, c *config.Config) (o *opener, err error) {
-	o = &opener{config: c, logger: zap.NewNop(), s3: make(map[s3store.ClientOptions]*s3.Client)}
-	if c.Queue.Type == config.QueueSQS {
-		o.sqs, err = newSQSClient(ctx, c.Queue.SQS)
-	}
-	return o, err
-}
-
 // buckets returns the buckets of the configuration, each once, with what its
 // backends keep there.
-func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
-	var buckets []s3store.BucketOptions
+func (o *opener) buckets(ctx context.Context) ([]s3provision.BucketOptions, error) {
+	var buckets []s3provision.BucketOptions
 	var places []string // of the same
 	names := bucketNames(o.config)
 	for _, service := range o.config.Services {
@@ -90,19 +80,22 @@ func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
 			if i < 0 {
 				i = len(buckets)
 				places = append(places, place)
-				buckets = append(buckets, s3store.BucketOptions{Client: client, Bucket: b.Storage.Bucket, Name: names[place]})
+				buckets = append(buckets, s3provision.BucketOptions{Client: client, Bucket: b.Storage.Bucket, Name: names[place]})
 			}
-			buckets[i].Spaces = append(buckets[i].Spaces, s3store.Space{
-				Prefix: b.Storage.Prefix, Keep: keepFor(service.TTL), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
+			buckets[i].Spaces = append(buckets[i].Spaces, s3provision.Space{
+				Prefix: b.Storage.Prefix, Keep: keepFor(service.MaxLife()), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
 			})
 		}
 	}
 	return buckets, nil
 }
 
-// keepFor returns how long nothing of a copy may be removed, from when its upload
-// began: as long as the upload takes, and as long as it is kept.
-func keepFor(ttl time.Duration) time.Duration { return ttl + engine.LongestCopy(ttl) + lifecycleSlack }
+// keepFor returns for how long a lifecycle rule must not remove a copy, or what is kept
+// about it, from the beginning of the upload: as long as the upload may take, and the
+// copy may be kept.
+func keepFor(maxLife time.Duration) time.Duration {
+	return maxLife + engine.LongestCopy(maxLife) + lifecycleSlack
+}
 
 // bucketNames returns the name of each bucket, by its place: with its server, if another
 // one has a bucket of the same name.
@@ -139,10 +132,10 @@ func Policy(c *config.Config, role provision.Role, account string) provision.Pol
 			}
 			if c.Queue.Type == config.QueueSQS {
 				settings := sqsqueue.Options{Backend: b.ID, Prefix: c.Queue.SQS.Prefix}
-				statements = append(statements, sqsqueue.Allow(settings, role, c.Queue.SQS.Region, account)...)
+				statements = append(statements, sqsprovision.Allow(settings, role, c.Queue.SQS.Region, account)...)
 			}
 			if s := b.Storage; s.Type == config.StorageS3 {
-				statements = append(statements, s3store.Allow(role, s.Region, s.Bucket, s.Prefix)...)
+				statements = append(statements, s3provision.Allow(role, s.Region, s.Bucket, s.Prefix)...)
 			}
 		}
 	}

@@ -3,8 +3,13 @@
 //
 // An [Entry] is what the cache knows of one copy. Its methods are the state
 // machine: pure functions of an entry and a time, which no store can see
-// differently. A [Store] only compares and swaps, and tells who waits that
-// something changed. [Update] joins the two.
+// differently. A [Store] only compares and swaps, reads one entry or those of
+// one object in all regions, and tells callers that wait that something changed. [Update]
+// joins the two.
+//
+// What a process remembers of entries ([Recalled]) stands beside the store. It may be
+// a moment old, present or absent, so it answers callers that only look, and no change
+// is based on it.
 //
 //	absent   ─Claim──▶ queued    one wins; the lease covers the wait in the queue
 //	queued   ─Claim──▶ queued    its lease lapsed: the same job is sent again
