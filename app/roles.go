@@ -15,7 +15,7 @@ func (a *App) newCopier() *copier.Copier {
 		Engine: a.engine, Cache: a.drivers.cache, Origin: a.drivers.origin, Backends: a.copierBackends(),
 		Logger: a.logger, Registerer: a.registry,
 		Connections: a.config.Copier.Connections,
-		Manners:     copier.Manners{CopiesPerHost: a.config.Limits.CopiesPerHost},
+		Limits:      copier.Limits{CopiesPerHost: a.config.Limits.CopiesPerHost},
 		Concurrency: a.config.Copier.Concurrency,
 		Visibility:  a.config.Queue.SQS.Visibility,
 		Grace:       a.config.Copier.Grace,
@@ -53,6 +53,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		Presence:   a.board,
 		MaxWaiters: a.config.Limits.Waiters, MaxWaitersPerClient: a.config.Limits.WaitersPerClient,
 		TrustedProxies: a.config.TrustedProxies,
+		MaxUnfinished:  a.config.Copier.Concurrency,
 		Objects:        a.fileHandlers(), Records: a.drivers.records, Registerer: a.registry, Logger: a.logger, Audit: a.audit,
 	})
 }

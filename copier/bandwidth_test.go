@@ -28,6 +28,7 @@ func zeros(size int) func(context.Context, cloudmirror.Object) (io.Reader, error
 // that the leases of their messages and entries would lapse without heartbeats.
 // Another service has its own.
 func TestCopiesShareTheBandwidthOfTheirService(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) {
 			for i := range o.Backends {
@@ -56,6 +57,7 @@ func TestCopiesShareTheBandwidthOfTheirService(t *testing.T) {
 }
 
 func TestWithoutABandwidthNothingWaits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(zeros(100 << 20))
@@ -67,6 +69,7 @@ func TestWithoutABandwidthNothingWaits(t *testing.T) {
 }
 
 func TestAThrottledCopyEndsWithAStop(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Backends[0].BandwidthBytes = 1 << 10 })
 		b.origin.script(zeros(10 << 20))
@@ -85,6 +88,7 @@ func TestAThrottledCopyEndsWithAStop(t *testing.T) {
 
 // The longest that a copy may take ends it while it waits for its bytes, too.
 func TestAThrottledCopyEndsInTime(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Backends[0].BandwidthBytes = 1 << 10 })
 		b.origin.script(zeros(1 << 30))

@@ -32,6 +32,7 @@ func (b *bubble) fail(host string, objects int, f cloudmirror.Failure) {
 }
 
 func TestAPausedHostCostsNothing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
@@ -53,11 +54,11 @@ func TestAPausedHostCostsNothing(t *testing.T) {
 			case rest == 5*time.Second:
 				soon++
 			case rest < 30*time.Second || rest > 34*time.Second:
-				t.Errorf("object %d is to be tried again in %v, want with a trial, or in 30 s and a little", i, rest)
+				t.Errorf("object %d is to be tried again in %v, want with a probe, or in 30 s and a little", i, rest)
 			}
 		}
 		if soon != 32 {
-			t.Errorf("%d objects are to come for the next trial, want 32", soon)
+			t.Errorf("%d objects are to come for the next probe, want 32", soon)
 		}
 		began := time.Now()
 		if b.wait("https://host.test/99", 28*time.Second); time.Since(began) != 0 {
@@ -88,6 +89,7 @@ func TestAPausedHostCostsNothing(t *testing.T) {
 
 // Patient clients, such as warm jobs, get their copies although nobody asks anew.
 func TestWhoIsPatientOutlastsAPause(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
@@ -98,8 +100,9 @@ func TestWhoIsPatientOutlastsAPause(t *testing.T) {
 	})
 }
 
-// A trial that hangs does not keep others from theirs.
+// A probe that hangs does not keep others from theirs.
 func TestATrialThatHangs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
@@ -110,19 +113,20 @@ func TestATrialThatHangs(t *testing.T) {
 		b.origin.script(copiesIn(0))
 		began := time.Now()
 		if e := b.wait("https://host.test/well", 28*time.Second); e.State != cache.Present || time.Since(began) != 5*time.Second {
-			t.Errorf("it is %+v after %v, want present with the next trial", e, time.Since(began))
+			t.Errorf("it is %+v after %v, want present with the next probe", e, time.Since(began))
 		}
 		for i := range 10 {
 			b.ask(fmt.Sprintf("https://host.test/then/%d", i))
 			if e := b.after(0, fmt.Sprintf("https://host.test/then/%d", i)); e.State != cache.Present {
-				t.Errorf("after a trial that succeeded: %+v", e)
+				t.Errorf("after a probe that succeeded: %+v", e)
 			}
 		}
 	})
 }
 
-// A trial that takes hours does not keep the others waiting.
+// A probe that takes hours does not keep the others waiting.
 func TestABodyThatGetsGoingProvesAHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())
@@ -141,13 +145,14 @@ func TestABodyThatGetsGoingProvesAHost(t *testing.T) {
 		synctest.Wait()
 		b.ask("https://host.test/small")
 		if e := b.after(0, "https://host.test/small"); err != nil || e.State != cache.Present {
-			t.Errorf("while the trial goes on: %v, error %v, want present", e.State, err)
+			t.Errorf("while the probe goes on: %v, error %v, want present", e.State, err)
 		}
 		_ = writer.Close()
 	})
 }
 
 func TestWhatPausesAHost(t *testing.T) {
+	t.Parallel()
 	status := func(s int) cloudmirror.Failure {
 		return cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: s, Permanent: s < 429}
 	}
@@ -186,6 +191,7 @@ func TestWhatPausesAHost(t *testing.T) {
 }
 
 func TestWhatEndsAStreakOfFailures(t *testing.T) {
+	t.Parallel()
 	missing := cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 404, Permanent: true}
 	for name, tt := range map[string]struct {
 		between  cloudmirror.Failure // behind 4 failures; "": a copy
@@ -224,6 +230,7 @@ func TestWhatEndsAStreakOfFailures(t *testing.T) {
 
 // Five tries of one object that fails are no five failures of its host.
 func TestABadObjectDoesNotPauseItsHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(fails(cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 500}))
@@ -239,6 +246,7 @@ func TestABadObjectDoesNotPauseItsHost(t *testing.T) {
 // Three objects that are told to wait speak for their host, for as long as all of
 // them are.
 func TestRetryAfterOfThreeObjectsRestsTheirHost(t *testing.T) {
+	t.Parallel()
 	status := func(s int, after time.Duration) cloudmirror.Failure {
 		return cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: s, RetryAfter: after}
 	}
@@ -280,6 +288,7 @@ func TestRetryAfterOfThreeObjectsRestsTheirHost(t *testing.T) {
 
 // What storage makes of a body is not the host's fault.
 func TestBrokenStorageDoesNotPauseAHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var broken atomic.Bool
 		b := newBubble(t, func(o *copier.Options) {
@@ -311,6 +320,7 @@ func (s refusingStorage) Put(ctx context.Context, key string, body io.Reader, o 
 
 // Anybody may find an object that redirects to a host of his own.
 func TestAFailureOfAnotherHostIsNotCharged(t *testing.T) {
+	t.Parallel()
 	busy := cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 429, RetryAfter: time.Hour}
 	for name, failure := range map[string]cloudmirror.Failure{"unreachable": unreachable(), "busy": busy} {
 		t.Run(name, func(t *testing.T) {
@@ -333,6 +343,7 @@ func TestAFailureOfAnotherHostIsNotCharged(t *testing.T) {
 
 // The letter of a redriven job is gone: it must not end without a try.
 func TestARedrivenJobOutlastsAPause(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())

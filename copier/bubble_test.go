@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"slices"
@@ -33,6 +35,7 @@ type bubble struct {
 	t        *testing.T
 	origin   *scriptedOrigin
 	queue    *countingQueue
+	storage  *forgetfulStorage // of backendID
 	engine   *engine.Engine
 	registry *prometheus.Registry
 	copier   *copier.Copier
@@ -60,7 +63,7 @@ func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Opti
 		t.Fatal(err)
 	}
 	b := &bubble{
-		t: t, registry: prometheus.NewRegistry(),
+		t: t, registry: prometheus.NewRegistry(), storage: first,
 		origin: &scriptedOrigin{answer: copiesIn(0), running: map[string]int{}, most: map[string]int{}, calls: map[string]int{}, times: map[string][]time.Time{}},
 		queue:  &countingQueue{Queue: memqueue.New(memqueue.Options{})},
 	}
@@ -81,7 +84,7 @@ func newBubbleOn(t *testing.T, first *forgetfulStorage, change func(*copier.Opti
 	b.engine = engine.New(options)
 	o := copier.Options{
 		Engine: b.engine, Cache: memory, Origin: b.origin, Logger: zap.NewNop(), Registerer: b.registry, Backends: jobs,
-		Manners: copier.Manners{CopiesPerHost: 8}, Concurrency: 16, Visibility: time.Minute, Grace: time.Second,
+		Limits: copier.Limits{CopiesPerHost: 8}, Concurrency: 16, Visibility: time.Minute, Grace: time.Second,
 	}
 	if change != nil {
 		change(&o)
@@ -298,7 +301,8 @@ func (b endingBody) Close() error { b.end(); return nil }
 // A forgetfulStorage keeps what is said of copies, and of their bytes only those of
 // markers.
 type forgetfulStorage struct {
-	storage.Provider // panics: nothing else is asked of it
+	storage.Provider      // panics: nothing else is asked of it
+	digests          bool // copies have their SHA-256 instead of that of nothing: it costs time
 
 	mu      sync.Mutex
 	stored  map[string]storage.Info
@@ -355,6 +359,10 @@ func (s *forgetfulStorage) Put(_ context.Context, key string, body io.Reader, o 
 	if _, isMarker := body.(*strings.Reader); isMarker {
 		return s.mark(key, body)
 	}
+	digest := sha256.New()
+	if s.digests {
+		body = io.TeeReader(body, digest)
+	}
 	n, err := io.Copy(io.Discard, body)
 	if err != nil {
 		return storage.Info{}, fmt.Errorf("put: %w", err)
@@ -364,7 +372,7 @@ func (s *forgetfulStorage) Put(_ context.Context, key string, body io.Reader, o 
 	if _, found := s.stored[key]; found && !o.Replace {
 		return storage.Info{}, storage.ErrExist
 	}
-	s.stored[key] = storage.Info{SizeBytes: n, StoredAt: time.Now(), ExpiresAt: o.ExpiresAt}
+	s.stored[key] = storage.Info{SizeBytes: n, SHA256: hex.EncodeToString(digest.Sum(nil)), StoredAt: time.Now(), ExpiresAt: o.ExpiresAt}
 	return s.stored[key], nil
 }
 
@@ -387,4 +395,11 @@ func (q *countingQueue) sends() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.sent
+}
+
+// stored reports whether the storage of backendID has a copy of the first generation.
+func (b *bubble) stored(url string) bool {
+	b.t.Helper()
+	_, err := b.storage.Stat(b.t.Context(), want(b.t, url).Object.StorageKey(cloudmirror.FirstGeneration))
+	return err == nil
 }

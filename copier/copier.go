@@ -57,7 +57,7 @@ type Options struct {
 	Logger     *zap.Logger
 	Registerer prometheus.Registerer
 
-	Manners     Manners       // towards origins
+	Limits      Limits        // towards origins
 	Concurrency int           // copies at a time, in all backends together, beside slow ones; at least 1
 	Connections int           // over which one copy reads a large object at once; 0 or 1: never several
 	Visibility  time.Duration // how long a received message is hidden; the queue's own
@@ -69,7 +69,7 @@ type Copier struct {
 	engine   *engine.Engine
 	origin   fetcher
 	backends []*backend
-	cache    gate
+	cache    dependency
 	hosts    *hosts
 	logger   *zap.Logger
 	metrics  *metrics
@@ -83,7 +83,7 @@ type Copier struct {
 
 type backend struct {
 	Backend
-	storage   gate
+	storage   dependency
 	bandwidth *rate.Limiter // of the service; nil: not limited
 }
 
@@ -92,14 +92,14 @@ func New(o Options) *Copier {
 	c := &Copier{
 		engine:      o.Engine,
 		origin:      o.Origin,
-		cache:       gate{probe: o.Cache.Ping},
-		hosts:       newHosts(o.Manners, o.Logger),
+		cache:       dependency{probe: o.Cache.Ping},
+		hosts:       newHosts(o.Limits, o.Logger, backgroundSlots(o.Concurrency)),
 		logger:      o.Logger,
-		slots:       newSlots(o.Concurrency, o.Connections),
 		connections: o.Connections,
 		visibility:  o.Visibility,
 		grace:       o.Grace,
 	}
+	c.slots = newSlots(o.Concurrency, o.Connections, c.hosts.background)
 	c.metrics = newMetrics(o.Registerer, c.hosts, c.slots)
 	bandwidths := make(map[string]*rate.Limiter)
 	for _, b := range o.Backends {
@@ -108,7 +108,7 @@ func New(o Options) *Copier {
 		}
 		probe := func(ctx context.Context) error { return storage.Probe(ctx, b.Storage) }
 		c.metrics.expect(b.ID)
-		c.backends = append(c.backends, &backend{Backend: b, storage: gate{probe: probe}, bandwidth: bandwidths[b.ID.Service]})
+		c.backends = append(c.backends, &backend{Backend: b, storage: dependency{probe: probe}, bandwidth: bandwidths[b.ID.Service]})
 	}
 	return c
 }
@@ -137,7 +137,7 @@ var errStopping = errors.New("copier: stopping")
 func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.WaitGroup) {
 	logger := c.logger.With(zap.Stringer("backend", b.ID))
 	for failures := 0; ctx.Err() == nil; {
-		if !c.cache.await(ctx, logger, "cache") || !b.storage.await(ctx, logger, "storage") || !c.slots.await(ctx) {
+		if !c.cache.awaitUp(ctx, logger, "cache") || !b.storage.awaitUp(ctx, logger, "storage") || !c.slots.await(ctx) {
 			return
 		}
 		deliveries, err := b.Queue.Receive(ctx, c.slots.gather(ctx))

@@ -382,6 +382,7 @@ func TestAPurgeStopsTheCopy(t *testing.T) {
 // none, it is read while the copy runs: small copies need not wait for it, and no
 // heartbeat has to.
 func TestTheGenerationIsProvenWhileTheCopyRuns(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		ask   func(b *bubble, url string)
 		reads int

@@ -29,7 +29,7 @@ func (c *Copier) Copies() []presence.Copy {
 		if len(copies) == presence.MaxCopies {
 			break
 		}
-		if told, ok := t.tell(); ok {
+		if told, ok := t.describe(); ok {
 			copies = append(copies, told)
 		}
 	}
@@ -112,9 +112,9 @@ func (a *activity) rate(now time.Time, bytes int64) int64 {
 	return 0
 }
 
-// tell returns what the task does. It reports false if that is nothing that Copies
+// describe returns what the task does. It reports false if that is nothing that Copies
 // tells of.
-func (t *task) tell() (presence.Copy, bool) {
+func (t *task) describe() (presence.Copy, bool) {
 	a := &t.activity
 	a.mu.Lock()
 	defer a.mu.Unlock()

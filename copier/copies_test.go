@@ -32,8 +32,9 @@ func (b *bubble) copiesOf(urls ...string) map[string]presence.Copy {
 // A copier tells which of its jobs wait for a host, and how far the others are: of
 // the host that sends the bytes, and as fast as these came lately.
 func TestCopiesTellsOfEachJob(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, withISOs(&isoOrigin{}, func(o *copier.Options) { o.Manners.CopiesPerHost = 2 }))
+		b := newBubble(t, withISOs(&isoOrigin{}, func(o *copier.Options) { o.Limits.CopiesPerHost = 2 }))
 		if copies := b.copier.Copies(); len(copies) != 0 {
 			t.Errorf("at the beginning it holds %+v", copies)
 		}
@@ -80,6 +81,7 @@ func TestCopiesTellsOfEachJob(t *testing.T) {
 
 // The rate is that of the last 10 s for callers who ask every 2 s.
 func TestTheRateOfACopyIsThatOfLate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		began := time.Now()
@@ -108,6 +110,7 @@ func TestTheRateOfACopyIsThatOfLate(t *testing.T) {
 
 // However many jobs a copier holds, it tells of those that it has held longest.
 func TestCopiesAreBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Concurrency = 300 })
 		b.origin.script(copiesIn(time.Hour))

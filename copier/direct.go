@@ -12,7 +12,7 @@ import (
 func (t *task) refuseDirect(ctx context.Context, attempt *engine.Attempt) (result, error) {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
-	return t.failed(ctx, closing, attempt, &cloudmirror.Failure{
+	return t.failAttempt(ctx, closing, attempt, &cloudmirror.Failure{
 		Code: cloudmirror.CodeURLDirect, Permanent: true,
 		Message: "this service answers the URL with its origin, and never copies it",
 	})

@@ -29,10 +29,11 @@ func makeDirect(t *testing.T) func(*copier.Options) {
 // An old job of a direct URL ends at once, whatever else its host does, and says
 // nothing of the host. A redirect to a direct URL is copied.
 func TestDirectURLsAreNeverCopied(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) {
 			makeDirect(t)(o)
-			o.Manners.CopiesPerHost = 1
+			o.Limits.CopiesPerHost = 1
 		})
 		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
 			if strings.HasSuffix(o.URL(), "/busy") {

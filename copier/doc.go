@@ -8,12 +8,12 @@
 // an error; the message is acknowledged last. A copier that dies in between
 // leaves a message that is received again.
 //
-// Origins are treated considerately ([Manners]). At most Manners.CopiesPerHost copies
+// Origins are treated considerately ([Limits]). At most Limits.CopiesPerHost copies
 // ask one scheme, host and port at a time, whether for its own objects or by
 // redirects, in the order in which the jobs came. Long copies hold all but one of
 // these turns at most, so that small objects do not wait for them (turns.go); one for
 // which there is no turn ends, and its job waits. A host that is in trouble, or asks
-// for a rest, is paused but for a trial now and then, which costs its jobs no try.
+// for a rest, is paused but for a probe now and then, which costs its jobs no try.
 // A service reads no faster than its bandwidth.
 //
 // Copies run in slots. One whose origin is slow leaves its slot and goes on in a

@@ -53,7 +53,7 @@ func TestASmallObjectBehindRealISOs(t *testing.T) {
 	}
 	stop := w.startWith(func(o *copier.Options) {
 		o.Backends[0].Queue, o.Logger = q, zap.NewNop()
-		o.Concurrency, o.Connections, o.Visibility, o.Manners = 16, 8, time.Minute, copier.Manners{CopiesPerHost: 8}
+		o.Concurrency, o.Connections, o.Visibility, o.Limits = 16, 8, time.Minute, copier.Limits{CopiesPerHost: 8}
 		o.Grace = time.Millisecond
 	})
 	for _, iso := range isos {

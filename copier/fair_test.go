@@ -78,6 +78,7 @@ func (b *bubble) wantSoon(limit time.Duration, url string) {
 // asked by more copies than it may be, and each long one by one request that is given
 // up at most.
 func TestASmallObjectBehindSlowISOs(t *testing.T) {
+	t.Parallel()
 	toCDN := func(o cloudmirror.Object) (to string) {
 		if o.Host() != "cdn.test" {
 			to = strings.Replace(o.URL(), o.Host(), "cdn.test", 1) + "?from=" + o.Host()
@@ -134,10 +135,11 @@ func TestASmallObjectBehindSlowISOs(t *testing.T) {
 // Long objects get their turns too, although small ones are wanted all the time, and
 // in the order in which they came.
 func TestALongCopyGetsItsTurn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const isos, size, rest = 4, 17 << 20, 10 * time.Millisecond // 22 s for each
 		b := newBubble(t, withISOs(&isoOrigin{rest: rest, size: size, first: 500 * time.Millisecond}, func(o *copier.Options) {
-			o.Manners.CopiesPerHost = 3
+			o.Limits.CopiesPerHost = 3
 		}))
 		for i := range isos {
 			b.ask(fmt.Sprintf("https://host.test/iso/%d", i))
@@ -160,6 +162,7 @@ func TestALongCopyGetsItsTurn(t *testing.T) {
 // Where every object is long, all turns but one are used all the time. Each object
 // that has to wait costs one request more.
 func TestTurnsOfAHostWithLongObjectsOnly(t *testing.T) {
+	t.Parallel()
 	const isos = 21
 	for name, tt := range map[string]struct {
 		perHost, most int
@@ -173,7 +176,7 @@ func TestTurnsOfAHostWithLongObjectsOnly(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				took := 20 * time.Second
 				b := newBubble(t, withISOs(&isoOrigin{rest: took / (17 << 7), size: 17 << 20}, func(o *copier.Options) {
-					o.Manners.CopiesPerHost = tt.perHost
+					o.Limits.CopiesPerHost = tt.perHost
 				}))
 				for i := range isos {
 					b.ask(fmt.Sprintf("https://host.test/iso/%d", i))
@@ -197,6 +200,7 @@ func TestTurnsOfAHostWithLongObjectsOnly(t *testing.T) {
 // A copy that became long while all turns for long ones were taken goes on as long as
 // no other job waits for the host.
 func TestALongCopyKeepsTheLastTurnWhileNoJobWaits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, withISOs(&isoOrigin{}, nil))
 		for i := range 8 {
@@ -215,6 +219,7 @@ func TestALongCopyKeepsTheLastTurnWhileNoJobWaits(t *testing.T) {
 
 // A copy that is half done after 10 s is not given up for others.
 func TestAMediumCopyKeepsTheLastTurn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, withISOs(&isoOrigin{}, nil))
 		for i := range 7 {
@@ -237,6 +242,7 @@ func TestAMediumCopyKeepsTheLastTurn(t *testing.T) {
 // Jobs that were put back because many others waited come soon enough that a turn
 // which becomes free sooner than expected is used, and a client does not wait.
 func TestDeferredJobsComeBackSoon(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(copiesIn(9 * time.Second))
@@ -264,6 +270,7 @@ func TestDeferredJobsComeBackSoon(t *testing.T) {
 // A flood of small objects behind long ones flows through the turn that is left, with
 // few messages for each, while the long ones are neither lost nor asked for again.
 func TestAFloodOfSmallObjectsBehindISOs(t *testing.T) {
+	t.Parallel()
 	const objects = 2000
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, withISOs(&isoOrigin{}, nil))
@@ -292,8 +299,9 @@ func TestAFloodOfSmallObjectsBehindISOs(t *testing.T) {
 // A copier that stops says which of its jobs are long: the next one asks the origin for
 // no more of them than there are turns for.
 func TestAStopHandsBackLongJobs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, withISOs(&isoOrigin{}, func(o *copier.Options) { o.Manners.CopiesPerHost = 2 }))
+		b := newBubble(t, withISOs(&isoOrigin{}, func(o *copier.Options) { o.Limits.CopiesPerHost = 2 }))
 		for i := range 4 {
 			b.ask(fmt.Sprintf("https://host.test/iso/%d", i))
 		}

@@ -10,13 +10,13 @@ import (
 // How the failures of a host are judged.
 const (
 	limitedBy         = 3                // different objects whose Retry-After stands make their host rest
-	trialEvery        = 5 * time.Second  // while a host is paused
-	limitedTrialEvery = time.Minute      // while it rests since it asked for it
+	probeEvery        = 5 * time.Second  // while a host is paused
+	limitedProbeEvery = time.Minute      // while it rests since it asked for it
 	provenFor         = time.Minute      // after a success, failures do not count against the host
 	onRecord          = time.Minute      // so long an object that failed is not tried on a paused host
-	trialKept         = time.Second      // how long a trial waits for the object that was told to come
-	pausedRetry       = 30 * time.Second // when the objects come again that are not promised a trial
-	maxPromises       = 32               // that are made between two trials
+	probeKept         = time.Second      // how long a probe waits for the object that was told to come
+	pausedRetry       = 30 * time.Second // when the objects come again that are not promised a probe
+	maxPromises       = 32               // that are made between two probes
 	maxKnown          = 64               // objects of a host that are remembered
 )
 
@@ -25,29 +25,29 @@ const (
 //
 // A host is paused when limit different objects in a row have failed, until one
 // succeeds. It is also paused while the Retry-After of three different objects
-// stands. A paused host gets one trial every 5 s, or every minute while it is
-// limited. Clients who ask for failing objects should not get the trials. So an
-// object that failed gets a trial only if no other object wants it, and the next
-// trial is promised to the newest object: one that clients ask for again and again
+// stands. A paused host gets one probe every 5 s, or every minute while it is
+// limited. Clients who ask for failing objects should not get the probes. So an
+// object that failed gets a probe only if no other object wants it, and the next
+// probe is promised to the newest object: one that clients ask for again and again
 // is known by then.
 type health struct {
 	limit    int        // different objects that fail in a row until the host is paused
 	proven   time.Time  // when an object last succeeded
 	failing  []string   // objects that have failed since, at most limit
 	limits   []rest     // the longest Retry-After of different objects since, at most limitedBy
-	began    time.Time  // when the host was paused, or the last trial began
-	promised [2]promise // of the next trials
-	promises int        // made since the last trial
+	began    time.Time  // when the host was paused, or the last probe began
+	promised [2]promise // of the next probes
+	promises int        // made since the last probe
 	known    *known     // objects that have failed lately, or came while the host was paused
 }
 
 // known is when objects failed last; zero: they did not.
 type known = simplelru.LRU[string, time.Time]
 
-// A promise is that of a trial. The zero promise is none.
+// A promise is that of a probe. The zero promise is none.
 type promise struct {
 	object    string
-	wasPassed bool // by a newer one, which got the trial before
+	wasPassed bool // by a newer one, which got the probe before
 }
 
 // A rest is a Retry-After.
@@ -76,9 +76,9 @@ func (h *health) isPaused(now time.Time) bool {
 
 func (h *health) interval(now time.Time) time.Duration {
 	if h.isLimited(now) {
-		return limitedTrialEvery
+		return limitedProbeEvery
 	}
-	return trialEvery
+	return probeEvery
 }
 
 // admit reports whether an object may be tried now. If not, it returns when to ask
@@ -92,7 +92,7 @@ func (h *health) admit(now time.Time, object string, tries int) (again time.Dura
 		return later(wait), false
 	}
 	due, hasFailed := h.began.Add(h.interval(now)), !failed.IsZero() || tries > 0
-	isDue, isKept := !now.Before(due), now.Before(due.Add(trialKept))
+	isDue, isKept := !now.Before(due), now.Before(due.Add(probeKept))
 	switch {
 	case isDue && (!isKept || h.isNext(object, hasFailed)):
 		h.begin(now, object)
@@ -104,7 +104,7 @@ func (h *health) admit(now time.Time, object string, tries int) (again time.Dura
 		h.known.Add(object, time.Time{})
 	}
 	if isDue { // the one that has it may not come
-		return due.Add(trialKept).Sub(now), false
+		return due.Add(probeKept).Sub(now), false
 	}
 	if n := h.promise(object, isKnown, h.isLimited(now)); n >= 0 {
 		return due.Add(time.Duration(n) * h.interval(now)).Sub(now), false
@@ -112,7 +112,7 @@ func (h *health) admit(now time.Time, object string, tries int) (again time.Dura
 	return later(max(pausedRetry, h.interval(now))), false
 }
 
-// isNext reports whether a trial that is due is the object's while it is kept.
+// isNext reports whether a probe that is due is the object's while it is kept.
 func (h *health) isNext(object string, hasFailed bool) bool {
 	if h.promised[0].object == "" {
 		return !hasFailed
@@ -120,7 +120,7 @@ func (h *health) isNext(object string, hasFailed bool) bool {
 	return h.promised[0].object == object
 }
 
-// begin begins a trial. If it was promised to another object, that did not come.
+// begin begins a probe. If it was promised to another object, that did not come.
 func (h *health) begin(now time.Time, object string) {
 	h.began, h.promises = now, 0
 	h.promised = [2]promise{h.promised[1]}
@@ -129,9 +129,9 @@ func (h *health) begin(now time.Time, object string) {
 	}
 }
 
-// promise returns how many trials come before the one that the object gets, or -1
+// promise returns how many probes come before the one that the object gets, or -1
 // if it gets none. One that is new goes first, one that is known gets what is left.
-// While trials are frequent, no object is passed twice.
+// While probes are frequent, no object is passed twice.
 func (h *health) promise(object string, isKnown, isLimited bool) int {
 	isNew := !isKnown && h.promises < maxPromises
 	if isNew {

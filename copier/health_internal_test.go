@@ -22,9 +22,10 @@ type step struct {
 }
 
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	const s = time.Second
 	for name, steps := range map[string][]step{
-		"one trial in 5 s": {
+		"one probe in 5 s": {
 			{4, "a", "", 1 * s}, {5, "a", "", 0}, {5, "b", "", 5 * s}, {5, "c", "", 5 * s}, {10, "c", "", 0},
 		},
 		"an object that failed waits a minute": {
@@ -58,7 +59,7 @@ func TestHealth(t *testing.T) {
 			{10, "f", "fails", 0},
 			{11, "b", "", 0},
 		},
-		"a trial that fails changes nothing": {
+		"a probe that fails changes nothing": {
 			{5, "a", "", 0}, {6, "a", "fails", 0}, {7, "a", "", 59 * s}, {7, "b", "", 3 * s}, {10, "b", "", 0},
 		},
 	} {
@@ -89,6 +90,7 @@ func TestHealth(t *testing.T) {
 
 // A host is limited for as long as three objects at least were told to wait.
 func TestHealthIsLimitedByTheLongestThree(t *testing.T) {
+	t.Parallel()
 	h, now := newHealth(100), time.Unix(1e9, 0)
 	for i, minutes := range []time.Duration{10, 30, 1, 20, 5} {
 		h.failed(now, fmt.Sprint(i), minutes*time.Minute)
@@ -103,18 +105,20 @@ func TestHealthIsLimitedByTheLongestThree(t *testing.T) {
 
 // Objects that failed elsewhere, as their jobs say, get only what no other wants.
 func TestHealthKnowsOfTriesElsewhere(t *testing.T) {
+	t.Parallel()
 	h, now := newHealth(1), time.Unix(1e9, 0)
 	h.failed(now, "bad", 0)
 	if _, ok := h.admit(now.Add(5*time.Second), "failed elsewhere", 1); ok {
-		t.Error("it got a trial that was due at that moment")
+		t.Error("it got a probe that was due at that moment")
 	}
 	if _, ok := h.admit(now.Add(6*time.Second), "failed elsewhere", 1); !ok {
-		t.Error("it got no trial that no other wanted")
+		t.Error("it got no probe that no other wanted")
 	}
 }
 
 // Clients name objects: a host remembers at most maxKnown.
 func TestHealthIsBounded(t *testing.T) {
+	t.Parallel()
 	h, now := newHealth(5), time.Unix(1e9, 0)
 	for i := range 10_000 {
 		now = now.Add(time.Second)
@@ -130,6 +134,7 @@ func TestHealthIsBounded(t *testing.T) {
 // Sections that begin anew at the object's own URL pass each host that redirects
 // them one after the other: the copy has one turn of it.
 func TestACopyPassesRedirectsOneByOne(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		parse := func(url string) cloudmirror.Object {
 			o, err := cloudmirror.ParseObject(url)
@@ -139,9 +144,9 @@ func TestACopyPassesRedirectsOneByOne(t *testing.T) {
 			return o
 		}
 		own, cdn := parse("https://host.test/a"), parse("https://cdn.test/a")
-		hosts := newHosts(Manners{CopiesPerHost: 1}, zap.NewNop())
+		hosts := newHosts(Limits{CopiesPerHost: 1}, zap.NewNop(), 1)
 		host := hosts.visit(own.Origin())
-		v := newVisits(hosts, queue.Job{Object: own}, &try{host: host, object: own}, []*turn{host.tryTurn(false)})
+		v := newVisits(hosts, queue.Job{Object: own}, &hostUse{host: host, object: own}, []*turn{host.tryTurn(false)})
 		enter := func(ctx context.Context, o cloudmirror.Object) func() {
 			leave, err := v.enter(ctx, o)
 			if err != nil {

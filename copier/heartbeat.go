@@ -47,7 +47,7 @@ func (t *task) beat(ctx context.Context) error {
 	}
 	attempt := t.attempt.Load()
 	if attempt == nil {
-		t.keep(ctx)
+		t.keepClaim(ctx)
 		return nil
 	}
 	err := attempt.Renew(ctx, cache.Progress{DoneBytes: t.read.Load(), TotalBytes: t.total.Load()})
@@ -58,8 +58,8 @@ func (t *task) beat(ctx context.Context) error {
 	return err
 }
 
-// keep keeps the claim of a job that waits, now and then.
-func (t *task) keep(ctx context.Context) {
+// keepClaim keeps the claim of a job that waits, now and then.
+func (t *task) keepClaim(ctx context.Context) {
 	if t.kept.IsZero() {
 		t.kept = time.Now() // it was claimed or deferred for longer than this takes
 	}

@@ -3,7 +3,6 @@ package copier
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror"
+	"cloudmirror/queue"
 )
 
 // Bounds of what waits for one host, and of how long a job rests that may not wait.
@@ -26,24 +26,29 @@ const (
 	paceSmoothing = 8                      // over how many turns the pace is averaged
 )
 
-// errCrowded says that too many jobs wait for a turn.
-var errCrowded = errors.New("copier: too many jobs wait for their host")
+// A crowdedError says that too many jobs wait for a turn of a host.
+type crowdedError struct{ host *host }
+
+func (e *crowdedError) Error() string { return "copier: too many jobs wait for " + e.host.origin }
 
 // A host is how one scheme, host and port fares in this process: which copies ask
 // it for something, how it answered, and whether it is paused. It is safe for
 // concurrent use.
 type host struct {
-	origin string      // as cloudmirror.Object.Origin has it
-	users  int         // tasks that hold it; guarded by hosts.mu
-	limit  int         // copies at a time
-	turns  *turns      // nil: as many as there are slots
-	queue  *queueBound // of all hosts
+	origin string     // as cloudmirror.Object.Origin has it
+	users  int        // tasks that hold it; guarded by hosts.mu
+	limit  int        // copies at a time
+	turns  *turns     // nil: as many as there are slots
+	queue  *waitBound // of all hosts
 	logger *zap.Logger
+
+	isBackground bool // it is hosts.background
 
 	mu      sync.Mutex
 	health  health
-	waiting int           // jobs that may be small
-	long    int           // jobs that wait for the turn of a long copy
+	waiting int           // clients' jobs that may be small; of hosts.background all
+	long    int           // clients' jobs that wait for the turn of a long copy
+	behind  int           // jobs for which no client waits
 	ended   int           // turns, as far as they count
 	pace    time.Duration // how long a turn takes; 0: none has ended
 	freed   time.Time     // when a turn ended last, or a copy was refused one first
@@ -51,54 +56,56 @@ type host struct {
 	hopTurn time.Time     // when the job of another host that was deferred last may get its turn here
 }
 
-// A queueBound bounds the jobs that wait for the turns of all hosts together.
-type queueBound struct {
+// A waitBound bounds the jobs that wait for the turns of all hosts together.
+type waitBound struct {
 	mu    sync.Mutex
 	limit int
 	taken int
 }
 
-func (q *queueBound) enter() bool {
+// enter reports whether one more job may wait. Those for which no client waits may be
+// half of all.
+func (q *waitBound) enter(p queue.Priority) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.taken >= q.limit {
+	if q.taken >= q.limit || p != queue.Waiting && q.taken >= q.limit/2 {
 		return false
 	}
 	q.taken++
 	return true
 }
 
-func (q *queueBound) leave() {
+func (q *waitBound) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.taken--
 }
 
-func (q *queueBound) count() int {
+func (q *waitBound) count() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.taken
 }
 
-// takeTurn waits until one more copy may run, first come, first served; isLong says
-// that it is known to be long. The number is that of the job in the host's line; 0: it
-// has not waited there before. The error is errCrowded at once if too many wait
-// already, or ctx's. The caller ends the turn if there is none.
-func (h *host) takeTurn(ctx context.Context, isLong bool, number *uint64) (*turn, error) {
+// takeTurn waits until one more copy may run, by priority, then first come, first
+// served. The number is that of the job in the host's line; 0: it has not waited there
+// before. The error is a *crowdedError at once if too many wait already, or ctx's. The
+// caller ends the turn if there is none.
+func (h *host) takeTurn(ctx context.Context, n need, number *uint64) (*turn, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if u := h.tryTurn(isLong); u != nil {
+	if u := h.tryTurn(n.isLong); u != nil {
 		return u, nil
 	}
-	if !h.enqueue(isLong, *number > 0) {
-		return nil, errCrowded
+	if !h.enqueue(n, *number > 0) {
+		return nil, &crowdedError{host: h}
 	}
-	defer h.dequeue(isLong)
-	if err := h.turns.wait(ctx, isLong, number); err != nil {
+	defer h.dequeue(n)
+	if err := h.turns.wait(ctx, n, number); err != nil {
 		return nil, err
 	}
-	return &turn{host: h, began: time.Now(), isLong: isLong}, nil
+	return &turn{host: h, began: time.Now(), isLong: n.isLong}, nil
 }
 
 // tryTurn returns a turn if one more copy may run now, and nil otherwise. The caller
@@ -124,23 +131,29 @@ func (h *host) endConnection() {
 
 // enqueue reports whether one more job may wait. One that has waited before and
 // comes back is bounded by what may wait for all hosts only: it would lose its place.
-func (h *host) enqueue(isLong, isBack bool) bool {
+func (h *host) enqueue(n need, isBack bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	// Jobs that are long are bounded apart: they keep no others from waiting.
-	isFull := h.waiting >= h.maxWaiting()
-	if isLong {
-		isFull = h.long >= waitPerTurn*h.limit
+	waits, limit := h.waits(n), h.maxWaiting()
+	if waits != &h.waiting {
+		limit = waitPerTurn * h.limit
 	}
-	if isFull && !isBack || !h.queue.enter() {
+	if *waits >= limit && !isBack || !h.queue.enter(n.priority) {
 		return false
 	}
-	*h.waits(isLong)++
+	*waits++
 	return true
 }
 
-func (h *host) waits(isLong bool) *int {
-	if isLong {
+// waits returns the number of jobs like one that wait. Those that are long, and those
+// for which no client waits, are bounded apart: they keep no others from waiting.
+func (h *host) waits(n need) *int {
+	switch {
+	case h.isBackground:
+		return &h.waiting
+	case n.priority != queue.Waiting:
+		return &h.behind
+	case n.isLong:
 		return &h.long
 	}
 	return &h.waiting
@@ -161,10 +174,10 @@ func (h *host) maxWaiting() int {
 	return min(perTurn*h.limit, max(h.queue.limit/2, waitPerTurn*h.limit))
 }
 
-func (h *host) dequeue(isLong bool) {
+func (h *host) dequeue(n need) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	*h.waits(isLong)--
+	*h.waits(n)--
 	h.queue.leave()
 }
 
@@ -241,19 +254,19 @@ func later(d time.Duration) time.Duration {
 	return d + rand.N(d/8+1) //nolint:gosec // jitter needs no secrecy
 }
 
-// admit returns a try of an object, or nil if the host is paused: then the job
-// rests for the time that is returned. Tries are those that failed before. The try
-// must be settled.
-func (h *host) admit(o cloudmirror.Object, tries int) (*try, time.Duration) {
+// admit returns the use of the host for an object, or nil if the host is paused: then
+// the job rests for the time that is returned. Tries are those that failed before. The
+// caller records the outcome of the use.
+func (h *host) admit(o cloudmirror.Object, tries int) (*hostUse, time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if again, ok := h.health.admit(time.Now(), o.Hash(), tries); !ok {
 		return nil, again
 	}
-	return &try{host: h, object: o}, 0
+	return &hostUse{host: h, object: o}, 0
 }
 
-// isPaused reports whether the host is asked for trials only.
+// isPaused reports whether the host is asked for probes only.
 func (h *host) isPaused() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

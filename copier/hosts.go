@@ -12,15 +12,15 @@ import (
 // maxWaiting bounds the jobs that wait for the turns of their hosts.
 const maxWaiting = 2048
 
-// Manners say how a copier treats origin hosts. The zero value of a field is the
+// Limits say how a copier treats origin hosts. The zero value of a field is the
 // default that stands behind it.
-type Manners struct {
+type Limits struct {
 	CopiesPerHost int // copies that ask one scheme, host and port at a time; 0: not bounded
 	Failures      int // objects of a host that fail in a row until it is paused; 5
 	Remembered    int // hosts that are kept although no job of theirs is in hand, and as many that are paused; 1024
 }
 
-func (m Manners) withDefaults() Manners {
+func (m Limits) withDefaults() Limits {
 	if m.Failures == 0 {
 		m.Failures = 5
 	}
@@ -35,9 +35,13 @@ func (m Manners) withDefaults() Manners {
 // Those that are paused are remembered apart: however many others jobs name, they
 // stay paused.
 type hosts struct {
-	manners Manners
-	logger  *zap.Logger
-	queue   queueBound
+	limits Limits
+	logger *zap.Logger
+	queue  waitBound
+
+	// background stands for the slots that jobs may have for which no client waits.
+	// Such a job waits for a turn of it as for one of a host.
+	background *host
 
 	mu      sync.Mutex
 	used    map[string]*host
@@ -45,12 +49,25 @@ type hosts struct {
 	resting *simplelru.LRU[string, *host] // paused when they were left
 }
 
-func newHosts(m Manners, logger *zap.Logger) *hosts {
+func newHosts(m Limits, logger *zap.Logger, backgroundSlots int) *hosts {
 	m = m.withDefaults()
-	return &hosts{
-		manners: m, logger: logger, queue: queueBound{limit: maxWaiting},
+	hs := &hosts{
+		limits: m, logger: logger, queue: waitBound{limit: maxWaiting},
 		used: make(map[string]*host), idle: newHostLRU(m.Remembered), resting: newHostLRU(m.Remembered),
 	}
+	hs.background = &host{
+		origin: "", limit: backgroundSlots, queue: &hs.queue, logger: logger, users: 1, isBackground: true,
+		turns: &turns{limit: backgroundSlots},
+	}
+	return hs
+}
+
+// visitBackground returns background. The caller must leave it.
+func (hs *hosts) visitBackground() *host {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	hs.background.users++
+	return hs.background
 }
 
 func newHostLRU(size int) *simplelru.LRU[string, *host] {
@@ -104,8 +121,8 @@ func (hs *hosts) leave(h *host) {
 
 func (hs *hosts) newHost(origin string) *host {
 	h := &host{
-		origin: origin, limit: hs.manners.CopiesPerHost, queue: &hs.queue, logger: hs.logger,
-		health: newHealth(hs.manners.Failures),
+		origin: origin, limit: hs.limits.CopiesPerHost, queue: &hs.queue, logger: hs.logger,
+		health: newHealth(hs.limits.Failures),
 	}
 	if h.limit > 0 {
 		h.turns = &turns{limit: h.limit}

@@ -12,8 +12,9 @@ import (
 // Jobs name hosts, and clients choose them: at most a number is remembered of those
 // that are paused, and others do not count among them.
 func TestHostsAreForgotten(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.Remembered = 10 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.Remembered = 10 })
 		b.fail("paused0.test", 5, unreachable())
 		b.origin.script(copiesIn(0))
 		for i := range 50 {
@@ -39,8 +40,9 @@ func TestHostsAreForgotten(t *testing.T) {
 
 // A host with running copies is not forgotten, or its bound would be too.
 func TestABusyHostIsNotForgotten(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.Remembered = 10 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.Remembered = 10 })
 		b.origin.script(copiesIn(time.Hour))
 		for i := range 7 {
 			b.ask(fmt.Sprintf("https://busy.test/%d", i))

@@ -20,17 +20,22 @@ import (
 // Whatever comes of copies and of their hops, at the end all turns, slots, and places
 // in the slow pool are free, and no host is held.
 func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		hs, s := newHosts(Manners{CopiesPerHost: 2, Failures: 1}, zap.NewNop()), newSlots(1, 2)
+		hs := newHosts(Limits{CopiesPerHost: 2, Failures: 1}, zap.NewNop(), 1)
+		s := newSlots(1, 2, hs.background)
 		var copies sync.WaitGroup
 		for i := range 500 {
 			copies.Go(func() { randomCopy(t, hs, s, rand.New(rand.NewPCG(1, uint64(i)))) }) //nolint:gosec // a test repeats itself
 		}
 		copies.Wait()
 		for _, h := range slices.Concat(hs.idle.Values(), hs.resting.Values()) {
-			if h.turns.taken != 0 || h.turns.long != 0 || h.turns.late != nil || h.waiting != 0 || h.long != 0 || h.users != 0 {
+			if h.turns.taken != 0 || h.turns.long != 0 || h.turns.late != nil || h.waiting+h.long+h.behind != 0 || h.users != 0 {
 				t.Errorf("%s: a turn is held, or %d jobs wait, or %d use it", h.origin, h.waiting, h.users)
 			}
+		}
+		if n := hs.background.turns.count(); n != 0 || hs.background.users != 1 || hs.background.waiting != 0 {
+			t.Errorf("%d jobs without a client have a turn, %d wait, %d users", n, hs.background.waiting, hs.background.users)
 		}
 		if len(hs.used) != 0 || hs.queue.count() != 0 || len(s.taken) != 0 || s.extra != 0 || s.slowCopies() != 0 {
 			t.Errorf("%d hosts are held, %d jobs wait, %d slots, %d connections and %d slow places are taken",
@@ -53,24 +58,28 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 	}
 	own := object()
 	k := &task{Copier: &Copier{hosts: hs, slots: s}, cancel: func(error) {}, placed: func() {}, numbers: make(map[*host]uint64), isLong: random.IntN(3) == 0}
+	k.delivery.Job.Priority = queue.Priority(random.IntN(4))
 	k.askToo(own.Origin())
+	if k.isBackground() {
+		k.asks = append(k.asks, hs.visitBackground())
+	}
 	if random.IntN(2) == 0 {
 		k.askToo(object().Origin())
 	}
 	defer k.leaveHosts()
-	if k.takePlace(ctx) != nil {
+	if k.acquireSlot(ctx) != nil {
 		return
 	}
-	defer k.makeWay()
+	defer k.releaseSlot()
 	ctx, evict := context.WithCancelCause(ctx)
 	defer evict(nil)
 	k.place.handBack = func() { evict(errSlowest) }
 	place := k.place
-	try, _ := k.asks[0].admit(own, random.IntN(2))
-	if try == nil {
+	use, _ := k.asks[0].admit(own, random.IntN(2))
+	if use == nil {
 		return
 	}
-	v := newVisits(hs, queue.Job{Object: own}, try, k.turns)
+	v := newVisits(hs, queue.Job{Object: own}, use, k.turns)
 	late := time.AfterFunc(longAfter, func() { v.overstay(evict) })
 	defer late.Stop()
 	unreachable := &cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable, Origin: object().Origin()}

@@ -94,17 +94,19 @@ func (r *randomOrigin) Get(ctx context.Context, rules origin.Rules, o cloudmirro
 // Whatever is asked for, purged and stopped, no host is asked by more copies than it
 // may be, every object is copied or has failed in the end, and no turn is lost.
 func TestRandomJobs(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(6)
 	if testing.Short() { // with the race detector
 		seeds = 2
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(1+seed, 1)) //nolint:gosec // a test repeats itself
 				r, perHost := &randomOrigin{}, 1+random.IntN(4)
 				b := newBubble(t, withRandomOrigin(r, func(o *copier.Options) {
-					o.Manners = copier.Manners{CopiesPerHost: perHost, Remembered: 1 + random.IntN(4)}
+					o.Limits = copier.Limits{CopiesPerHost: perHost, Remembered: 1 + random.IntN(4)}
 					o.Concurrency, o.Grace = 1+random.IntN(8), time.Duration(random.IntN(20))*time.Second
 				}))
 				b.wantAllEnded(b.randomJobs(random), r, perHost)
@@ -192,14 +194,16 @@ func (b *bubble) wantAllTurns(perHost int) {
 // A job that needs turns of several hosts gets them together, although each of them
 // has more to do than it can, and asks its origin few times.
 func TestAJobOfSeveralBusyHosts(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{
 		"https://a.test/b/small/x", "https://b.test/a/small/x", "https://a.test/b/iso/x", "https://b.test/a/iso/x",
 		"https://a.test/c/b/small/x", "https://b.test/c/a/small/x", "https://c.test/b/a/iso/x",
 	} {
 		t.Run(strings.ReplaceAll(strings.TrimPrefix(url, "https://"), "/", " "), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				b := newBubble(t, withRandomOrigin(&randomOrigin{first: 500 * time.Millisecond}, func(o *copier.Options) {
-					o.Manners.CopiesPerHost = 3
+					o.Limits.CopiesPerHost = 3
 				}))
 				ctx, stop := context.WithCancel(t.Context())
 				var others sync.WaitGroup

@@ -13,6 +13,7 @@ import (
 // answers at once: another process could work on them. What waits for a busy host
 // counts for none.
 func TestACopierReceivesWhatItHasSlotsFor(t *testing.T) {
+	t.Parallel()
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBubble(t, func(o *copier.Options) { o.Concurrency = 4 })

@@ -15,6 +15,7 @@ import (
 // Warnings are for what an operator should act upon. Anybody can ask for what there
 // is not.
 func TestTheLevelOfAJobsEnd(t *testing.T) {
+	t.Parallel()
 	status := func(status int) error {
 		return &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: status, Permanent: status < 500}
 	}

@@ -20,7 +20,7 @@ func TestSQSRequestsOfAFlood(t *testing.T) {
 	server, q := withSQS(t, w)
 	stop := w.startWith(func(o *copier.Options) {
 		o.Backends[0].Queue, o.Logger = q, zap.NewNop()
-		o.Concurrency, o.Visibility, o.Manners = 32, time.Minute, copier.Manners{CopiesPerHost: 64}
+		o.Concurrency, o.Visibility, o.Limits = 32, time.Minute, copier.Limits{CopiesPerHost: 64}
 	})
 	var asking sync.WaitGroup
 	for client := range 256 {

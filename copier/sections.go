@@ -62,7 +62,7 @@ func (s *sections) Open(ctx context.Context, offset, n int64) (io.ReadCloser, bo
 		return nil, false
 	}
 	s.open++
-	return &section{Reader: s.task.stream(ctx, body), body: body, sections: s}, true
+	return &section{Reader: s.task.measured(ctx, body), body: body, sections: s}, true
 }
 
 // closed takes note that a section was closed. All but one of those that are open

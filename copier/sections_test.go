@@ -46,7 +46,7 @@ func TestLargeObjectsAreReadOverSeveralConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newSectionedWorld(t)
 			w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 4 << 20})
-			w.startWith(func(o *copier.Options) { o.Connections, o.Manners.CopiesPerHost = test.connections, test.perHost })
+			w.startWith(func(o *copier.Options) { o.Connections, o.Limits.CopiesPerHost = test.connections, test.perHost })
 			w.wantLarge("/large")
 			// The origin may notice late that the first connection was closed.
 			if got := w.origin.MostStreams("/large"); got < test.most || got > test.most+1 {
@@ -74,7 +74,7 @@ func TestManyCopiesHaveFewConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.startWith(func(o *copier.Options) { o.Concurrency, o.Connections, o.Manners.CopiesPerHost = len(copies), 4, 0 })
+	w.startWith(func(o *copier.Options) { o.Concurrency, o.Connections, o.Limits.CopiesPerHost = len(copies), 4, 0 })
 	var most int
 	for _, path := range copies {
 		w.wantLarge(path)
@@ -90,7 +90,7 @@ func TestManyCopiesHaveFewConnections(t *testing.T) {
 func TestSectionsGiveWayToOtherCopies(t *testing.T) {
 	w := newSectionedWorld(t)
 	w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 512 << 10})
-	w.startWith(func(o *copier.Options) { o.Connections, o.Manners.CopiesPerHost = 8, 2 })
+	w.startWith(func(o *copier.Options) { o.Connections, o.Limits.CopiesPerHost = 8, 2 })
 	if _, err := w.engine.Ensure(t.Context(), w.want("/large")); err != nil {
 		t.Fatal(err)
 	}

@@ -18,25 +18,32 @@ type slots struct {
 	taken       chan struct{} // one element for each copy that has a slot
 	freed       chan struct{} // has an element if a slot was freed since gather looked last
 	connections int           // over which one copy may read
+	background  *host         // hosts.background
 
 	mu    sync.Mutex
 	extra int                 // connections beside the first ones of the copies that have slots
 	slow  map[*place]struct{} // the slow pool
 
-	relieved time.Time // when a copy was handed back last for its memory
+	handedBack time.Time // when a copy was handed back last for its memory
 }
 
-func newSlots(n, connections int) *slots {
+func newSlots(n, connections int, background *host) *slots {
 	return &slots{
 		taken: make(chan struct{}, max(1, n)), freed: make(chan struct{}, 1),
-		connections: connections, slow: make(map[*place]struct{}),
+		connections: connections, background: background, slow: make(map[*place]struct{}),
 	}
 }
 
 // await waits until a copy could begin, without reserving the slot: a backend
 // without jobs must not keep others from working. It reports whether ctx is still
 // alive.
+//
+// If there is one slot, and a job has it for which no client waits, a client's job may
+// be the next message.
 func (s *slots) await(ctx context.Context) bool {
+	if cap(s.taken) == 1 && s.background.turns.count() > 0 {
+		return ctx.Err() == nil
+	}
 	if !s.take(ctx) {
 		return false
 	}
@@ -49,7 +56,8 @@ func (s *slots) await(ctx context.Context) bool {
 func (s *slots) gather(ctx context.Context) int {
 	timer := time.NewTimer(gatherTime)
 	defer timer.Stop()
-	for wanted, waiting := min(maxReceive, cap(s.taken)), true; ; {
+	others := cap(s.taken) - s.background.turns.count() // slots that copies may have for which clients wait
+	for wanted, waiting := min(maxReceive, others), true; ; {
 		free := min(cap(s.taken)-len(s.taken), wanted)
 		if free == wanted || !waiting {
 			return max(1, free)
@@ -94,22 +102,25 @@ func (s *slots) slowCopies() int {
 
 // A place is a slot, or one of the slow pool, for one copy.
 type place struct {
-	slots    *slots
-	pace     *pace
-	handBack func() // has the copy end and its job given back; it does not block
+	slots        *slots
+	pace         *pace
+	handBack     func() // has the copy end and its job given back; it does not block
+	isBackground bool   // no client waits for the copy
 
 	// These are guarded by slots.mu.
-	isSlow bool // left its slot
-	extra  int  // connections beside the first one
+	isSlow bool  // left its slot
+	behind *turn // of slots.background; nil: it is not in the background, or left its slot
+	extra  int   // connections beside the first one
 	holds  memory
 	awaits bool        // more memory than it holds
-	late   *time.Timer // of relieve; nil until memory was awaited
+	late   *time.Timer // of handBackForMemory; nil until memory was awaited
 }
 
-// occupy returns the place of a copy for which a slot was taken. The caller calls
-// leave when the copy has ended.
-func (s *slots) occupy(handBack func()) *place {
-	p := &place{slots: s, handBack: handBack}
+// occupy returns the place of a copy for which a slot was taken and, if no client waits
+// for it, a turn of slots.background, which the place then ends. The caller calls leave
+// when the copy has ended.
+func (s *slots) occupy(handBack func(), behind *turn) *place {
+	p := &place{slots: s, handBack: handBack, isBackground: behind != nil, behind: behind}
 	p.pace = newPace(p.slowDown, p.speedUp)
 	return p
 }
@@ -124,6 +135,9 @@ func (p *place) leave() {
 	}
 	p.isSlow = true // whatever the pace still has to say
 	p.slots.free()
+	if p.behind != nil {
+		p.behind.end()
+	}
 }
 
 // slowDown moves a copy from its slot to the slow pool. If that is full, the
@@ -151,6 +165,10 @@ func (p *place) moveToPool() {
 	p.slots.slow[p] = struct{}{}
 	p.slots.extra -= p.extra
 	p.slots.free()
+	if p.behind != nil {
+		p.behind.giveBack()
+		p.behind = nil
+	}
 }
 
 // isFull reports whether the slow pool is. The caller holds the lock.
@@ -184,15 +202,33 @@ func (p *place) speedUp() bool {
 	if _, found := s.slow[p]; !found {
 		return false
 	}
-	select {
-	case s.taken <- struct{}{}:
-	default:
+	if !p.retakeSlot() {
 		return false
 	}
 	delete(s.slow, p)
 	p.isSlow = false
 	s.extra += p.extra
 	return true
+}
+
+// retakeSlot takes a slot for a slow copy if it may have one at once, and reports
+// whether it did. The caller holds the lock.
+func (p *place) retakeSlot() bool {
+	if p.isBackground {
+		if p.behind = p.slots.background.tryTurn(false); p.behind == nil {
+			return false
+		}
+	}
+	select {
+	case p.slots.taken <- struct{}{}:
+		return true
+	default:
+	}
+	if p.behind != nil {
+		p.behind.giveBack()
+		p.behind = nil
+	}
+	return false
 }
 
 // tryConnection reports whether the copy may read over one more connection now. If
@@ -235,7 +271,7 @@ func (p *place) awaitMemory() {
 	defer p.slots.mu.Unlock()
 	p.awaits = true
 	if p.late == nil {
-		p.late = time.AfterFunc(slowAfter, p.relieve)
+		p.late = time.AfterFunc(slowAfter, p.handBackForMemory)
 		return
 	}
 	p.late.Reset(slowAfter)
@@ -249,10 +285,10 @@ func (p *place) gotMemory(holds memory) {
 	p.late.Stop()
 }
 
-// relieve hands back the slowest copy that holds memory for which this one waits and
+// handBackForMemory hands back the slowest copy that holds memory for which this one waits and
 // was slow in the last minute, if there is one. While that goes on, this one gives
 // its slot to the next job, which may need less memory.
-func (p *place) relieve() {
+func (p *place) handBackForMemory() {
 	s := p.slots
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -267,9 +303,9 @@ func (p *place) relieve() {
 	}
 	if slowest != nil {
 		slowest.evict()
-		s.relieved = time.Now()
+		s.handedBack = time.Now()
 	}
-	if !p.isSlow && time.Since(s.relieved) < slowAfter && !s.isFull() {
+	if !p.isSlow && time.Since(s.handedBack) < slowAfter && !s.isFull() {
 		p.pace.setAside()
 		p.moveToPool()
 	}

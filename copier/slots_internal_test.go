@@ -1,14 +1,19 @@
 package copier
 
-import "testing"
+import (
+	"testing"
+
+	"go.uber.org/zap"
+)
 
 // Connections beside the first ones count for copies that have slots. A slow copy
 // takes its own with it, and brings them back.
 func TestConnectionsOfSlowCopies(t *testing.T) {
-	s := newSlots(4, 8)
+	t.Parallel()
+	s := newSlots(4, 8, nil)
 	newPlace := func() *place {
 		s.take(t.Context())
-		return s.occupy(func() {})
+		return s.occupy(func() {}, nil)
 	}
 	connect := func(p *place) (n int) {
 		for p.tryConnection() {
@@ -45,12 +50,13 @@ func TestConnectionsOfSlowCopies(t *testing.T) {
 }
 
 func TestASlowCopyGoesBehindJobsThatWait(t *testing.T) {
-	s := newSlots(1, 1)
+	t.Parallel()
+	s := newSlots(1, 1, nil)
 	s.take(t.Context())
-	slow := s.occupy(func() {})
+	slow := s.occupy(func() {}, nil)
 	slow.slowDown()
 	s.take(t.Context())
-	fast := s.occupy(func() {})
+	fast := s.occupy(func() {}, nil)
 	if slow.speedUp() {
 		t.Error("there are two copies with one slot")
 	}
@@ -58,6 +64,31 @@ func TestASlowCopyGoesBehindJobsThatWait(t *testing.T) {
 	slow.leave()
 	if slow.speedUp() || s.slowCopies() != 0 || len(s.taken) != 0 {
 		t.Error("a copy that has ended has a place")
+	}
+}
+
+// A slow copy for which no client waits gives its turn of the background back with its
+// slot, and comes back to a slot with another one.
+func TestASlowCopyOfTheBackground(t *testing.T) {
+	t.Parallel()
+	background := newHosts(Limits{}, zap.NewNop(), 1).background
+	s := newSlots(2, 1, background)
+	s.take(t.Context())
+	slow := s.occupy(func() {}, background.tryTurn(false))
+	slow.slowDown()
+	other := background.tryTurn(false)
+	if other == nil {
+		t.Fatal("a slow copy keeps its turn")
+	}
+	if slow.speedUp() {
+		t.Error("it comes back without a turn")
+	}
+	other.end()
+	if !slow.speedUp() || background.tryTurn(false) != nil {
+		t.Error("it does not come back, or without the turn that is free")
+	}
+	if slow.leave(); background.turns.count() != 0 || len(s.taken) != 0 {
+		t.Error("at the end a turn or a slot is taken")
 	}
 }
 

@@ -51,6 +51,7 @@ func narrow(o *copier.Options, beginning int64) (memory chan struct{}) {
 // Slow copies do not hold the memory that others wait for: none before its origin
 // has sent 64 KiB, and then not for long.
 func TestSlowCopiesDoNotHoldMemory(t *testing.T) {
+	t.Parallel()
 	aByte, soonSlow := drip{bytes: 1, every: 5 * time.Second}, drip{at: 64 << 10, bytes: 3 << 10, every: 2 * time.Second}
 	tests := map[string]struct {
 		drip      drip
@@ -89,6 +90,7 @@ func TestSlowCopiesDoNotHoldMemory(t *testing.T) {
 // Copies that wait for memory have nothing handed back that is fast, or was until a
 // moment ago.
 func TestMemoryIsNotTakenFromFastCopies(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { narrow(o, 64<<10) })
 		began := time.Now()
@@ -123,6 +125,7 @@ func TestMemoryIsNotTakenFromFastCopies(t *testing.T) {
 // Copies that wait for a part have none handed back that hold only a beginning: it
 // would bring them nothing. What drips keeps its slot in the slow pool.
 func TestMemoryIsNotTakenWhereItIsOfNoUse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { narrow(o, 64<<10) })
 		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {

@@ -113,6 +113,7 @@ func (b *bubble) wantWithin(limit time.Duration, url string, backend cloudmirror
 // copied: neither while they do, nor when all are asked for at once. Their clients
 // wait, so that what fails is tried again.
 func TestDrippingOriginsKeepNobodyWaiting(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		hosts, objects int
 		answer         func(context.Context, cloudmirror.Object) (io.Reader, error)
@@ -174,6 +175,7 @@ func (b *bubble) wantSlow(want float64) {
 
 // What is slow, and what is only waited for, or was slow for a moment.
 func TestWhatIsSlow(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		answer func(context.Context, cloudmirror.Object) (io.Reader, error)
 		change func(*copier.Options)
@@ -258,6 +260,7 @@ func (s hesitantStorage) Put(ctx context.Context, key string, body io.Reader, o 
 // The slowest copy makes room in the slow pool. Its job keeps its claim, costs no
 // try, and becomes a copy when the origin is fast.
 func TestTheSlowestOfTooManyIsHandedBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Concurrency = 1 })
 		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
@@ -295,6 +298,7 @@ func TestTheSlowestOfTooManyIsHandedBack(t *testing.T) {
 // A job whose copy is the slowest again and again rests longer each time, and then
 // has failed once.
 func TestTheSlowestDoesNotGoRoundForEver(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Concurrency = 1 })
 		b.origin.script(drips(drip{bytes: 8 << 10, every: 400 * time.Millisecond}))
@@ -325,6 +329,7 @@ func TestTheSlowestDoesNotGoRoundForEver(t *testing.T) {
 
 // Anyone can name URLs that are slow on purpose: their host is not to blame.
 func TestTheLeastThroughputIsNotChargedToTheHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
@@ -351,6 +356,7 @@ func TestTheLeastThroughputIsNotChargedToTheHost(t *testing.T) {
 }
 
 func TestAStopHandsBackSlowCopies(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(drips(aBytePerFiveSeconds()))

@@ -48,7 +48,8 @@ func (b *bubble) strangers(every, wait time.Duration) {
 }
 
 func TestStrangersDoNotKeepAHostPaused(t *testing.T) {
-	// A trial waits a second for an object that is newer, and does not come.
+	t.Parallel()
+	// A probe waits a second for an object that is newer, and does not come.
 	const soon, limit = 10 * time.Second, time.Minute + time.Second
 	for name, attack := range map[string]struct {
 		failure     cloudmirror.Failure
@@ -85,9 +86,10 @@ func TestStrangersDoNotKeepAHostPaused(t *testing.T) {
 	}
 }
 
-// A host that is really down, or limits us, is asked for one trial at a time,
+// A host that is really down, or limits us, is asked for one probe at a time,
 // however many objects of it are wanted, and costs no messages that go round.
 func TestHowOftenAPausedHostIsAsked(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		failure cloudmirror.Failure
 		before  int // requests until it is paused
@@ -109,7 +111,7 @@ func TestHowOftenAPausedHostIsAsked(t *testing.T) {
 				times := b.origin.timesOf("https://host.test")
 				for i := tt.before; i < len(times); i++ {
 					if gap := times[i].Sub(times[i-1]); gap < tt.every || gap > tt.every+2*time.Second {
-						t.Errorf("trial %d came %v after the request before, want %v and a little", i, gap, tt.every)
+						t.Errorf("probe %d came %v after the request before, want %v and a little", i, gap, tt.every)
 					}
 				}
 				if most := tt.before + int(asked*333*time.Millisecond/tt.every); len(times) > most || len(times) < most*3/4 {
@@ -135,6 +137,7 @@ func TestHowOftenAPausedHostIsAsked(t *testing.T) {
 
 // One stranger with one URL pauses nothing, nor do two.
 func TestRetryAfterRestsItsObject(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(poisoned(limited()))
@@ -156,6 +159,7 @@ func TestRetryAfterRestsItsObject(t *testing.T) {
 
 // http and https, and each port, may be different servers.
 func TestAPauseIsForOneSchemeAndPort(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.fail("host.test", 5, unreachable())

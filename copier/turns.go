@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"cloudmirror/queue"
 )
 
 // When a copy counts as long. At most all but one of a host's turns are held by long
@@ -16,17 +18,18 @@ const (
 )
 
 // turns bound the copies that ask one host at a time. They are safe for concurrent
-// use. Jobs get turns in the order in which they came, but that one which needs a
-// turn for a long copy lets others pass while there is none.
+// use. Jobs get turns by their priority, and then in the order in which they came, but
+// that one which needs a turn for a long copy lets others pass while there is none.
+// After maxPassed turns for more urgent jobs, one goes to a job that waits behind them.
 type turns struct {
 	limit int
 
 	mu      sync.Mutex
 	taken   int
-	long    int     // of them, held by long copies and by further connections
-	waiting [2]line // first jobs of any length, then those that are known to be long
-	came    uint64  // numbers the waiters
-	late    *turn   // of a copy that became long while all long turns were taken; nil: none
+	long    int                 // of them, held by long copies and by further connections
+	waiting [priorities]waiters // by priority
+	came    uint64              // numbers the waiters
+	late    *turn               // of a copy that became long while all long turns were taken; nil: none
 }
 
 // A line is a list of waiters by their numbers.
@@ -34,7 +37,7 @@ type line []*waiter
 
 type waiter struct {
 	number uint64 // lower ones first
-	isLong bool
+	need   need
 	got    chan struct{} // closed with the turn
 }
 
@@ -68,55 +71,61 @@ func (t *turns) take(isLong bool) {
 
 // wait takes a turn as soon as one is free. A job whose number is 0 gets one; with
 // that it waits before all that came later, whenever it waits again. The error is ctx's.
-func (t *turns) wait(ctx context.Context, isLong bool, number *uint64) error {
-	w := t.join(isLong, number)
+func (t *turns) wait(ctx context.Context, n need, number *uint64) error {
+	w := t.join(n, number)
 	select {
 	case <-w.got:
 		return nil
 	case <-ctx.Done():
 	}
 	if !t.quit(w) { // it got its turn meanwhile
-		t.release(isLong)
+		t.release(n.isLong)
 	}
 	return ctx.Err()
 }
 
 // join puts a waiter into its line, or gives it its turn at once. A copy that
 // overstays its turn gives way.
-func (t *turns) join(isLong bool, number *uint64) *waiter {
+func (t *turns) join(n need, number *uint64) *waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if *number == 0 {
 		t.came++
 		*number = t.came
 	}
-	w := &waiter{number: *number, isLong: isLong, got: make(chan struct{})}
-	queue := t.line(isLong)
-	i, _ := slices.BinarySearchFunc(*queue, w, func(a, b *waiter) int { return cmp.Compare(a.number, b.number) })
-	*queue = slices.Insert(*queue, i, w)
+	w := &waiter{number: *number, need: n, got: make(chan struct{})}
+	line := t.line(n)
+	i, _ := slices.BinarySearchFunc(*line, w, func(a, b *waiter) int { return cmp.Compare(a.number, b.number) })
+	*line = slices.Insert(*line, i, w)
 	t.pass()
-	if t.late != nil && len(t.waiting[0]) > 0 {
+	if t.late != nil && t.smallWaits() {
 		t.late.giveWay()
 		t.late = nil
 	}
 	return w
 }
 
-func (t *turns) line(isLong bool) *line {
-	if isLong {
-		return &t.waiting[1]
+func (t *turns) line(n need) *line {
+	lines := &t.waiting[min(n.priority, queue.Planned)].lines
+	if n.isLong {
+		return &lines[1]
 	}
-	return &t.waiting[0]
+	return &lines[0]
+}
+
+// smallWaits reports whether a job waits that may be small. The caller holds the lock.
+func (t *turns) smallWaits() bool {
+	return slices.ContainsFunc(t.waiting[:], func(w waiters) bool { return len(w.lines[0]) > 0 })
 }
 
 // quit takes a waiter out of its line. It reports false if the waiter has its turn.
 func (t *turns) quit(w *waiter) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	queue := t.line(w.isLong)
-	i := slices.Index(*queue, w)
+	line := t.line(w.need)
+	i := slices.Index(*line, w)
 	if i >= 0 {
-		*queue = slices.Delete(*queue, i, i+1)
+		*line = slices.Delete(*line, i, i+1)
 	}
 	return i >= 0
 }
@@ -143,20 +152,10 @@ func (t *turns) put(isLong bool) {
 // pass gives turns that are free to the jobs that wait for them. The caller holds
 // the lock.
 func (t *turns) pass() {
-	for {
-		var next *line
-		for i := range t.waiting {
-			if queue := &t.waiting[i]; len(*queue) > 0 && t.has((*queue)[0].isLong) &&
-				(next == nil || (*queue)[0].number < (*next)[0].number) {
-				next = queue
-			}
-		}
-		if next == nil {
-			return
-		}
+	for next := t.next(); next != nil; next = t.next() {
 		w := (*next)[0]
 		(*next)[0], *next = nil, (*next)[1:]
-		t.take(w.isLong)
+		t.take(w.need.isLong)
 		close(w.got)
 	}
 }
@@ -213,7 +212,7 @@ func (u *turn) overstay(giveWay func()) {
 	defer t.mu.Unlock()
 	switch {
 	case u.isLong || u.isOver || t.makeLong(u):
-	case len(t.waiting[0]) > 0:
+	case t.smallWaits():
 		giveWay()
 	default:
 		u.giveWay, t.late = giveWay, u

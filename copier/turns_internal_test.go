@@ -10,7 +10,8 @@ import (
 
 // A long copy and its further connections leave the last turn of the host to others.
 func TestConnectionsLeaveATurn(t *testing.T) {
-	h := newHosts(Manners{CopiesPerHost: 3}, zap.NewNop()).visit("https://host.test")
+	t.Parallel()
+	h := newHosts(Limits{CopiesPerHost: 3}, zap.NewNop(), 1).visit("https://host.test")
 	long := h.tryTurn(true)
 	if long == nil || !h.tryConnection() {
 		t.Fatal("a long copy has no two connections of three")
@@ -34,14 +35,15 @@ func TestConnectionsLeaveATurn(t *testing.T) {
 // Waiters get turns in the order in which they came, but for those that need a turn
 // for a long copy while there is none. A waiter that gives up takes nothing with it.
 func TestTheOrderOfTurns(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHosts(Manners{CopiesPerHost: 2}, zap.NewNop()).visit("https://host.test")
+		h := newHosts(Limits{CopiesPerHost: 2}, zap.NewNop(), 1).visit("https://host.test")
 		long, short := h.tryTurn(true), h.tryTurn(false)
 		order := make(chan string, 4)
 		turns := make(map[string]*turn)
 		wait := func(ctx context.Context, name string, isLong bool) {
 			go func() {
-				u, err := h.takeTurn(ctx, isLong, new(uint64))
+				u, err := h.takeTurn(ctx, need{isLong: isLong}, new(uint64))
 				if err == nil {
 					turns[name] = u
 					order <- name
@@ -80,12 +82,13 @@ func TestTheOrderOfTurns(t *testing.T) {
 
 // A waiter that gives up when it gets its turn either has it, or has it no more.
 func TestATurnThatComesTooLateIsGivenBack(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	refused := 0
 	for range 100 {
 		h := turns{limit: 1}
-		err := h.wait(ctx, true, new(uint64))
+		err := h.wait(ctx, need{isLong: true}, new(uint64))
 		if err != nil {
 			refused++
 		}

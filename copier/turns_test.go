@@ -18,6 +18,7 @@ import (
 // A flood of jobs of one slow host: never more copies of it at a time than its
 // bound, all of them in the end, and not many more messages than jobs.
 func TestAFloodOfOneHost(t *testing.T) {
+	t.Parallel()
 	const took = time.Second
 	objects := 4000
 	if testing.Short() { // with the race detector, which cannot bear so many goroutines
@@ -55,6 +56,7 @@ func TestAFloodOfOneHost(t *testing.T) {
 // Jobs of other hosts behind a flood are copied at once, in spite of a host that
 // never ends a copy.
 func TestAFloodOfOneHostDoesNotStarveOthers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(copiesIn(time.Hour))
@@ -79,9 +81,10 @@ func TestAFloodOfOneHostDoesNotStarveOthers(t *testing.T) {
 
 // Many hosts may redirect to one: the one that serves the bytes has its bound too.
 func TestAHostThatOthersRedirectTo(t *testing.T) {
+	t.Parallel()
 	const objects = 100
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost, o.Concurrency = 2, 50 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost, o.Concurrency = 2, 50 })
 		b.origin.redirect = func(o cloudmirror.Object) (to string) {
 			if o.Host() != "cdn.test" {
 				to = "https://cdn.test/object"
@@ -133,8 +136,9 @@ func (s *slowBody) Read(p []byte) (int, error) {
 }
 
 func TestWithoutABoundAHostHasEverySlot(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost = 0 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost = 0 })
 		b.origin.script(copiesIn(time.Minute))
 		for i := range 100 {
 			b.ask(fmt.Sprintf("https://slow.test/%d", i))
@@ -149,6 +153,7 @@ func TestWithoutABoundAHostHasEverySlot(t *testing.T) {
 // What waits for the turn of its host goes back to the queue as soon as the
 // copier stops, however long running copies may go on.
 func TestAStopHandsBackWhatWaitsForItsHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Grace = 2 * time.Hour })
 		b.origin.script(copiesIn(time.Hour))
@@ -167,8 +172,9 @@ func TestAStopHandsBackWhatWaitsForItsHost(t *testing.T) {
 // A job that waits for hours in a copier is not taken for lost, whoever waits for
 // it.
 func TestAJobThatWaitsForItsHostKeepsItsClaim(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost = 1 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost = 1 })
 		b.origin.script(copiesIn(2 * time.Hour))
 		b.ask("https://slow.test/first")
 		synctest.Wait()
@@ -184,6 +190,7 @@ func TestAJobThatWaitsForItsHostKeepsItsClaim(t *testing.T) {
 // Jobs of a fast host wait in the copier, where they get their turns sooner than
 // any message that is put back.
 func TestAFloodOfAFastHostIsNotDeferred(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.script(copiesIn(20 * time.Millisecond))
@@ -210,6 +217,7 @@ func TestAFloodOfAFastHostIsNotDeferred(t *testing.T) {
 // The first copies of a host may be slow by chance. The messages that are put back
 // meanwhile must come in time for the clients that wait.
 func TestASlowStartDefersNobodyForLong(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		began := time.Now()
@@ -243,6 +251,7 @@ func (q hangingAcks) Ack(ctx context.Context, d queue.Delivery) error {
 
 // An acknowledgement may wait for others to go with it. Copies do not wait for it.
 func TestCopiesDoNotWaitForAcknowledgements(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) {
 			o.Concurrency, o.Backends[0].Queue = 1, hangingAcks{o.Backends[0].Queue}
@@ -261,6 +270,7 @@ func TestCopiesDoNotWaitForAcknowledgements(t *testing.T) {
 // An origin that takes longer for its first byte than the lease of the entry lasts is
 // asked once, also if clients go on asking: the lease is renewed meanwhile.
 func TestALateFirstByteIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Visibility = 10 * time.Second })
 		b.origin.script(copiesIn(59 * time.Second))

@@ -12,7 +12,7 @@ import (
 	"cloudmirror/queue"
 )
 
-// visits are the tries of one copy at the hosts that it asks: at its object's host,
+// visits are the uses that one copy makes of the hosts that it asks: at its object's host,
 // whose turn the job has waited for, and at those that it is redirected to. It takes
 // their turns before it asks them, without waiting, since two hosts that redirect
 // to each other would wait for ever: a copy that gets none ends, and its job waits
@@ -36,17 +36,17 @@ type visits struct {
 	prove  sync.Once
 }
 
-// A hopVisit is a try at a host, and a turn of it.
+// A hopVisit is the use of a host, and a turn of it.
 type hopVisit struct {
-	*try
+	*hostUse
 	turn *turn
 }
 
 // newVisits returns the visits of a copy that has turns, the first one of its
 // object's own host. The caller ends them.
-func newVisits(hosts *hosts, job queue.Job, own *try, taken []*turn) *visits {
+func newVisits(hosts *hosts, job queue.Job, own *hostUse, taken []*turn) *visits {
 	return &visits{
-		hosts: hosts, tries: job.Tries, own: &hopVisit{try: own, turn: taken[0]}, held: taken[1:], isLong: taken[0].isLong,
+		hosts: hosts, tries: job.Tries, own: &hopVisit{hostUse: own, turn: taken[0]}, held: taken[1:], isLong: taken[0].isLong,
 		hops: make(map[string]*hopVisit), passes: make(map[string]chan struct{}),
 	}
 }
@@ -77,7 +77,7 @@ func (v *visits) takeTurn(hop cloudmirror.Object) error {
 	if v.hops[origin] != nil || origin == v.own.host.origin {
 		return nil
 	}
-	visit, err := v.begin(hop)
+	visit, err := v.visitHop(hop)
 	if err == nil {
 		v.hops[origin] = visit
 	}
@@ -96,9 +96,9 @@ func (v *visits) pass(origin string) chan struct{} {
 	return v.passes[origin]
 }
 
-// begin begins a try at a host that the copy is redirected to. The host knows it by
+// visitHop begins to use a host that the copy is redirected to. The host knows it by
 // the hop's URL without its query, which may be signed anew each time.
-func (v *visits) begin(hop cloudmirror.Object) (*hopVisit, error) {
+func (v *visits) visitHop(hop cloudmirror.Object) (*hopVisit, error) {
 	path, _, _ := strings.Cut(hop.URL(), "?")
 	object, err := cloudmirror.ParseObject(path)
 	if err != nil { // a canonical URL stays one without its query
@@ -110,13 +110,13 @@ func (v *visits) begin(hop cloudmirror.Object) (*hopVisit, error) {
 		defer v.hosts.leave(host)
 		return nil, &refusedError{origin: host.origin, isCrowded: true}
 	}
-	try, again := host.admit(object, v.tries)
-	if try == nil {
+	use, again := host.admit(object, v.tries)
+	if use == nil {
 		turn.giveBack()
 		v.hosts.leave(host)
 		return nil, &refusedError{origin: host.origin, again: again}
 	}
-	return &hopVisit{try: try, turn: turn}, nil
+	return &hopVisit{hostUse: use, turn: turn}, nil
 }
 
 // turnOf returns the turn that the copy has waited for, or one that is free, or nil.
@@ -194,26 +194,26 @@ func (v *visits) serve(finalURL string) (*host, error) {
 }
 
 // proven notes that the body gets going.
-func (v *visits) proven() { v.prove.Do(func() { v.settle(nil) }) }
+func (v *visits) proven() { v.prove.Do(func() { v.recordOutcome(nil) }) }
 
-// settle notes how the copy goes at all its hosts, once for each. Those that
+// recordOutcome notes how the copy goes at all its hosts, once for each. Those that
 // redirect to a host that refuses the copy are well.
-func (v *visits) settle(err error) {
+func (v *visits) recordOutcome(err error) {
 	if _, ok := errors.AsType[*refusedError](err); ok {
 		err = nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.own.settle(err)
+	v.own.recordOutcome(err)
 	for _, hop := range v.hops {
-		hop.settle(err)
+		hop.recordOutcome(err)
 	}
 }
 
-// end settles what is not settled, and gives the turns back but that of the object's
+// end records what is not recorded yet, and gives the turns back but that of the object's
 // own host.
 func (v *visits) end(err error) {
-	v.settle(err)
+	v.recordOutcome(err)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, hop := range v.hops {

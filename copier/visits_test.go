@@ -28,6 +28,7 @@ func redirectsTo(host string) func(cloudmirror.Object) string {
 // Requests count, and not bodies only: a host that takes its time to answer has no
 // more of them than one that is asked directly.
 func TestManyHostsThatRedirectToOne(t *testing.T) {
+	t.Parallel()
 	const objects = 40
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(o *copier.Options) { o.Concurrency = 64 })
@@ -54,6 +55,7 @@ func TestManyHostsThatRedirectToOne(t *testing.T) {
 // A flood of jobs that their host redirects to a busy one waits for its turn, and
 // does not ask again and again.
 func TestAFloodThatIsRedirected(t *testing.T) {
+	t.Parallel()
 	const objects = 200
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
@@ -77,6 +79,7 @@ func TestAFloodThatIsRedirected(t *testing.T) {
 // host, sends there rest ever longer: they are no flood of messages, nor one of
 // requests at a host whose redirects strangers choose.
 func TestAFloodBehindTurnsThatDoNotEnd(t *testing.T) {
+	t.Parallel()
 	const objects = 400
 	for _, host := range []string{"drip.test", "open-redirect.test"} {
 		t.Run(host, func(t *testing.T) {
@@ -109,9 +112,10 @@ func TestAFloodBehindTurnsThatDoNotEnd(t *testing.T) {
 }
 
 func TestHostsThatRedirectToEachOther(t *testing.T) {
+	t.Parallel()
 	const objects = 20
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost, o.Concurrency = 1, 50 })
+		b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost, o.Concurrency = 1, 50 })
 		b.origin.took = 10 * time.Millisecond
 		b.origin.redirect = func(o cloudmirror.Object) string {
 			switch url := o.URL(); {
@@ -148,6 +152,7 @@ func TestHostsThatRedirectToEachOther(t *testing.T) {
 
 // A host behind redirects that is down is paused, and the hosts before it are not.
 func TestAPausedHostBehindOthers(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		failure cloudmirror.Failure
 		before  int
@@ -184,6 +189,7 @@ func TestAPausedHostBehindOthers(t *testing.T) {
 // An address that is signed anew each time names the same object: one that fails
 // does not pause its host, whoever redirects there.
 func TestSignedAddressesAreOneObject(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
 		b.origin.redirect = func(o cloudmirror.Object) (to string) {
@@ -205,6 +211,7 @@ func TestSignedAddressesAreOneObject(t *testing.T) {
 
 // The turns of a copy's hosts are free when it ends, however it ends.
 func TestTurnsOfHopsAreGivenBack(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]func(context.Context, cloudmirror.Object) (io.Reader, error){
 		"a copy":    copiesIn(0),
 		"a failure": fails(cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 404, Permanent: true}),
@@ -214,7 +221,7 @@ func TestTurnsOfHopsAreGivenBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBubble(t, func(o *copier.Options) { o.Manners.CopiesPerHost = 1 })
+				b := newBubble(t, func(o *copier.Options) { o.Limits.CopiesPerHost = 1 })
 				b.origin.redirect = redirectsTo("cdn.test")
 				b.origin.script(answer)
 				for i := range 3 {

@@ -168,7 +168,17 @@ type Want struct {
 	Object  cloudmirror.Object
 	Backend cloudmirror.BackendID
 
+	// Order is what the caller asks of the copy and says of its job. It is not
+	// changed after the call. Nil: the want is a waiting client's, which expects
+	// nothing. A job that exists already keeps the order that it has.
+	Order *queue.Order
+
 	key cache.Key // of the entry; "": it is made when it is needed
+}
+
+// refuses reports whether an entry has a copy that is not the expected one.
+func (w *Want) refuses(e *cache.Entry) bool {
+	return w.Order != nil && e.State == cache.Present && w.Order.Contradicts(e.Copy.SizeBytes, e.Copy.SHA256)
 }
 
 // Keyed returns w with the key of its entry made once, for whoever asks for the
@@ -211,6 +221,9 @@ var (
 	ErrUnknownBackend = errors.New("engine: no such backend")
 	ErrUnavailable    = errors.New("engine: the cache, the queue or the storage is unavailable") // the chain says which, and why
 	ErrClosed         = errors.New("engine: closed")
+	// ErrOtherCopy says that there is a copy, of another size or digest than the
+	// caller's Order expects. It stays until it expires or is purged.
+	ErrOtherCopy = errors.New("engine: the copy is not the expected one")
 )
 
 func (en *Engine) backend(id cloudmirror.BackendID) (*Backend, error) {

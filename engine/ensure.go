@@ -27,12 +27,16 @@ type Patience struct {
 // is known, a pending or failed entry, without an error. However short the
 // patience, it first makes sure of a copy or a job, which takes the engine a
 // bounded time: nobody else may ever ask. While it waits, transient failures are
-// tried again when they are due; if that is after the patience, it does not wait. It returns ctx's error if that ends.
+// tried again when they are due; if that is after the patience, it does not wait. The
+// error is ctx's if that ends, and ErrOtherCopy if the copy contradicts w.Order.
 func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	key := w.entryKey()
 	if en.near != nil {
 		if at, ok := en.near.Recall(key); ok {
 			en.recheck(w, key, at.Entry, at.Now)
+			if w.refuses(at.Entry) {
+				return View{}, ErrOtherCopy
+			}
 			return View{Entry: *at.Entry, Now: at.Now}, nil
 		}
 	}
@@ -46,13 +50,21 @@ func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 		if f == nil {
 			var view View
 			var joined moment
-			if f, joined, view, err = en.readOrJoin(ctx, b, w, key); f == nil {
+			f, joined, view, err = en.readOrJoin(ctx, b, w, key)
+			switch {
+			case f != nil:
+			case err == nil && w.refuses(&view.Entry):
+				return View{}, ErrOtherCopy
+			default:
 				return view, err
 			}
 			asked = cmp.Or(asked, joined)
 		}
 		n, err := f.follow(ctx, p)
 		en.leave(f)
+		if err == nil && w.refuses(&n.view.Entry) && n.view.began > asked {
+			return View{}, ErrOtherCopy
+		}
 		if err != nil || n.view.Entry.State != cache.Present || n.view.began > asked {
 			return n.view, err
 		}
@@ -72,6 +84,11 @@ func (en *Engine) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.
 		now := at.Now()
 		en.recheck(w, key, &at.Entry, now)
 		return nil, 0, View{Entry: at.Entry, Now: now}, nil
+	}
+	if w.Order != nil {
+		if err := w.Order.Check(); err != nil {
+			return nil, 0, View{}, err
+		}
 	}
 	asked := en.moment()
 	f, err := en.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client who began it

@@ -73,10 +73,14 @@ func (f *flight) claim(ctx context.Context, at cache.Snapshot, seen sight) (cach
 
 // jobFor returns the job of a claim.
 func (f *flight) jobFor(at cache.Snapshot, seen sight) queue.Job {
-	return queue.Job{
+	job := queue.Job{
 		ID: at.Entry.Job, Object: f.want.Object, Backend: f.backend.ID, Generation: at.Entry.Generation,
 		Tries: at.Entry.Tries, Replace: seen.expiring, SentAt: at.Now(), Nonce: at.Entry.Nonce,
 	}
+	if f.want.Order != nil {
+		job.Order = *f.want.Order
+	}
+	return job
 }
 
 // After a claim was won, the first change that is told of is the claim itself, and

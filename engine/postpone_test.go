@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,7 +109,7 @@ func TestADeferredJobIsNotTakenForLost(t *testing.T) {
 			t.Fatalf("the queue holds %+v after %d sends, error %v, want one delayed job of 2 sends", n, w.queue.sent.Load(), err)
 		}
 		time.Sleep(2 * time.Second)
-		if again := w.receive(); again != job {
+		if again := w.receive(); !reflect.DeepEqual(again, job) {
 			t.Errorf("received %+v, want %+v", again, job)
 		}
 		a := w.begin(job)

@@ -16,7 +16,7 @@ type administration struct {
 }
 
 func newAdministration(c *core, o Options, rd *redirects) *administration {
-	return &administration{core: c, redirects: rd, jobs: jobs.New(jobs.Options{Engine: c.engine, Store: o.Records, Logger: c.logger})}
+	return &administration{core: c, redirects: rd, jobs: jobs.New(jobs.Options{Engine: c.engine, Store: o.Records, Logger: c.logger, MaxUnfinished: o.MaxUnfinished})}
 }
 
 func (ad *administration) endpoints() []endpoint {

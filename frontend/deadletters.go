@@ -71,7 +71,7 @@ func deadLetterOptions(query url.Values) (limit int, full bool, err error) {
 func describeDeadLetter(l queue.Letter, full bool) api.DeadLetter {
 	body := api.DeadLetter{ID: l.ID, Reason: l.Reason, BuriedAt: timestamp(l.BuriedAt), Receives: l.Receives, BodyBytes: len(l.Body)}
 	if full {
-		body.Body = l.Body
+		body.Body = l.Shown()
 	}
 	if l.Malformed != nil {
 		body.Malformed = cut(l.Malformed.Error(), maxMessageBytes)

@@ -50,6 +50,10 @@ type Options struct {
 	// knows its own.
 	Records kv.Store
 
+	// MaxUnfinished bounds the copies in one backend that warm jobs wait for at a time
+	// (jobs.Options). 0: its default.
+	MaxUnfinished int
+
 	Registerer prometheus.Registerer // nil: metrics are not exported
 	Logger     *zap.Logger           // nil: no logs
 	// Audit logs what operators do and which tokens are wrong; its level should let

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -9,18 +10,22 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
+	"cloudmirror"
 	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 	"cloudmirror/kv"
+	"cloudmirror/queue"
 )
 
 // Limits of background jobs.
 const (
 	maxRunning      = 16  // jobs of one process
 	maxKept         = 100 // running or ended, in memory; the oldest ended one is forgotten first
-	maxWaits        = 32  // copies that one job waits for at the same time
+	maxWaits        = 32  // copies that one job waits for at the same time, in all backends
+	maxUnfinished   = 16  // copies in one backend that all jobs wait for at the same time, if Options say no other
 	maxDuration     = 12 * time.Hour
 	maxFailures     = 100      // failures that a job tells of one by one
 	maxFailureBytes = 64 << 10 // of their URLs and messages together; 1,000 reports are in the store
@@ -49,6 +54,11 @@ type Options struct {
 	Engine copies   // a *engine.Engine
 	Store  kv.Store // nil: jobs are known to this process alone
 	Logger *zap.Logger
+
+	// MaxUnfinished bounds the copies in one backend that all jobs together have
+	// asked for and that have not ended: a client that wants one of them has at most
+	// as many before it. 0: 16.
+	MaxUnfinished int
 }
 
 // Jobs runs the background jobs of this process, and finds those of others. It is
@@ -62,13 +72,19 @@ type Jobs struct {
 	end     context.CancelFunc
 	running sync.WaitGroup
 
-	mu   sync.Mutex
-	kept []*job // the oldest first
+	maxUnfinished int
+
+	mu         sync.Mutex
+	kept       []*job // the oldest first
+	unfinished map[cloudmirror.BackendID]*semaphore.Weighted
 }
 
 // New returns Jobs. Close them when done.
 func New(o Options) *Jobs {
-	js := &Jobs{engine: o.Engine, store: o.Store, logger: o.Logger}
+	js := &Jobs{
+		engine: o.Engine, store: o.Store, logger: o.Logger, maxUnfinished: cmp.Or(o.MaxUnfinished, maxUnfinished),
+		unfinished: make(map[cloudmirror.BackendID]*semaphore.Weighted),
+	}
 	js.life, js.end = context.WithCancel(context.Background())
 	return js
 }
@@ -143,7 +159,8 @@ func (js *Jobs) run(j *job, r Request) {
 	defer cancel()
 	var waits errgroup.Group
 	waits.SetLimit(maxWaits)
-	for w := range wants(r) {
+	order := &queue.Order{Priority: queue.Warm, Reason: "warm job " + j.id}
+	for w := range wants(r, order) {
 		if ctx.Err() != nil {
 			break
 		}
@@ -157,11 +174,11 @@ func (js *Jobs) run(j *job, r Request) {
 }
 
 // wants returns each object in each backend.
-func wants(r Request) func(yield func(want) bool) {
+func wants(r Request, order *queue.Order) func(yield func(want) bool) {
 	return func(yield func(want) bool) {
 		for _, i := range r.Items {
 			for _, b := range r.Backends {
-				if !yield(want{Want: engine.Want{Object: i.Object, Backend: b}, index: i.Index}) {
+				if !yield(want{Want: engine.Want{Object: i.Object, Backend: b, Order: order}, index: i.Index}) {
 					return
 				}
 			}
@@ -172,6 +189,11 @@ func wants(r Request) func(yield func(want) bool) {
 // obtain waits for one copy and notes how it ended. The engine retries transient
 // failures while it waits; obtain retries while cache, queue or storage is down.
 func (js *Jobs) obtain(ctx context.Context, j *job, w want) {
+	unfinished := js.unfinishedIn(w.Backend)
+	if unfinished.Acquire(ctx, 1) != nil {
+		return // as below
+	}
+	defer unfinished.Release(1)
 	wait := firstOutageWait
 	end, _ := ctx.Deadline() // every job has one
 	for try := 1; ; try++ {
@@ -193,6 +215,16 @@ func (js *Jobs) obtain(ctx context.Context, j *job, w want) {
 		pause(ctx, wait)
 		wait = min(2*wait, maxOutageWait)
 	}
+}
+
+// unfinishedIn returns what a copy in a backend holds one of until it has ended.
+func (js *Jobs) unfinishedIn(id cloudmirror.BackendID) *semaphore.Weighted {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	if js.unfinished[id] == nil {
+		js.unfinished[id] = semaphore.NewWeighted(int64(js.maxUnfinished))
+	}
+	return js.unfinished[id]
 }
 
 // copiedBytes returns the size of a copy that was made while the job waited for it,

@@ -1,8 +1,13 @@
 package queue
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"cloudmirror"
@@ -28,10 +33,19 @@ type Job struct {
 	// the current one. As long as that stands in the cache, it need not be proven
 	// again. Empty: it was not proven.
 	Nonce string
+
+	Order
+
+	// unknown are the members of the message that this version does not know, as
+	// JSON without braces. A job that is sent again keeps them.
+	unknown string
 }
 
+// maxUnknownBytes bounds the members of a message that this version does not know.
+const maxUnknownBytes = 64 << 10
+
 // wireJob is the form of a message. Fields may join without a new version;
-// readers ignore those that they do not know.
+// readers keep those that they do not know.
 type wireJob struct {
 	Version    int       `json:"version"`
 	ID         string    `json:"id"`
@@ -45,19 +59,40 @@ type wireJob struct {
 	Redriven   bool      `json:"redriven,omitempty"`
 	Nonce      string    `json:"nonce,omitempty"`
 	SentAt     time.Time `json:"sent_at"`
+
+	Sources   []string  `json:"sources,omitempty"`
+	SizeBytes int64     `json:"size_bytes,omitempty"`
+	SHA256    string    `json:"sha256,omitempty"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	Priority  int       `json:"priority,omitempty"`
+	Reason    string    `json:"reason,omitempty"`
 }
 
 // Encode returns the message body of the job.
 func (j Job) Encode() []byte {
-	encoded, err := json.Marshal(wireJob{
+	body := encode(wireJob{
 		Version: JobVersion, ID: j.ID, URL: j.Object.URL(), Backend: j.Backend.String(),
 		Generation: string(j.Generation), Tries: j.Tries, Slow: j.Slow, Long: j.Long, Replace: j.Replace, Redriven: j.Redriven,
 		Nonce: j.Nonce, SentAt: j.SentAt.UTC().Truncate(time.Millisecond),
+		Sources: j.Sources, SizeBytes: j.SizeBytes, SHA256: j.SHA256, ExpiresAt: j.ExpiresAt.UTC().Truncate(time.Millisecond),
+		Priority: int(j.Priority), Reason: j.Reason,
 	})
-	if err != nil { // a struct of strings and numbers always encodes
+	if j.unknown != "" {
+		body = slices.Concat(body[:len(body)-1], []byte(","+j.unknown+"}"))
+	}
+	return body
+}
+
+// encode returns the JSON of a message, or of a part of one. Characters of HTML stay
+// as they are: URLs have many, and escaped each would take six bytes.
+func encode(value any) []byte {
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil { // strings, numbers, and JSON that was read always encode
 		panic(fmt.Sprintf("queue: encode a job: %v", err))
 	}
-	return encoded
+	return bytes.TrimSuffix(encoded.Bytes(), []byte("\n"))
 }
 
 // DecodeJob reads a message body. An error says, without repeating the URL, why
@@ -101,8 +136,56 @@ func decodeJob(body []byte) (Job, error) {
 	if year := sentAt.Year(); year < 0 || year > 9999 { // RFC 3339 has no form for it, so that Encode would fail
 		return Job{}, fmt.Errorf("the job's time of sending is in year %d", year)
 	}
+	order, err := w.order()
+	if err != nil {
+		return Job{}, err
+	}
+	unknown, err := unknownMembers(body)
 	return Job{
 		ID: w.ID, Object: object, Backend: backend, Generation: generation,
 		Tries: w.Tries, Slow: max(0, w.Slow), Long: w.Long, Replace: w.Replace, Redriven: w.Redriven, SentAt: sentAt, Nonce: w.Nonce,
-	}, nil
+		Order: order, unknown: unknown,
+	}, err
+}
+
+func (w *wireJob) order() (Order, error) {
+	o := Order{
+		SizeBytes: w.SizeBytes, SHA256: w.SHA256, ExpiresAt: w.ExpiresAt.UTC(),
+		Priority: Priority(w.Priority), Reason: w.Reason,
+	}
+	if len(w.Sources) > 0 {
+		o.Sources = w.Sources
+	}
+	return o, o.Check()
+}
+
+// unknownMembers returns the members of a message that no field of wireJob is read
+// from, as JSON without braces, in the order of their names.
+func unknownMembers(body []byte) (string, error) {
+	members := make(map[string]json.RawMessage)
+	if err := json.Unmarshal(body, &members); err != nil {
+		return "", fmt.Errorf("the message is no job: %w", err)
+	}
+	known := wireNames()
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool {
+		return slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) // as package json does
+	})
+	if len(members) == 0 {
+		return "", nil
+	}
+	encoded := encode(members)
+	if len(encoded) > maxUnknownBytes {
+		return "", fmt.Errorf("what the job says beside what this version knows takes %d bytes, at most %d are allowed", len(encoded), maxUnknownBytes)
+	}
+	return string(encoded[1 : len(encoded)-1]), nil
+}
+
+// wireNames returns the names of the members that this version knows.
+func wireNames() []string {
+	wire := reflect.TypeFor[wireJob]()
+	names := make([]string, wire.NumField())
+	for i := range names {
+		names[i], _, _ = strings.Cut(wire.Field(i).Tag.Get("json"), ",")
+	}
+	return names
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 )
 
@@ -91,24 +91,35 @@ type Handled struct {
 var ErrNoLetter = errors.New("queue: there is no such dead letter")
 
 // Resend returns the body of the fresh message by which a letter's job is tried
-// again: with none of its tries and hand-backs, marked as redriven, and with the fields that
-// this version does not know. The error is the letter's Malformed.
+// again: with none of its tries and hand-backs, and marked as redriven. The error is
+// the letter's Malformed.
 func (l Letter) Resend() (string, error) {
 	if l.Malformed != nil {
 		return "", l.Malformed
 	}
-	fields := make(map[string]json.RawMessage)
-	if err := json.Unmarshal([]byte(l.Body), &fields); err != nil {
-		return "", fmt.Errorf("queue: read the letter: %w", err)
+	job := l.Job
+	job.Tries, job.Slow, job.Redriven = 0, 0, true
+	return string(job.Encode()), nil
+}
+
+// Shown returns the body as operators may see it: without the addresses of sources,
+// which are secrets. A body that is no JSON object ends before them.
+func (l Letter) Shown() string {
+	members := make(map[string]json.RawMessage)
+	if err := json.Unmarshal([]byte(l.Body), &members); err != nil {
+		if before, _, found := strings.Cut(l.Body, `"sources"`); found {
+			return before + "…"
+		}
+		return l.Body
 	}
-	delete(fields, "tries")
-	delete(fields, "slow")
-	fields["redriven"] = json.RawMessage("true")
-	body, err := json.Marshal(fields)
-	if err != nil {
-		return "", fmt.Errorf("queue: encode the letter's job: %w", err)
+	shown := l.Body
+	for name := range members {
+		if strings.EqualFold(name, "sources") {
+			members[name] = json.RawMessage(`"…"`)
+			shown = string(encode(members))
+		}
 	}
-	return string(body), nil
+	return shown
 }
 
 // Missing returns, as not found, the chosen ids that are not among done.

@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ func sendingTests() []test {
 	return []test{
 		{name: "a job comes as it was sent", run: roundTrip},
 		{name: "the body comes with fields that nobody knows", run: unknownFields},
+		{name: "a job that is sent again keeps fields that nobody knows", run: unknownFieldsAgain},
 		{name: "receive waits until there is a message", run: receiveWaits},
 		{name: "receive returns none after a while", run: receiveGivesUp},
 		{name: "receive ends with its context", run: receiveEndsWithContext},
@@ -34,10 +36,14 @@ func roundTrip(b *bench) {
 		ID: "an id & <more>", Object: object, Backend: cloudmirror.BackendID{Service: "media", Region: "ap-south-1"},
 		Generation: cloudmirror.NewGeneration(), Tries: 7, Replace: true,
 		SentAt: time.Date(2026, 3, 4, 5, 6, 7, int(89*time.Millisecond), time.UTC),
+		Order: queue.Order{
+			Sources: []string{"https://copies.test/1?a=1&b=<2>"}, SizeBytes: 1 << 40, SHA256: strings.Repeat("0a", 32),
+			ExpiresAt: time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC), Priority: queue.Planned, Reason: "popular & <planned>",
+		},
 	}
 	b.send(sent, 0)
 	d := b.receiveOne()
-	if d.Job != sent {
+	if !reflect.DeepEqual(d.Job, sent) {
 		b.t.Errorf("received %+v\nwant     %+v", d.Job, sent)
 	}
 	if d.Receives != 1 {
@@ -59,9 +65,24 @@ func unknownFields(b *bench) {
 	}
 }
 
+func unknownFieldsAgain(b *bench) {
+	b.SendRaw(b.t, withUnknownField(b.job(1)))
+	first := b.receiveOne()
+	first.Job.Tries++
+	b.send(first.Job, 0)
+	b.ack(first)
+	second := b.receiveOne()
+	if second.Job.Tries != 1 || !strings.Contains(second.Body, unknownField) {
+		b.t.Errorf("the second message is %s, want a job with one try, and with %s", second.Body, unknownField)
+	}
+}
+
+// unknownField is a member of a message that this version does not know.
+const unknownField = `"from_a_later_version":{"n":9}`
+
 // withUnknownField returns the message of a job as a later version may send it.
 func withUnknownField(job queue.Job) string {
-	return strings.Replace(string(job.Encode()), "{", `{"priority":9,`, 1)
+	return strings.Replace(string(job.Encode()), "{", "{"+unknownField+",", 1)
 }
 
 func receiveWaits(b *bench) {

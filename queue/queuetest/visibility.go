@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"errors"
+	"reflect"
 
 	"cloudmirror/queue"
 )
@@ -25,7 +26,7 @@ func redelivery(b *bench) {
 	b.stillHidden("in the middle of its visibility")
 	b.Advance(b.visibility/2 + b.margin)
 	second := b.receiveOne()
-	if second.Job != first.Job || second.Receives != 2 {
+	if !reflect.DeepEqual(second.Job, first.Job) || second.Receives != 2 {
 		b.t.Errorf("received %+v, want the same job's second receive", second)
 	}
 	if second.Receipt == first.Receipt {

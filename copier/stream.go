@@ -13,14 +13,14 @@ import (
 	"cloudmirror/storage"
 )
 
-// copy streams the object from its origin into storage, within a try that the
-// host admitted. An error is a *cloudmirror.Failure if the origin is to
+// copyWithinDeadline streams the object from its origin into storage, as a use that
+// the host admitted, and no longer than a copy may take. An error is a *cloudmirror.Failure if the origin is to
 // blame, and storage's otherwise.
-func (t *task) copy(ctx context.Context, attempt *engine.Attempt) (_ storage.Info, err error) {
+func (t *task) copyWithinDeadline(ctx context.Context, attempt *engine.Attempt) (_ storage.Info, err error) {
 	defer func() { t.visits.end(err) }()
 	limited, cancel := context.WithTimeout(ctx, attempt.MaxDuration())
 	defer cancel()
-	info, err := t.transferOrFind(limited, attempt)
+	info, err := t.storeOrFindCopy(limited, attempt)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		return info, &cloudmirror.Failure{
 			Code: cloudmirror.CodeOriginTimeout, Permanent: true, Err: err,
@@ -30,9 +30,9 @@ func (t *task) copy(ctx context.Context, attempt *engine.Attempt) (_ storage.Inf
 	return info, err
 }
 
-// transferOrFind transfers the object unless its place is taken meanwhile.
-func (t *task) transferOrFind(ctx context.Context, attempt *engine.Attempt) (storage.Info, error) {
-	info, err := t.transfer(ctx, attempt, attempt.Replace())
+// storeOrFindCopy stores a copy of the object, or finds one that another copier stored.
+func (t *task) storeOrFindCopy(ctx context.Context, attempt *engine.Attempt) (storage.Info, error) {
+	info, err := t.streamToStorage(ctx, attempt, attempt.Replace())
 	if !errors.Is(err, storage.ErrExist) {
 		return info, err
 	}
@@ -43,12 +43,14 @@ func (t *task) transferOrFind(ctx context.Context, attempt *engine.Attempt) (sto
 	case err == nil && attempt.IsGood(info):
 		return info, nil
 	case err == nil, errors.Is(err, storage.ErrNotExist):
-		return t.transfer(ctx, attempt, true)
+		return t.streamToStorage(ctx, attempt, true)
 	}
 	return storage.Info{}, err
 }
 
-func (t *task) transfer(ctx context.Context, attempt *engine.Attempt, replace bool) (storage.Info, error) {
+// streamToStorage asks the origin for the object and streams its body into storage. If
+// a copy is there, and must not be replaced, the error is storage.ErrExist.
+func (t *task) streamToStorage(ctx context.Context, attempt *engine.Attempt, replace bool) (storage.Info, error) {
 	expires := attempt.ExpiresAt()
 	rules := t.backend.Rules
 	rules.Enter = t.visits.enter
@@ -66,13 +68,17 @@ func (t *task) transfer(ctx context.Context, attempt *engine.Attempt, replace bo
 	t.activity.set(presence.Copying, server)
 	t.read.Store(0)
 	t.total.Store(response.SizeBytes)
+	order := &t.delivery.Job.Order
+	if err := checkSize(order, response, server); err != nil {
+		return storage.Info{}, err
+	}
 	if response.SizeBytes > longBytes {
 		if err := t.visits.lengthen(); err != nil {
 			return storage.Info{}, err
 		}
 	}
 	t.logLeftOut(response.Header)
-	body := &storedBody{rest: t.stream(ctx, response.Body), place: t.place}
+	body := &storedBody{rest: expectedBody(t.measured(ctx, response.Body), order, response, server), place: t.place}
 	t.place.awaitMemory()
 	defer t.place.gotMemory(noMemory)
 	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.sectioned(body, response, server), storage.PutOptions{
@@ -87,9 +93,9 @@ func (t *task) transfer(ctx context.Context, attempt *engine.Attempt, replace bo
 // sectioned returns the reader that storage gets: one that it may read in sections,
 // if the copy may have several connections.
 func (t *task) sectioned(body *storedBody, response *origin.Response, server *host) io.Reader {
-	if t.connections <= 1 || t.delivery.Job.Tries > 0 || t.delivery.Job.Slow > 0 {
+	if job := t.delivery.Job; t.connections <= 1 || job.Tries > 0 || job.Slow > 0 || job.SHA256 != "" {
 		// What failed or was slow is tried over one connection: several may be the
-		// reason.
+		// reason. A digest is that of bytes in their order.
 		return body
 	}
 	return &sectionedBody{storedBody: body, task: t, response: response, server: server}
@@ -121,9 +127,9 @@ func (b *storedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stream returns a reader of what an origin sends. It keeps to the service's
+// measured returns a reader of what an origin sends. It keeps to the service's
 // bandwidth, and notes the pace and the progress of the copy.
-func (t *task) stream(ctx context.Context, body io.Reader) io.Reader {
+func (t *task) measured(ctx context.Context, body io.Reader) io.Reader {
 	pace := t.place.pace
 	waited := readerFunc(func(p []byte) (int, error) {
 		pace.wait()
@@ -131,11 +137,11 @@ func (t *task) stream(ctx context.Context, body io.Reader) io.Reader {
 		pace.got(n)
 		return n, err
 	})
-	return t.counting(throttled(ctx, waited, t.backend.bandwidth))
+	return t.countProgress(throttled(ctx, waited, t.backend.bandwidth))
 }
 
-// counting returns a reader that notes the progress of the copy.
-func (t *task) counting(body io.Reader) io.Reader {
+// countProgress returns a reader that notes the progress of the copy.
+func (t *task) countProgress(body io.Reader) io.Reader {
 	total := t.metrics.bytes.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region)
 	return readerFunc(func(p []byte) (int, error) {
 		n, err := body.Read(p)

@@ -12,27 +12,27 @@ import (
 	"cloudmirror/origin"
 )
 
-// provenBytes of a body show that a host is well: a trial need not wait for the
+// provenBytes of a body show that a host is well: a probe need not wait for the
 // end of a copy that takes hours.
 const provenBytes = 1 << 20
 
-// A try is one use of a host that admitted it.
-type try struct {
+// A hostUse is one copy's use of a host that admitted it.
+type hostUse struct {
 	host   *host
 	object cloudmirror.Object
 	once   sync.Once
 }
 
-// settle notes how the try ended; only the first call counts. An error that is no
+// recordOutcome notes how the use ended; only the first call counts. An error that is no
 // *cloudmirror.Failure is not the host's.
-func (t *try) settle(err error) {
-	t.once.Do(func() { t.host.settle(t.object, err) })
+func (u *hostUse) recordOutcome(err error) {
+	u.once.Do(func() { u.host.recordOutcome(u.object, err) })
 }
 
-// settle notes what the outcome of a try says of the host. A failure that names
+// recordOutcome notes what the outcome of a use says of the host. A failure that names
 // another host, or none, says nothing of it: a client that finds an open redirect
 // could otherwise have it paused.
-func (h *host) settle(o cloudmirror.Object, err error) {
+func (h *host) recordOutcome(o cloudmirror.Object, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()

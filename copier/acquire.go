@@ -3,6 +3,7 @@ package copier
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,12 +32,12 @@ func (t *task) leaveHosts() {
 	}
 }
 
-// takePlace waits for a turn of each host that the copy asks, as far as they are
+// acquireSlot waits for a turn of each host that the copy asks, as far as they are
 // known, and then for a slot: a job that waits for a busy host must not keep others
-// from working. The error is errCrowded, or ctx's; if there is none, the caller calls
-// makeWay.
-func (t *task) takePlace(ctx context.Context) error {
-	turns, err := t.takeTurns(ctx)
+// from working. The error is a *crowdedError, or ctx's; if there is none, the caller
+// calls releaseSlot.
+func (t *task) acquireSlot(ctx context.Context) error {
+	turns, err := t.acquireTurns(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,8 +46,13 @@ func (t *task) takePlace(ctx context.Context) error {
 		return ctx.Err()
 	}
 	t.placed()
-	t.turns, t.place = turns, t.slots.occupy(func() { t.cancel(errSlowest) })
-	t.makeWay = sync.OnceFunc(func() {
+	var behind *turn
+	if t.isBackground() {
+		behind = turns[backgroundAsk]
+		turns = slices.Delete(turns, backgroundAsk, backgroundAsk+1)
+	}
+	t.turns, t.place = turns, t.slots.occupy(func() { t.cancel(errSlowest) }, behind)
+	t.releaseSlot = sync.OnceFunc(func() {
 		t.place.leave()
 		for _, u := range turns {
 			u.end()
@@ -55,11 +61,16 @@ func (t *task) takePlace(ctx context.Context) error {
 	return nil
 }
 
-// takeTurns waits for a turn of each host that the copy asks.
-func (t *task) takeTurns(ctx context.Context) ([]*turn, error) {
+// acquireTurns waits for a turn of each host that the copy asks. A job for which no
+// client waits has one of hosts.background before it waits for another.
+func (t *task) acquireTurns(ctx context.Context) ([]*turn, error) {
 	defer t.activity.set("", nil)
 	turns := make([]*turn, len(t.asks))
-	for busy := 0; busy >= 0; busy = t.tryTurns(turns) {
+	first := 0
+	if t.isBackground() {
+		first = backgroundAsk
+	}
+	for busy := first; busy >= 0; busy = t.tryTurns(turns) {
 		if err := t.awaitTurn(ctx, turns, busy); err != nil {
 			giveBack(turns)
 			return nil, err
@@ -74,9 +85,13 @@ func (t *task) takeTurns(ctx context.Context) ([]*turn, error) {
 // all at once while many jobs wait for each of its hosts. It keeps those of hosts that
 // come before this one by their names, so that no two jobs wait for each other.
 func (t *task) awaitTurn(ctx context.Context, turns []*turn, i int) (err error) {
-	h := t.asks[i]
-	t.activity.set(presence.WaitsForHost, h)
-	if turns[i] = h.tryTurn(t.isLong); turns[i] != nil {
+	h, n := t.asks[i], t.need(t.asks[i])
+	if h.isBackground {
+		t.activity.set("", nil)
+	} else {
+		t.activity.set(presence.WaitsForHost, h)
+	}
+	if turns[i] = h.tryTurn(n.isLong); turns[i] != nil {
 		return nil
 	}
 	t.placed()
@@ -86,12 +101,12 @@ func (t *task) awaitTurn(ctx context.Context, turns []*turn, i int) (err error) 
 		t.giveBackFrom(h.origin, turns)
 		keeping, cancel := context.WithTimeout(ctx, later(maxIdle))
 		defer cancel()
-		if turns[i], err = h.takeTurn(keeping, t.isLong, &number); !errors.Is(err, context.DeadlineExceeded) {
+		if turns[i], err = h.takeTurn(keeping, n, &number); !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 	}
 	t.giveBackFrom("", turns)
-	turns[i], err = h.takeTurn(ctx, t.isLong, &number)
+	turns[i], err = h.takeTurn(ctx, n, &number)
 	return err
 }
 
@@ -110,7 +125,7 @@ func (t *task) giveBackFrom(origin string, turns []*turn) {
 func (t *task) tryTurns(turns []*turn) (busy int) {
 	for i, h := range t.asks {
 		if turns[i] == nil {
-			turns[i] = h.tryTurn(t.isLong)
+			turns[i] = h.tryTurn(t.need(h).isLong)
 		}
 		if turns[i] == nil {
 			return i
@@ -128,19 +143,22 @@ func giveBack(turns []*turn) {
 	}
 }
 
-// waitFor gives place and turns back, and takes them again when the host has a turn
-// that refused the copy. The error is why, if too many jobs wait for it, errStopping,
-// or the cause by which ctx ended. It has a place to give back in any case.
-func (t *task) waitFor(ctx, stopping context.Context, why *refusedError) error {
-	t.makeWay()
+// waitForRefusingHost gives place and turns back, and takes them again when the host
+// that refused the copy has a turn. The error is why, if too many jobs wait for it,
+// errStopping, or the cause by which ctx ended. In any case there is a place to give
+// back.
+func (t *task) waitForRefusingHost(ctx, stopping context.Context, why *refusedError) error {
+	t.releaseSlot()
 	t.read.Store(0)
 	t.askToo(why.origin)
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(stopping, cancel)
 	defer stop()
-	switch err := t.takePlace(waiting); {
-	case errors.Is(err, errCrowded):
+	err := t.acquireSlot(waiting)
+	_, isCrowded := errors.AsType[*crowdedError](err)
+	switch {
+	case isCrowded:
 		return why
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

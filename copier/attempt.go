@@ -14,32 +14,33 @@ import (
 // before it goes back to the queue.
 const maxWaits = 4
 
-// carryOut copies the object and ends the attempt. A copy that finds no turn at a
+// copyWhenAdmitted copies the object when its hosts admit it, and ends the attempt. A
+// copy that finds no turn at a
 // host that its origin redirects to, or that is long and finds no turn for long ones,
 // ends; its job waits for those turns, and is copied then.
-func (t *task) carryOut(ctx, stopping context.Context, attempt *engine.Attempt) (result, error) {
+func (t *task) copyWhenAdmitted(ctx, stopping context.Context, attempt *engine.Attempt) (result, error) {
 	for waits := 0; ; waits++ {
-		try, again := t.asks[0].admit(t.delivery.Job.Object, t.delivery.Job.Tries)
-		if try == nil {
-			return t.postpone(ctx, attempt, again)
+		use, again := t.asks[0].admit(t.delivery.Job.Object, t.delivery.Job.Tries)
+		if use == nil {
+			return t.postponeAttempt(ctx, attempt, again)
 		}
-		t.visits = newVisits(t.hosts, t.delivery.Job, try, t.turns)
+		t.visits = newVisits(t.hosts, t.delivery.Job, use, t.turns)
 		t.activity.set(presence.Copying, t.asks[0])
 		begun := time.Now()
-		info, err := t.copyOnce(ctx, attempt)
+		info, err := t.copyAndProve(ctx, attempt)
 		refused, isRefused := errors.AsType[*refusedError](err)
 		if isRefused && refused.isCrowded && waits < maxWaits {
-			if err = t.waitFor(ctx, stopping, refused); err == nil {
+			if err = t.waitForRefusingHost(ctx, stopping, refused); err == nil {
 				continue
 			}
 		}
-		return t.end(ctx, attempt, info, begun, err)
+		return t.completeOrFail(ctx, attempt, info, begun, err)
 	}
 }
 
-// copyOnce copies the object, unless a host has no turn for it: then the error is a
+// copyAndProve copies the object and has its generation proven meanwhile, unless a host has no turn for it: then the error is a
 // *refusedError.
-func (t *task) copyOnce(ctx context.Context, attempt *engine.Attempt) (storage.Info, error) {
+func (t *task) copyAndProve(ctx context.Context, attempt *engine.Attempt) (storage.Info, error) {
 	ctx, giveWay := context.WithCancelCause(ctx)
 	defer giveWay(nil)
 	visits := t.visits
@@ -55,7 +56,7 @@ func (t *task) copyOnce(ctx context.Context, attempt *engine.Attempt) (storage.I
 	running.Inc()
 	defer running.Dec()
 	endProof := t.startProof(ctx, attempt)
-	info, err := t.copy(ctx, attempt)
+	info, err := t.copyWithinDeadline(ctx, attempt)
 	endProof(err == nil)
 	if t.isLong = visits.isLongCopy(); t.isLong {
 		attempt.Lengthen() // the next copier waits for the turn of a long one before it asks the origin
@@ -64,18 +65,4 @@ func (t *task) copyOnce(ctx context.Context, attempt *engine.Attempt) (storage.I
 		return info, refused
 	}
 	return info, err
-}
-
-// refused ends an attempt at an object one of whose hosts is not to be asked now.
-// Where that has too many copies, and too many jobs wait for it, the job rests in the
-// queue until a turn of it may be free.
-func (t *task) refused(closing context.Context, attempt *engine.Attempt, why *refusedError) (result, error) {
-	if !why.isCrowded {
-		return t.postpone(closing, attempt, why.again)
-	}
-	t.metrics.refused.WithLabelValues(t.backend.ID.Service, t.backend.ID.Region).Inc()
-	if r, err := t.handBack(closing, attempt, t.askToo(why.origin).nextTurn(), nil); err != nil {
-		return r, err
-	}
-	return resultDeferred, nil
 }
