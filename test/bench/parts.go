@@ -71,7 +71,7 @@ const (
 	nowhereStorage = "{type: s3, bucket: copies, endpoint: 'http://127.0.0.1:9', path_style: true}"
 )
 
-// startS3 starts an S3 server with a bucket in a directory; "" is the lab's.
+// startS3 starts an S3 server with a bucket in a directory; "" is the laboratory's.
 func (l *laboratory) startS3(ctx context.Context, parent string) (*process, error) {
 	c, err := lab.NewS3("ADDRESS", "us-east-1").VersityGWCommand("DIR")
 	if err != nil {

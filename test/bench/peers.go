@@ -105,8 +105,8 @@ func (l *laboratory) startNginx(ctx context.Context, h *hit) (*process, error) {
 }
 
 // nginxServer returns an nginx with a text in the http block of its configuration.
-func nginxServer(program, http string) server {
+func nginxServer(program, block string) server {
 	return server{
-		Command: lab.Command{Program: program, Args: lab.NginxArguments("DIR", "CONFIG")}, config: lab.NginxConfig("DIR", 512, http),
+		Command: lab.Command{Program: program, Args: lab.NginxArguments("DIR", "CONFIG")}, config: lab.NginxConfig("DIR", 512, block),
 	}
 }

@@ -38,7 +38,7 @@ func newLab(ctx context.Context, s settings) (*laboratory, error) {
 	return l, nil
 }
 
-// build builds the binary under a name in the lab's directory.
+// build builds the binary under a name in the laboratory's directory.
 func (l *laboratory) build(ctx context.Context, name string, flags ...string) error {
 	return lab.Build(ctx, l.path(name), []string{"CGO_ENABLED=0"}, flags...)
 }
@@ -54,7 +54,7 @@ func (l *laboratory) close() {
 
 func (l *laboratory) path(name string) string { return filepath.Join(l.dir, name) }
 
-// write writes a file of the lab and returns its path.
+// write writes a file of the laboratory and returns its path.
 func (l *laboratory) write(name, text string) (string, error) {
 	return l.path(name), os.WriteFile(l.path(name), []byte(text), 0o600)
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,7 +86,7 @@ func (p *Process) launch(onEnd func()) error {
 	if environ == nil {
 		environ = os.Environ()
 	}
-	c.Env = append(environ[:len(environ):len(environ)], p.Command.Env...)
+	c.Env = slices.Concat(environ, p.Command.Env)
 	log, err := p.openLog()
 	if err != nil {
 		return err

@@ -101,7 +101,7 @@ func TestTableLeadsToEachSymptom(t *testing.T) {
 func TestCodesOfThePageExist(t *testing.T) {
 	text, _, _ := readPage(t)
 	var sources string
-	for _, file := range []string{"../../failure.go", "../../frontend/respond.go"} {
+	for _, file := range []string{"../../failure.go", "../../api/error.go"} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
