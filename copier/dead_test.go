@@ -18,7 +18,7 @@ import (
 )
 
 // letter returns the one dead letter that comes to be there.
-func (w *world) letter() queue.Letter {
+func (w *world) letter() queue.DeadLetter {
 	w.t.Helper()
 	w.eventually("there is a dead letter", func() bool { return w.counts().Dead > 0 })
 	letters, err := w.queue.Letters(w.t.Context(), queue.Choice{All: true})

@@ -10,7 +10,7 @@
 //
 // Origins are treated considerately ([Limits]). At most Limits.CopiesPerHost copies
 // ask one scheme, host and port at a time, whether for its own objects or by
-// redirects, in the order in which the jobs came. Long copies hold all but one of
+// redirects, by priority and then in the order in which the jobs came. Long copies hold all but one of
 // these turns at most, so that small objects do not wait for them (turns.go); one for
 // which there is no turn ends, and its job waits. A host that is in trouble, or asks
 // for a rest, is paused but for a probe now and then, which costs its jobs no try.
@@ -18,7 +18,8 @@
 //
 // Copies run in slots. One whose origin is slow leaves its slot and goes on in a
 // pool beside them, so that origins that drip keep no other job waiting; when the
-// pool is full, the slowest copy is handed back.
+// pool is full, the slowest copy is handed back. Jobs for which no client waits get at
+// most half of the slots, and wait for them as for the turns of a host (priority.go).
 //
 // While the cache or a backend's storage is down, the copier does not receive:
 // messages would only use up their receives.

@@ -53,7 +53,7 @@ func (e *expectation) Read(p []byte) (int, error) {
 	n, err := e.body.Read(p)
 	e.read += int64(n)
 	_, _ = e.hash.Write(p[:n]) // it never fails
-	isEnd := err == io.EOF     //nolint:errorlint // an error that wraps it is a broken connection
+	isEnd := err == io.EOF     // an error that wraps it is a broken connection
 	isTooLong := e.order.SizeBytes > 0 && e.read > e.order.SizeBytes
 	if isEnd || isTooLong || err == nil && e.read == e.total {
 		if failure := e.check(); failure != nil {

@@ -42,7 +42,7 @@ func (ad *administration) deadLetters(r *http.Request) answer {
 	if err != nil {
 		return unavailable("The dead letters cannot be read now; try again later.")
 	}
-	slices.SortStableFunc(letters, func(x, y queue.Letter) int { return x.BuriedAt.Compare(y.BuriedAt) })
+	slices.SortStableFunc(letters, func(x, y queue.DeadLetter) int { return x.BuriedAt.Compare(y.BuriedAt) })
 	body := api.DeadLetterList{
 		Service: b.id.Service, Region: b.id.Region,
 		DeadLetters: make([]api.DeadLetter, 0, len(letters)), Count: b.countDeadLetters(r.Context()),
@@ -68,7 +68,7 @@ func deadLetterOptions(query url.Values) (limit int, full bool, err error) {
 	return limit, full, nil
 }
 
-func describeDeadLetter(l queue.Letter, full bool) api.DeadLetter {
+func describeDeadLetter(l queue.DeadLetter, full bool) api.DeadLetter {
 	body := api.DeadLetter{ID: l.ID, Reason: l.Reason, BuriedAt: timestamp(l.BuriedAt), Receives: l.Receives, BodyBytes: len(l.Body)}
 	if full {
 		body.Body = l.Shown()

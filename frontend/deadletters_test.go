@@ -194,19 +194,19 @@ func TestDeadLetterRequestsThatAreRefused(t *testing.T) {
 // faultyLetters has a letter that is no job, and breaks when it comes to others.
 type faultyLetters struct{ all bool }
 
-func (f faultyLetters) Letters(context.Context, queue.Choice) ([]queue.Letter, error) {
+func (f faultyLetters) Letters(context.Context, queue.Choice) ([]queue.DeadLetter, error) {
 	if f.all {
 		return nil, errDown
 	}
-	return []queue.Letter{queue.NewLetter("m", "no job")}, nil
+	return []queue.DeadLetter{queue.NewDeadLetter("m", "no job")}, nil
 }
 
 func (f faultyLetters) Redrive(context.Context, queue.Choice) ([]queue.Handled, error) {
 	if f.all {
 		return nil, errDown
 	}
-	letter := queue.NewLetter("m", "no job")
-	return []queue.Handled{{Letter: letter, Err: letter.Malformed}, {Letter: queue.Letter{ID: "x"}, Err: errDown}}, errDown
+	letter := queue.NewDeadLetter("m", "no job")
+	return []queue.Handled{{Letter: letter, Err: letter.Malformed}, {Letter: queue.DeadLetter{ID: "x"}, Err: errDown}}, errDown
 }
 
 func (f faultyLetters) Drop(ctx context.Context, c queue.Choice) ([]queue.Handled, error) {
@@ -247,7 +247,7 @@ func TestDeadLettersThatCannotBeReached(t *testing.T) {
 
 // A request may name as many dead letters as a queue handles at once, and no more.
 func TestLimitsOfDeadLettersAgree(t *testing.T) {
-	if api.MaxDeadLetters != queue.MaxLetters {
-		t.Errorf("a request has %d, a queue %d", api.MaxDeadLetters, queue.MaxLetters)
+	if api.MaxDeadLetters != queue.MaxDeadLetters {
+		t.Errorf("a request has %d, a queue %d", api.MaxDeadLetters, queue.MaxDeadLetters)
 	}
 }

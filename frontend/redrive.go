@@ -73,7 +73,7 @@ func (ad *administration) sortHandled(b *backend, handled []queue.Handled) api.H
 		case h.Err == nil:
 			body.Done = append(body.Done, h.Letter.ID)
 			continue
-		case errors.Is(h.Err, queue.ErrNoLetter):
+		case errors.Is(h.Err, queue.ErrNoDeadLetter):
 			refused.Code, refused.Message = api.CodeUnknownDeadLetter, "No such letter was found; perhaps somebody else handles it."
 		case errors.Is(h.Err, queue.ErrMalformed):
 			refused.Code, refused.Message = api.CodeMalformedDeadLetter, "The letter is no job; it can only be dropped."

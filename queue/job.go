@@ -156,7 +156,8 @@ func (w *wireJob) order() (Order, error) {
 	if len(w.Sources) > 0 {
 		o.Sources = w.Sources
 	}
-	return o, o.Check()
+	err := o.Check()
+	return o, err
 }
 
 // unknownMembers returns the members of a message that no field of wireJob is read

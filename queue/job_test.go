@@ -118,7 +118,7 @@ func TestSourcesAreNotShown(t *testing.T) {
 		"no message":                 {"no job", "no job"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if shown := queue.NewLetter("1", test.body).Shown(); !strings.Contains(shown, test.shown) || strings.Contains(shown, "copies.test") {
+			if shown := queue.NewDeadLetter("1", test.body).Shown(); !strings.Contains(shown, test.shown) || strings.Contains(shown, "copies.test") {
 				t.Errorf("shown is %s, want %s", shown, test.shown)
 			}
 		})

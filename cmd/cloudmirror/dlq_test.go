@@ -217,7 +217,7 @@ func TestDeadLettersThatComeBackAreNotRedrivenForEver(t *testing.T) {
 type breaking struct{ *memqueue.Queue }
 
 func (breaking) Drop(context.Context, queue.Choice) ([]queue.Handled, error) {
-	letter := queue.NewLetter("1", "no job")
+	letter := queue.NewDeadLetter("1", "no job")
 	return []queue.Handled{{Letter: letter, Err: letter.Malformed}}, context.DeadlineExceeded
 }
 

@@ -188,13 +188,13 @@ func (b *bench) dead() queue.DeadLetters {
 }
 
 // letters returns the chosen letters by their ids.
-func (b *bench) letters(c queue.Choice) []queue.Letter {
+func (b *bench) letters(c queue.Choice) []queue.DeadLetter {
 	b.t.Helper()
 	letters, err := b.dead().Letters(b.t.Context(), c)
 	if err != nil {
 		b.t.Fatalf("letters: %v", err)
 	}
-	slices.SortFunc(letters, func(x, y queue.Letter) int { return cmp.Compare(x.ID, y.ID) })
+	slices.SortFunc(letters, func(x, y queue.DeadLetter) int { return cmp.Compare(x.ID, y.ID) })
 	return letters
 }
 

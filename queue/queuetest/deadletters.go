@@ -136,13 +136,13 @@ func unknownLetter(b *bench) {
 	id := b.letters(queue.Choice{All: true})[0].ID
 	for name, do := range map[string]handling{"redrive": b.dead().Redrive, "drop": b.dead().Drop} {
 		handled, err := do(b.t.Context(), queue.Choice{IDs: []string{"nothing"}})
-		if err != nil || len(handled) != 1 || handled[0].Letter.ID != "nothing" || !errors.Is(handled[0].Err, queue.ErrNoLetter) {
-			b.t.Errorf("%s handles %+v, error %v, want queue.ErrNoLetter", name, handled, err)
+		if err != nil || len(handled) != 1 || handled[0].Letter.ID != "nothing" || !errors.Is(handled[0].Err, queue.ErrNoDeadLetter) {
+			b.t.Errorf("%s handles %+v, error %v, want queue.ErrNoDeadLetter", name, handled, err)
 		}
 	}
 	handled, err := b.dead().Redrive(b.t.Context(), queue.Choice{IDs: []string{"nothing", id}})
 	slices.SortFunc(handled, func(x, y queue.Handled) int { return cmp.Compare(fmt.Sprint(x.Err), fmt.Sprint(y.Err)) })
-	if err != nil || len(handled) != 2 || handled[0].Err != nil || handled[0].Letter.ID != id || !errors.Is(handled[1].Err, queue.ErrNoLetter) {
+	if err != nil || len(handled) != 2 || handled[0].Err != nil || handled[0].Letter.ID != id || !errors.Is(handled[1].Err, queue.ErrNoDeadLetter) {
 		b.t.Errorf("handled are %+v, error %v, want one done and one not found", handled, err)
 	}
 }

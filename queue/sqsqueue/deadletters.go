@@ -32,9 +32,9 @@ const (
 var _ queue.DeadLetters = (*Queue)(nil)
 
 // Letters implements queue.DeadLetters. They come in no order.
-func (q *Queue) Letters(ctx context.Context, c queue.Choice) ([]queue.Letter, error) {
-	handled, err := q.review(ctx, c, time.Time{}, func(context.Context, []*seenLetter) {})
-	letters := make([]queue.Letter, 0, len(handled))
+func (q *Queue) Letters(ctx context.Context, c queue.Choice) ([]queue.DeadLetter, error) {
+	handled, err := q.review(ctx, c, time.Time{}, func(context.Context, []*seenDeadLetter) {})
+	letters := make([]queue.DeadLetter, 0, len(handled))
 	for _, h := range handled {
 		letters = append(letters, h.Letter)
 	}
@@ -44,7 +44,7 @@ func (q *Queue) Letters(ctx context.Context, c queue.Choice) ([]queue.Letter, er
 // Redrive implements queue.DeadLetters.
 func (q *Queue) Redrive(ctx context.Context, c queue.Choice) ([]queue.Handled, error) {
 	// What comes back at once is not sent for ever.
-	handled, err := q.review(ctx, c, q.options.Now(), func(ctx context.Context, seen []*seenLetter) {
+	handled, err := q.review(ctx, c, q.options.Now(), func(ctx context.Context, seen []*seenDeadLetter) {
 		q.resend(ctx, seen)
 		q.remove(ctx, seen)
 	})
@@ -63,9 +63,9 @@ func (q *Queue) Drop(ctx context.Context, c queue.Choice) ([]queue.Handled, erro
 	return append(handled, c.Missing(handled)...), nil
 }
 
-// A seenLetter is a letter that this process received.
-type seenLetter struct {
-	queue.Letter
+// A seenDeadLetter is a letter that this process received.
+type seenDeadLetter struct {
+	queue.DeadLetter
 	handle string
 	err    error // what went wrong with it
 	gone   bool  // it was removed
@@ -76,7 +76,7 @@ type seenLetter struct {
 // back what is left. Of all letters only those are chosen that were buried before
 // a time, if it is not zero.
 func (q *Queue) review(
-	ctx context.Context, c queue.Choice, before time.Time, act func(context.Context, []*seenLetter),
+	ctx context.Context, c queue.Choice, before time.Time, act func(context.Context, []*seenDeadLetter),
 ) (chosen []queue.Handled, err error) {
 	wanted := make(map[string]bool, len(c.IDs))
 	for _, id := range c.IDs {
@@ -84,7 +84,7 @@ func (q *Queue) review(
 	}
 	reviewing, cancel := bounded(ctx, reviewTime)
 	defer cancel()
-	held := make(map[string]*seenLetter)
+	held := make(map[string]*seenDeadLetter)
 	defer func() { q.giveBack(ctx, held) }()
 	for len(chosen) < c.Most() && (c.All || len(wanted) > 0) {
 		seen, err := q.look(reviewing, held, c, c.Most()-len(chosen))
@@ -94,7 +94,7 @@ func (q *Queue) review(
 		if err != nil || len(seen) == 0 {
 			return chosen, err
 		}
-		seen = slices.DeleteFunc(seen, func(l *seenLetter) bool {
+		seen = slices.DeleteFunc(seen, func(l *seenDeadLetter) bool {
 			if c.All {
 				return !before.IsZero() && l.BuriedAt.After(before)
 			}
@@ -103,7 +103,7 @@ func (q *Queue) review(
 		act(reviewing, seen)
 		for _, l := range seen {
 			delete(wanted, l.ID)
-			chosen = append(chosen, queue.Handled{Letter: l.Letter, Err: l.err})
+			chosen = append(chosen, queue.Handled{Letter: l.DeadLetter, Err: l.err})
 			if l.gone {
 				delete(held, l.ID)
 			}
@@ -115,7 +115,7 @@ func (q *Queue) review(
 // look receives letters that are not yet held. It returns none when there are no
 // more: none at all or, for one who wants some of them, none that somebody else
 // is looking at.
-func (q *Queue) look(ctx context.Context, held map[string]*seenLetter, c queue.Choice, left int) ([]*seenLetter, error) {
+func (q *Queue) look(ctx context.Context, held map[string]*seenDeadLetter, c queue.Choice, left int) ([]*seenDeadLetter, error) {
 	most := maxBatch
 	if c.All {
 		most = min(most, left) // what is not wanted need not be hidden
@@ -126,7 +126,7 @@ func (q *Queue) look(ctx context.Context, held map[string]*seenLetter, c queue.C
 		if err != nil {
 			return nil, fmt.Errorf("sqsqueue: receive from %s: %w", q.dead.name, q.at(cause(ctx, err)))
 		}
-		var fresh []*seenLetter
+		var fresh []*seenDeadLetter
 		for _, m := range messages {
 			l := letterOf(m)
 			if known, again := held[l.ID]; again { // SQS may deliver twice
@@ -184,8 +184,8 @@ func (q *Queue) receiveDead(ctx context.Context, most int) (messages []types.Mes
 	return messages, err
 }
 
-func letterOf(m types.Message) *seenLetter {
-	l := &seenLetter{Letter: queue.NewLetter(aws.ToString(m.MessageId), aws.ToString(m.Body)), handle: aws.ToString(m.ReceiptHandle)}
+func letterOf(m types.Message) *seenDeadLetter {
+	l := &seenDeadLetter{DeadLetter: queue.NewDeadLetter(aws.ToString(m.MessageId), aws.ToString(m.Body)), handle: aws.ToString(m.ReceiptHandle)}
 	l.Reason = aws.ToString(m.MessageAttributes[ReasonAttribute].StringValue)
 	if n, err := strconv.Atoi(aws.ToString(m.MessageAttributes[ReceivesAttribute].StringValue)); err == nil {
 		l.Receives = n
@@ -198,7 +198,7 @@ func letterOf(m types.Message) *seenLetter {
 }
 
 // resend sends the jobs of letters to the queue of the jobs, together.
-func (q *Queue) resend(ctx context.Context, letters []*seenLetter) {
+func (q *Queue) resend(ctx context.Context, letters []*seenDeadLetter) {
 	var sends errgroup.Group
 	for _, l := range letters {
 		sends.Go(func() error {
@@ -215,8 +215,8 @@ func (q *Queue) resend(ctx context.Context, letters []*seenLetter) {
 
 // remove deletes those of the letters, at most a batch, with which nothing went
 // wrong.
-func (q *Queue) remove(ctx context.Context, letters []*seenLetter) {
-	letters = slices.DeleteFunc(slices.Clone(letters), func(l *seenLetter) bool { return l.err != nil })
+func (q *Queue) remove(ctx context.Context, letters []*seenDeadLetter) {
+	letters = slices.DeleteFunc(slices.Clone(letters), func(l *seenDeadLetter) bool { return l.err != nil })
 	if len(letters) == 0 {
 		return
 	}
@@ -238,7 +238,7 @@ func (q *Queue) remove(ctx context.Context, letters []*seenLetter) {
 
 // giveBack lets others see letters at once. If that fails they do so when their
 // time is over.
-func (q *Queue) giveBack(ctx context.Context, held map[string]*seenLetter) {
+func (q *Queue) giveBack(ctx context.Context, held map[string]*seenDeadLetter) {
 	ctx, cancel := bounded(context.WithoutCancel(ctx), giveBackTime)
 	defer cancel()
 	entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, 0, len(held))

@@ -25,7 +25,7 @@ func buried(t *testing.T) (s setup, id string) {
 }
 
 // letter returns the one letter that there must be.
-func (s setup) letter() queue.Letter {
+func (s setup) letter() queue.DeadLetter {
 	s.t.Helper()
 	letters, err := s.Letters(s.t.Context(), queue.Choice{All: true})
 	if err != nil || len(letters) != 1 {

@@ -22,46 +22,46 @@ type DeadLetters interface {
 	// for the next call to find under the same ids. A chosen id that names no
 	// letter is missing from the result. With an error come the letters that
 	// were seen before it.
-	Letters(ctx context.Context, c Choice) ([]Letter, error)
+	Letters(ctx context.Context, c Choice) ([]DeadLetter, error)
 
 	// Redrive sends the job of each chosen letter to the queue as a fresh
 	// message, as Resend makes it, and then removes the letter. If it cannot be
 	// sent, or the process dies halfway, the letter stays, and the job may be
 	// both sent and a letter. A letter that is no job is refused with
-	// ErrMalformed and stays. A chosen id that names no letter has ErrNoLetter.
+	// ErrMalformed and stays. A chosen id that names no letter has ErrNoDeadLetter.
 	// With All, what is buried again meanwhile is left. With an error come the
 	// letters that were handled before it.
 	Redrive(ctx context.Context, c Choice) ([]Handled, error)
 
 	// Drop removes each chosen letter for good. A chosen id that names no letter
-	// has ErrNoLetter. With an error come the letters that were handled before it.
+	// has ErrNoDeadLetter. With an error come the letters that were handled before it.
 	Drop(ctx context.Context, c Choice) ([]Handled, error)
 }
 
-// MaxLetters is how many letters one call handles at most.
-const MaxLetters = 1_000
+// MaxDeadLetters is how many letters one call handles at most.
+const MaxDeadLetters = 1_000
 
 // A Choice says which letters a call is about. It is
-// about MaxLetters at most; the zero value chooses none.
+// about MaxDeadLetters at most; the zero value chooses none.
 type Choice struct {
 	IDs   []string // the letters of these ids
 	All   bool     // any letters, up to Limit; then IDs do not count
-	Limit int      // with All; 0 or more than MaxLetters: MaxLetters
+	Limit int      // with All; 0 or more than MaxDeadLetters: MaxDeadLetters
 }
 
 // Most returns how many letters the choice is about, at most.
 func (c Choice) Most() int {
 	switch {
 	case !c.All:
-		return min(len(c.IDs), MaxLetters)
+		return min(len(c.IDs), MaxDeadLetters)
 	case c.Limit <= 0:
-		return MaxLetters
+		return MaxDeadLetters
 	}
-	return min(c.Limit, MaxLetters)
+	return min(c.Limit, MaxDeadLetters)
 }
 
-// A Letter is a message that was buried.
-type Letter struct {
+// A DeadLetter is a message that was buried.
+type DeadLetter struct {
 	ID       string    // names it as long as it lies in its queue
 	Body     string    // the message as it was received
 	Job      Job       // what the body asks for; zero if it is Malformed
@@ -72,28 +72,28 @@ type Letter struct {
 	Malformed error
 }
 
-// NewLetter returns the letter of a body, read.
-func NewLetter(id, body string) Letter {
-	l := Letter{ID: id, Body: body}
+// NewDeadLetter returns the letter of a body, read.
+func NewDeadLetter(id, body string) DeadLetter {
+	l := DeadLetter{ID: id, Body: body}
 	l.Job, l.Malformed = DecodeJob([]byte(body))
 	return l
 }
 
 // A Handled is what came of one letter.
 type Handled struct {
-	Letter Letter // only its ID, if it was not found
-	Err    error  // nil: it was done
+	Letter DeadLetter // only its ID, if it was not found
+	Err    error      // nil: it was done
 }
 
-// ErrNoLetter says that no letter of an id was found: it was redriven or dropped,
+// ErrNoDeadLetter says that no letter of an id was found: it was redriven or dropped,
 // or somebody else looks at it, or there are more letters than the time was
 // enough for.
-var ErrNoLetter = errors.New("queue: there is no such dead letter")
+var ErrNoDeadLetter = errors.New("queue: there is no such dead letter")
 
 // Resend returns the body of the fresh message by which a letter's job is tried
 // again: with none of its tries and hand-backs, and marked as redriven. The error is
 // the letter's Malformed.
-func (l Letter) Resend() (string, error) {
+func (l DeadLetter) Resend() (string, error) {
 	if l.Malformed != nil {
 		return "", l.Malformed
 	}
@@ -104,7 +104,7 @@ func (l Letter) Resend() (string, error) {
 
 // Shown returns the body as operators may see it: without the addresses of sources,
 // which are secrets. A body that is no JSON object ends before them.
-func (l Letter) Shown() string {
+func (l DeadLetter) Shown() string {
 	members := make(map[string]json.RawMessage)
 	if err := json.Unmarshal([]byte(l.Body), &members); err != nil {
 		if before, _, found := strings.Cut(l.Body, `"sources"`); found {
@@ -135,7 +135,7 @@ func (c Choice) Missing(done []Handled) []Handled {
 	for _, id := range c.IDs {
 		if !found[id] {
 			found[id] = true
-			missing = append(missing, Handled{Letter: Letter{ID: id}, Err: ErrNoLetter})
+			missing = append(missing, Handled{Letter: DeadLetter{ID: id}, Err: ErrNoDeadLetter})
 		}
 	}
 	return missing

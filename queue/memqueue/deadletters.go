@@ -13,9 +13,9 @@ import (
 var _ queue.DeadLetters = (*Queue)(nil)
 
 // Letters implements queue.DeadLetters, the oldest letter first.
-func (q *Queue) Letters(ctx context.Context, c queue.Choice) ([]queue.Letter, error) {
-	handled, err := q.handle(ctx, c, func(queue.Letter) (gone bool, err error) { return false, nil })
-	letters := make([]queue.Letter, 0, len(handled))
+func (q *Queue) Letters(ctx context.Context, c queue.Choice) ([]queue.DeadLetter, error) {
+	handled, err := q.handle(ctx, c, func(queue.DeadLetter) (gone bool, err error) { return false, nil })
+	letters := make([]queue.DeadLetter, 0, len(handled))
 	for _, h := range handled {
 		letters = append(letters, h.Letter)
 	}
@@ -25,7 +25,7 @@ func (q *Queue) Letters(ctx context.Context, c queue.Choice) ([]queue.Letter, er
 // Redrive implements queue.DeadLetters. A letter for whose job there is no room
 // stays, with queue.ErrFull.
 func (q *Queue) Redrive(ctx context.Context, c queue.Choice) ([]queue.Handled, error) {
-	handled, err := q.handle(ctx, c, func(l queue.Letter) (gone bool, err error) {
+	handled, err := q.handle(ctx, c, func(l queue.DeadLetter) (gone bool, err error) {
 		body, err := l.Resend()
 		if err == nil {
 			err = q.sendLocked(body, 0)
@@ -40,7 +40,7 @@ func (q *Queue) Redrive(ctx context.Context, c queue.Choice) ([]queue.Handled, e
 
 // Drop implements queue.DeadLetters.
 func (q *Queue) Drop(ctx context.Context, c queue.Choice) ([]queue.Handled, error) {
-	handled, err := q.handle(ctx, c, func(queue.Letter) (gone bool, err error) { return true, nil })
+	handled, err := q.handle(ctx, c, func(queue.DeadLetter) (gone bool, err error) { return true, nil })
 	if err != nil {
 		return handled, err
 	}
@@ -49,7 +49,7 @@ func (q *Queue) Drop(ctx context.Context, c queue.Choice) ([]queue.Handled, erro
 
 // handle calls act, under the lock, with each chosen letter, and removes those
 // that are gone by it.
-func (q *Queue) handle(ctx context.Context, c queue.Choice, act func(queue.Letter) (gone bool, err error)) ([]queue.Handled, error) {
+func (q *Queue) handle(ctx context.Context, c queue.Choice, act func(queue.DeadLetter) (gone bool, err error)) ([]queue.Handled, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("memqueue: dead letters: %w", err)
 	}
@@ -76,7 +76,7 @@ func (q *Queue) handle(ctx context.Context, c queue.Choice, act func(queue.Lette
 // deadLetters keeps the newest letters, up to its capacity.
 type deadLetters struct {
 	capacity int
-	letters  []queue.Letter
+	letters  []queue.DeadLetter
 	buried   uint64 // since the start; numbers the letters
 	dropped  uint64 // since the start, for want of room
 }
@@ -89,7 +89,7 @@ func (d *deadLetters) add(m *message, reason string) (dropped bool) {
 		dropped = true
 	}
 	d.buried++
-	l := queue.NewLetter(strconv.FormatUint(d.buried, 10), m.body)
+	l := queue.NewDeadLetter(strconv.FormatUint(d.buried, 10), m.body)
 	l.Reason, l.BuriedAt, l.Receives = reason, time.Now(), m.receives
 	d.letters = append(d.letters, l)
 	return dropped
