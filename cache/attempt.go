@@ -42,7 +42,7 @@ func (e Entry) Start(now time.Time, job, attempt string, g cloudmirror.Generatio
 		return e, StartPresent
 	case Failed:
 		return e, StartStale
-	case Queued, Copying, Tombstone:
+	case Reserved, Queued, Copying, Tombstone, Fenced:
 		if e.Generation != g {
 			return e, StartStale
 		}
@@ -58,7 +58,7 @@ func (e Entry) Start(now time.Time, job, attempt string, g cloudmirror.Generatio
 // hold checks that attempt holds the entry.
 func (e Entry) hold(now time.Time, attempt string) error {
 	switch e = e.At(now); {
-	case e.State == Absent, e.State == Queued:
+	case e.State == Absent, e.Queues():
 		return ErrForgotten
 	case e.State != Copying || e.Attempt != attempt:
 		return ErrNotHolder
@@ -83,7 +83,7 @@ func (e Entry) Renew(now time.Time, attempt string, lease time.Duration, p Progr
 // must have made sure that g is the object's current generation.
 func (e Entry) Restore(now time.Time, job, attempt string, g cloudmirror.Generation, lease time.Duration) (Entry, error) {
 	current := e.At(now)
-	if current.State != Absent && (current.State != Queued || current.Generation != g) {
+	if current.State != Absent && (!current.Queues() || current.Generation != g) {
 		return e, ErrNotHolder
 	}
 	restored, _ := current.Start(now, job, attempt, g, lease)
@@ -125,6 +125,15 @@ func (e Entry) Postpone(now time.Time, attempt string, f Failure) (Entry, error)
 		next.Tries = e.Tries
 	}
 	return next, err
+}
+
+// Abandon forgets a running attempt whose generation turned out not to be the current
+// one. Whatever else there is stays.
+func (e Entry) Abandon(attempt string) Entry {
+	if e.State != Copying || e.Attempt != attempt {
+		return e
+	}
+	return Entry{State: Absent}
 }
 
 // Requeue ends an attempt whose copier stops; its job goes back to the queue, where

@@ -31,7 +31,7 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 	switch e.State {
 	case Present:
 		return e, ClaimPresent
-	case Tombstone:
+	case Tombstone, Fenced:
 		if e.Generation != g {
 			return e, ClaimStale
 		}
@@ -42,7 +42,7 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 		if e.Generation != g {
 			return e, ClaimStale
 		}
-	case Queued, Copying:
+	case Reserved, Queued, Copying:
 		if !e.Lapsed(now) {
 			return e, ClaimPending
 		}
@@ -70,10 +70,10 @@ func (e Entry) triesAfter() int {
 }
 
 // Release gives a claim back whose job could not be sent: "pending" means that
-// a job exists. An entry that is not queued for that job stays as it is. A retry
+// a job exists. An entry that does not queue for that job stays as it is. A retry
 // that was claimed goes back to its error, not to a fresh start.
 func (e Entry) Release(now time.Time, job string) Entry {
-	if e.State != Queued || e.Job != job {
+	if !e.Queues() || e.Job != job {
 		return e
 	}
 	if e.Failure == nil {

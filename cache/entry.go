@@ -9,15 +9,17 @@ import (
 // A State is one of the states that an entry can be in.
 type State string
 
-// The states of an entry. Clients see Queued and Copying as pending, Tombstone
-// as absent.
+// The states of an entry. Clients see Reserved, Queued and Copying as pending,
+// Tombstone and Fenced as absent.
 const (
 	Absent    State = "absent"
+	Reserved  State = "reserved" // claimed before storage was looked at
 	Queued    State = "queued"
 	Copying   State = "copying"
 	Present   State = "present"
 	Failed    State = "error"
 	Tombstone State = "tombstone"
+	Fenced    State = "fenced" // a copy that storage has is about to be noted
 )
 
 // An Entry is what the cache knows of one copy. The zero Entry is not valid;
@@ -27,9 +29,9 @@ type Entry struct {
 	State      State
 	Generation cloudmirror.Generation // of the copy; with Tombstone, the first one that is valid again
 
-	// Until is, on the store's clock: for Queued and Copying the end of the
-	// lease; for Present the time from which the copy may be gone; for Failed
-	// and Tombstone the time from which the entry says nothing any more.
+	// Until is, on the store's clock: for Reserved, Queued and Copying the end of
+	// the lease; for Present the time from which the copy may be gone; for Failed,
+	// Tombstone and Fenced the time from which the entry says nothing any more.
 	Until time.Time
 
 	// PurgedUntil is when the life of the last purge's tombstone ends, on the
@@ -37,13 +39,13 @@ type Entry struct {
 	// absent before then is the tombstone again. Zero: no purge is known.
 	PurgedUntil time.Time
 
-	Job     string // Queued, Copying, Failed: the id of the job that was sent; Tombstone: that of a fence
-	Nonce   string // Queued: unlike that of any other record, if the object was reserved before storage was looked at
+	Job     string // Reserved, Queued, Copying, Failed: the id of the job; Fenced: the fence's own id
+	Nonce   string // Reserved: unlike that of any other record
 	Attempt string // Copying: the id of the running attempt
 	Tries   int    // tries that failed, or that nobody ended, since the object was last absent
 
-	// Queueing is, with Queued, since when the job waits. It is nil if an older
-	// release wrote the entry.
+	// Queueing is, with Reserved and Queued, since when the job waits. It is nil if
+	// an older release wrote the entry.
 	Queueing *Queueing
 
 	Copy     Copy     // Present: what is stored
@@ -81,11 +83,11 @@ const MaxCauseBytes = 4 << 10
 // that lapsed stay, for somebody to take over.
 func (e Entry) At(now time.Time) Entry {
 	switch e.State {
-	case Present, Failed, Tombstone:
+	case Present, Failed, Tombstone, Fenced:
 		if !now.Before(e.Until) {
 			return e.remains(now)
 		}
-	case Absent, Queued, Copying:
+	case Absent, Reserved, Queued, Copying:
 	}
 	return e
 }
@@ -99,10 +101,17 @@ func (e Entry) remains(now time.Time) Entry {
 	return Entry{State: Tombstone, Generation: e.Generation, Until: e.PurgedUntil, PurgedUntil: e.PurgedUntil}
 }
 
-// Lapsed reports whether the lease of a queued or copying entry has run out.
-func (e Entry) Lapsed(now time.Time) bool {
-	return (e.State == Queued || e.State == Copying) && !now.Before(e.Until)
-}
+// Lapsed reports whether the lease of a pending entry has run out.
+func (e Entry) Lapsed(now time.Time) bool { return e.Pending() && !now.Before(e.Until) }
 
-// Pending reports whether a job for the copy exists: what clients wait for.
-func (e Entry) Pending() bool { return e.State == Queued || e.State == Copying }
+// Pending reports whether a job for the copy exists, or will in a moment: what
+// clients wait for.
+func (e Entry) Pending() bool { return e.Queues() || e.State == Copying }
+
+// Known reports whether the entry tells of a copy, a job or a failure: all but
+// absence and what fences it.
+func (e Entry) Known() bool { return e.State == Present || e.State == Failed || e.Pending() }
+
+// Queues reports whether a job for the copy exists, or will in a moment, that no
+// copier has begun.
+func (e Entry) Queues() bool { return e.State == Reserved || e.State == Queued }

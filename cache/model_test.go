@@ -114,7 +114,7 @@ func (w *world) holders(t *rapid.T, attempt string, change func(cache.Entry) (ca
 		t.Fatalf("the receiver changed (-before +after):\n%s", diff)
 	}
 	state := w.entry.At(w.now).State
-	switch forgot := state == cache.Absent || state == cache.Queued; {
+	switch forgot := state == cache.Absent || state == cache.Reserved || state == cache.Queued; {
 	case attempt == w.holder && err != nil:
 		t.Fatalf("%s holds the entry and is refused: %v", attempt, err)
 	case attempt != w.holder && forgot != errors.Is(err, cache.ErrForgotten):
@@ -196,7 +196,7 @@ func (w *world) Adopt(t *rapid.T) {
 	who, reserved := anyOf(t, w.jobs), w.entry
 	w.others(t, func(e cache.Entry) cache.Entry {
 		adopted, err := e.Adopt(who.job, w.anyGeneration(t))
-		if is := reserved.State == cache.Queued && reserved.Nonce == who.job; is != (err == nil) {
+		if is := reserved.State == cache.Reserved && reserved.Nonce == who.job; is != (err == nil) {
 			t.Fatalf("%s adopts, with %s standing: %v", who.job, reserved.Nonce, err)
 		}
 		return adopted
@@ -207,7 +207,7 @@ func (w *world) Discover(t *rapid.T) {
 	who, reserved := anyOf(t, w.jobs), w.entry
 	w.others(t, func(e cache.Entry) cache.Entry {
 		found, err := e.Discover(who.job, w.anyGeneration(t), copied, w.now.Add(copyLife))
-		if is := reserved.State == cache.Queued && reserved.Nonce == who.job; is != (err == nil) {
+		if is := reserved.State == cache.Reserved && reserved.Nonce == who.job; is != (err == nil) {
 			t.Fatalf("%s discovers, with %s standing: %v", who.job, reserved.Nonce, err)
 		}
 		return found
@@ -258,7 +258,7 @@ func (w *world) Restore(t *rapid.T) {
 		e, err = e.Restore(w.now, who.job, who.attempt, who.generation, copyLease)
 		return e
 	})
-	may := before.State == cache.Absent || before.State == cache.Queued && before.Generation == who.generation
+	may := before.State == cache.Absent || before.Queues() && before.Generation == who.generation
 	if restored := err == nil; restored != may {
 		t.Fatalf("restore over %s: %v", before.State, err)
 	} else if restored {
@@ -324,9 +324,9 @@ func (w *world) Fence(t *rapid.T) {
 func (w *world) Check(t *rapid.T) {
 	e := w.entry.At(w.now)
 	switch e.State {
-	case cache.Absent, cache.Failed, cache.Tombstone:
+	case cache.Absent, cache.Failed, cache.Tombstone, cache.Fenced:
 		w.won = false
-	case cache.Queued, cache.Copying, cache.Present:
+	case cache.Reserved, cache.Queued, cache.Copying, cache.Present:
 	}
 	if e.State != cache.Copying {
 		w.holder = ""

@@ -31,15 +31,23 @@ func (e Entry) Lose(now time.Time, g cloudmirror.Generation) Entry {
 }
 
 // Fence makes a record of an entry of which nothing is known, for whoever is about
-// to note a copy of generation g in it: a tombstone like that of a purge, with an
-// id that makes it unlike any other. If it still stands later, the entry was
+// to note a copy of generation g in it. Its id makes the record unlike any other: if it still stands later, the entry was
 // neither purged nor flushed meanwhile, which absence cannot tell. Whatever else
 // there is stays.
 func (e Entry) Fence(now time.Time, id string, g cloudmirror.Generation, life time.Duration) Entry {
 	if e = e.At(now); e.State != Absent {
 		return e
 	}
-	return Entry{State: Tombstone, Generation: g, Until: now.Add(life), Job: id}
+	return Entry{State: Fenced, Generation: g, Until: now.Add(life), Job: id}
+}
+
+// Unfence ends a fence for a generation that turned out not to be the current one.
+// Whatever else there is stays.
+func (e Entry) Unfence() Entry {
+	if e.State != Fenced {
+		return e
+	}
+	return Entry{State: Absent}
 }
 
 // Purge replaces whatever is known by a tombstone: for as long as it lives,

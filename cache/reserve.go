@@ -17,14 +17,14 @@ func (e Entry) Reserve(now time.Time, job, nonce string, lease time.Duration) En
 		return e
 	}
 	return Entry{
-		State: Queued, Generation: cloudmirror.FirstGeneration, Until: now.Add(lease), Job: job, Nonce: nonce,
+		State: Reserved, Generation: cloudmirror.FirstGeneration, Until: now.Add(lease), Job: job, Nonce: nonce,
 		Queueing: &Queueing{Since: now},
 	}
 }
 
 // IsReserved reports whether e is a reservation with that nonce.
 func (e Entry) IsReserved(nonce string) bool {
-	return e.State == Queued && nonce != "" && e.Nonce == nonce
+	return e.State == Reserved && e.Nonce == nonce
 }
 
 // Adopt gives a reservation the generation that is current by storage's account.

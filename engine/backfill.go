@@ -68,9 +68,9 @@ func (en *Engine) note(ctx context.Context, b *Backend, o cloudmirror.Object, ke
 // unfence takes away a fence of a generation that is not the current one. What
 // is in its place by now stays.
 func (en *Engine) unfence(ctx context.Context, key cache.Key, at cache.Snapshot) (cache.Snapshot, error) {
-	if at.Entry.State != cache.Tombstone || at.Entry.Job == "" { // not a fence
+	if at.Entry.State != cache.Fenced {
 		return at, nil
 	}
-	at, _, err := en.swap(ctx, key, at, cache.Entry{State: cache.Absent})
+	at, _, err := en.swap(ctx, key, at, at.Entry.Unfence())
 	return at, err
 }

@@ -102,9 +102,9 @@ func stageOf(e cache.Entry) stage {
 			return final
 		}
 		return settled
-	case cache.Queued, cache.Copying:
+	case cache.Reserved, cache.Queued, cache.Copying:
 		return settled
-	case cache.Absent, cache.Tombstone:
+	case cache.Absent, cache.Tombstone, cache.Fenced:
 	}
 	return seeking
 }

@@ -88,7 +88,7 @@ func (f *flight) keepReservation(ctx context.Context, at cache.Snapshot) {
 	}
 	job := f.reserved
 	f.reserved = ""
-	if job == "" || at.Entry.State != cache.Queued || at.Entry.Job != job {
+	if job == "" || !at.Entry.Queues() || at.Entry.Job != job {
 		return
 	}
 	_, _, err := f.engine.update(ctx, f.key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {

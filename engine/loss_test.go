@@ -211,8 +211,8 @@ func TestAnExpiredCopyIsReplaced(t *testing.T) {
 		w.makePresent()
 		time.Sleep(24*time.Hour - time.Minute) // within the margin before its end
 		view, err := w.engine.Ensure(t.Context(), w.want)
-		if err != nil || view.Entry.State != cache.Queued {
-			t.Fatalf("got %v, error %v, want queued", view.Entry.State, err)
+		if err != nil || view.Entry.State != cache.Reserved {
+			t.Fatalf("got %v, error %v, want reserved", view.Entry.State, err)
 		}
 		if job := w.receive(); !job.Replace {
 			t.Error("the job does not say that a copy is in the way")

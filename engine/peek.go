@@ -16,10 +16,10 @@ func (en *Engine) Peek(ctx context.Context, w Want) (View, error) {
 	}
 	key := w.entryKey()
 	at, err := en.get(ctx, key)
-	if err == nil && at.Entry.Nonce != "" && en.awaitLook(ctx, key) {
+	if err == nil && at.Entry.State == cache.Reserved && en.awaitLook(ctx, key) {
 		at, err = en.get(ctx, key)
 	}
-	if err == nil && known(at.Entry) {
+	if err == nil && at.Entry.Known() {
 		en.recheck(w, key, &at.Entry, at.Now())
 		return View{Entry: at.Entry, Now: at.Now()}, nil
 	}
@@ -40,8 +40,6 @@ func (en *Engine) awaitLook(ctx context.Context, key cache.Key) bool {
 	_, _ = f.follow(ctx, Patience{}) // what it found, the cache says
 	return true
 }
-
-func known(e cache.Entry) bool { return e.State != cache.Absent && e.State != cache.Tombstone }
 
 // seek looks at storage for a copy that the cache does not know, and notes it if
 // the cache can be reached (cacheErr is nil).

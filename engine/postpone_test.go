@@ -149,7 +149,7 @@ func TestAnEntrySaysUntilWhenItsJobRests(t *testing.T) {
 					t.Fatal(err)
 				}
 				e := w.peek().Entry
-				if e.State != cache.Queued || e.Queueing == nil || !e.Queueing.DelayedTo.Equal(time.Now().Add(delay)) {
+				if !e.Queues() || e.Queueing == nil || !e.Queueing.DelayedTo.Equal(time.Now().Add(delay)) {
 					t.Fatalf("the entry is %+v", e)
 				}
 				time.Sleep(time.Until(e.Queueing.DelayedTo) - time.Millisecond)

@@ -43,10 +43,7 @@ func (a *Attempt) prove(ctx context.Context) error {
 		return err
 	}
 	_, _, failed := a.engine.insist(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
-		if e.State == cache.Copying && e.Attempt == a.id {
-			return cache.Entry{State: cache.Absent}, nil
-		}
-		return e, nil
+		return e.Abandon(a.id), nil
 	})
 	if failed != nil {
 		return failed

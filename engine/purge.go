@@ -53,17 +53,7 @@ func (en *Engine) Purge(ctx context.Context, w Want, also ...cloudmirror.Generat
 	case !stored && entry.State == cache.Present && w.Object.URL() == "":
 		return false, errOtherName
 	}
-	return stored || isKnown(entry), nil
-}
-
-// isKnown reports whether an entry tells something of a copy.
-func isKnown(e cache.Entry) bool {
-	switch e.State {
-	case cache.Present, cache.Queued, cache.Copying, cache.Failed:
-		return true
-	case cache.Absent, cache.Tombstone:
-	}
-	return false
+	return stored || entry.Known(), nil
 }
 
 // errOtherName says that the bytes of a copy were not found where an address said

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"cloudmirror"
-	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
 
@@ -106,7 +105,7 @@ func (f *Frontend) isCopy(r *http.Request, t *copyTarget, o cloudmirror.Object, 
 	var failure error
 	for _, b := range t.service.all() {
 		view, err := f.engine.Peek(r.Context(), engine.Want{Object: o, Backend: b.id})
-		if err == nil && view.Entry.State != cache.Absent && view.Entry.State != cache.Tombstone {
+		if err == nil && view.Entry.Known() {
 			return true, nil
 		}
 		failure = errors.Join(failure, err)

@@ -300,11 +300,11 @@ func publicState(s cache.State) string {
 	switch s {
 	case cache.Present:
 		return "present"
-	case cache.Queued, cache.Copying:
+	case cache.Reserved, cache.Queued, cache.Copying:
 		return "pending"
 	case cache.Failed:
 		return "error"
-	case cache.Absent, cache.Tombstone:
+	case cache.Absent, cache.Tombstone, cache.Fenced:
 	}
 	return "absent"
 }
