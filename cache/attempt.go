@@ -23,7 +23,7 @@ type StartOutcome int
 // The outcomes of a start. Only after StartWon may the caller copy.
 const (
 	StartWon     StartOutcome = iota // the caller's attempt holds the entry
-	StartBusy                        // another attempt is copying
+	StartBusy                        // another attempt is copying, or the copy is being evicted
 	StartPresent                     // there is a copy: the job is done
 	StartStale                       // the job is older than a purge or a failure: drop it
 )
@@ -40,6 +40,8 @@ func (e Entry) Start(now time.Time, job, attempt string, g cloudmirror.Generatio
 	switch e.State {
 	case Present:
 		return e, StartPresent
+	case Evicting:
+		return e, StartBusy
 	case Failed:
 		return e, StartStale
 	case Reserved, Queued, Copying, Tombstone, Fenced:

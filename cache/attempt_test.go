@@ -26,6 +26,8 @@ func TestEntryHolder(t *testing.T) {
 		{"queued again: forgotten", queued, "attempt", cache.ErrForgotten},
 		{"reserved again: forgotten", reserved, "attempt", cache.ErrForgotten},
 		{"fenced: refused", fence, "attempt", cache.ErrNotHolder},
+		{"being evicted: refused", evicting, "attempt", cache.ErrNotHolder},
+		{"the eviction is over: forgotten", evictingOver, "attempt", cache.ErrForgotten},
 		{"present: refused", present, "attempt", cache.ErrNotHolder},
 		{"error: refused", failed, "attempt", cache.ErrNotHolder},
 		{"purged: refused", tombstone, "attempt", cache.ErrNotHolder},
@@ -118,6 +120,8 @@ func TestEntryRestore(t *testing.T) {
 		{"the attempt stands in for a job that was reserved again", adopted, restored, nil},
 		{"but not for one of a generation that is not known yet", reserved, reserved, cache.ErrNotHolder},
 		{"a fence is left alone", fence, fence, cache.ErrNotHolder},
+		{"an eviction is left alone", evicting, evicting, cache.ErrNotHolder},
+		{"one that is over is as good as flushed", evictingOver, restored, nil},
 		{"a running attempt is left alone, even its own", copying, copying, cache.ErrNotHolder},
 		{"even a lapsed one", copyingLapsed, copyingLapsed, cache.ErrNotHolder},
 		{"present is left alone", present, present, cache.ErrNotHolder},
@@ -234,6 +238,7 @@ func TestEntryDefer(t *testing.T) {
 		{"another job's claim stays", queued, "other", 2 * later.Sub(now), queued},
 		{"another job's reservation stays", reserved, "other", 2 * later.Sub(now), reserved},
 		{"a fence stays", fence, "fence", 2 * later.Sub(now), fence},
+		{"an eviction stays", evicting, "evicting", 2 * later.Sub(now), evicting},
 		{"a job that was started already stays", copying, "job", 2 * later.Sub(now), copying},
 		{"absent stays", absent, "job", lease, absent},
 		{"an error stays", failed, "job", lease, failed},
@@ -302,6 +307,8 @@ func TestEntryBackfill(t *testing.T) {
 		{"a queued job stays", queued, generation, queued},
 		{"a lapsed job is filled", queuedLapsed, generation, filled},
 		{"a lapsed job of another generation stays", queuedLapsed, oldGeneration, queuedLapsed},
+		{"an eviction stays", evicting, generation, evicting},
+		{"an eviction that is over is filled", evictingOver, generation, filled},
 		{"a reservation stays", adopted, generation, adopted},
 		{"a lapsed reservation is filled", reservedLapsed, generation, filled},
 		{"a lapsed reservation of another generation stays", reservedLapsed, oldGeneration, reservedLapsed},
@@ -332,7 +339,7 @@ func TestEntryPurge(t *testing.T) {
 	want := cache.Entry{State: cache.Tombstone, Generation: "g2", Until: now.Add(lease), PurgedUntil: now.Add(lease)}
 	for name, from := range map[string]cache.Entry{
 		"absent": absent, "queued": queued, "copying": copying, "present": present,
-		"error": failed, "tombstone": tombstone, "reserved": reserved, "fenced": fence, "purged before": purged(present, later),
+		"error": failed, "tombstone": tombstone, "reserved": reserved, "fenced": fence, "evicting": evicting, "purged before": purged(present, later),
 	} {
 		t.Run(name+" is replaced, and nothing of it stays", func(t *testing.T) {
 			before := snapshot(from)
@@ -355,6 +362,7 @@ func TestEntryFence(t *testing.T) {
 		{"a reservation stays", reserved, reserved},
 		{"a tombstone stays", tombstone, tombstone},
 		{"another fence stays", fence, fence},
+		{"an eviction stays", evicting, evicting},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -373,7 +381,7 @@ func TestEntryFence(t *testing.T) {
 func TestEntryUnfenceAndAbandon(t *testing.T) {
 	for name, from := range map[string]cache.Entry{
 		"absent": absent, "reserved": reserved, "queued": queued, "copying": copying, "present": present,
-		"error": failed, "tombstone": tombstone, "fenced": fence,
+		"error": failed, "tombstone": tombstone, "fenced": fence, "evicting": evicting,
 	} {
 		t.Run(name, func(t *testing.T) {
 			unfenced, abandoned := from, from

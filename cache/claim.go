@@ -14,7 +14,7 @@ type ClaimOutcome int
 const (
 	ClaimWon     ClaimOutcome = iota // the caller's: send the job
 	ClaimResend                      // the lease lapsed: send the same job again
-	ClaimPending                     // a job exists
+	ClaimPending                     // a job exists, or the copy is being evicted: wait
 	ClaimPresent                     // there is a copy
 	ClaimFailed                      // an error stands: permanent, or its retry is not due
 	ClaimStale                       // the object was purged since the caller looked: look again
@@ -31,6 +31,8 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 	switch e.State {
 	case Present:
 		return e, ClaimPresent
+	case Evicting:
+		return e, ClaimPending
 	case Tombstone, Fenced:
 		if e.Generation != g {
 			return e, ClaimStale

@@ -94,7 +94,7 @@ func Decode(stored string) (Entry, error) {
 		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: version %d, want %d", w.Version, codecVersion)
 	}
 	switch w.State {
-	case Queued, Copying, Present, Failed, Tombstone:
+	case Queued, Copying, Present, Failed, Tombstone, Evicting:
 	default:
 		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: unknown state %q", w.State)
 	}
@@ -133,7 +133,7 @@ func (e Entry) wireState() State {
 		return Queued
 	case Fenced:
 		return Tombstone
-	case Absent, Queued, Copying, Present, Failed, Tombstone:
+	case Absent, Queued, Copying, Present, Failed, Tombstone, Evicting:
 	}
 	return e.State
 }

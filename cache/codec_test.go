@@ -22,6 +22,7 @@ const (
 	storedReserved = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1","nonce":"n1"}`
 	storedPurged   = `{"v":1,"state":"tombstone","gen":"g1","until":1700003600000,"purged":1700003600000}`
 	storedFenced   = `{"v":1,"state":"tombstone","gen":"g1","until":1700003600000,"job":"f1"}`
+	storedEvicting = `{"v":1,"state":"evicting","gen":"g1","until":1700003600000,"job":"e1"}`
 	storedDelayed  = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1","since":1700000000000,"delayed":1700000010000}`
 	storedCopying  = `{"v":1,"state":"copying","gen":"0","until":1700003600000,"job":"j1","attempt":"a1","tries":1,"done":7,"total":-1,` +
 		`"error":{"code":"OriginTimeout","retry":1700000000000}}`
@@ -44,6 +45,7 @@ func TestStoredFormStays(t *testing.T) {
 		// Releases that know neither state tell them by the nonce and the id.
 		"reserved": {storedReserved, cache.Entry{State: cache.Reserved, Generation: "0", Until: until, Job: "j1", Nonce: "n1"}},
 		"fenced":   {storedFenced, cache.Entry{State: cache.Fenced, Generation: "g1", Until: until, Job: "f1"}},
+		"evicting": {storedEvicting, cache.Entry{State: cache.Evicting, Generation: "g1", Until: until, Job: "e1"}},
 		"purged":   {storedPurged, cache.Entry{State: cache.Tombstone, Generation: "g1", Until: until, PurgedUntil: until}},
 		"queued, and held back": {storedDelayed, cache.Entry{
 			State: cache.Queued, Generation: "0", Until: until, Job: "j1",
@@ -81,7 +83,7 @@ func TestEveryEntryReadsBackAsItWas(t *testing.T) {
 			Status: rapid.IntRange(0, 599).Draw(t, "status"), Permanent: rapid.Bool().Draw(t, "permanent"), RetryAt: moment.Draw(t, "retry"),
 		}
 	})
-	states := []cache.State{cache.Reserved, cache.Queued, cache.Copying, cache.Present, cache.Failed, cache.Tombstone, cache.Fenced}
+	states := []cache.State{cache.Reserved, cache.Queued, cache.Copying, cache.Present, cache.Failed, cache.Tombstone, cache.Fenced, cache.Evicting}
 	rapid.Check(t, func(t *rapid.T) {
 		e := cache.Entry{
 			State:      rapid.SampledFrom(states).Draw(t, "state"),
@@ -173,6 +175,7 @@ func TestKeepForIsUntilTheEntrySaysNothing(t *testing.T) {
 		cache.Failed:    time.Minute,
 		cache.Tombstone: time.Minute,
 		cache.Fenced:    time.Minute,
+		cache.Evicting:  time.Minute,
 	} {
 		e := cache.Entry{State: state, Generation: "0", Until: now.Add(time.Minute)}
 		if got := e.KeepFor(now); got != want {

@@ -10,7 +10,7 @@ import (
 type State string
 
 // The states of an entry. Clients see Reserved, Queued and Copying as pending,
-// Tombstone and Fenced as absent.
+// Tombstone, Fenced and Evicting as absent.
 const (
 	Absent    State = "absent"
 	Reserved  State = "reserved" // claimed before storage was looked at
@@ -19,7 +19,8 @@ const (
 	Present   State = "present"
 	Failed    State = "error"
 	Tombstone State = "tombstone"
-	Fenced    State = "fenced" // a copy that storage has is about to be noted
+	Fenced    State = "fenced"   // a copy that storage has is about to be noted
+	Evicting  State = "evicting" // a copy whose own expiry is over is being removed
 )
 
 // An Entry is what the cache knows of one copy. The zero Entry is not valid;
@@ -31,7 +32,8 @@ type Entry struct {
 
 	// Until is, on the store's clock: for Reserved, Queued and Copying the end of
 	// the lease; for Present the time from which the copy may be gone; for Failed,
-	// Tombstone and Fenced the time from which the entry says nothing any more.
+	// Tombstone, Fenced and Evicting the time from which the entry says nothing any
+	// more.
 	Until time.Time
 
 	// PurgedUntil is when the life of the last purge's tombstone ends, on the
@@ -39,7 +41,7 @@ type Entry struct {
 	// absent before then is the tombstone again. Zero: no purge is known.
 	PurgedUntil time.Time
 
-	Job     string // Reserved, Queued, Copying, Failed: the id of the job; Fenced: the fence's own id
+	Job     string // Reserved, Queued, Copying, Failed: the id of the job; Fenced, Evicting: an id of their own
 	Nonce   string // Reserved: unlike that of any other record
 	Attempt string // Copying: the id of the running attempt
 	Tries   int    // tries that failed, or that nobody ended, since the object was last absent
@@ -83,7 +85,7 @@ const MaxCauseBytes = 4 << 10
 // that lapsed stay, for somebody to take over.
 func (e Entry) At(now time.Time) Entry {
 	switch e.State {
-	case Present, Failed, Tombstone, Fenced:
+	case Present, Failed, Tombstone, Fenced, Evicting:
 		if !now.Before(e.Until) {
 			return e.remains(now)
 		}

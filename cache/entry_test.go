@@ -65,6 +65,9 @@ var (
 	fence     = cache.Entry{State: cache.Fenced, Generation: generation, Until: later, Job: "fence"}
 	fenceOver = with(fence, func(e *cache.Entry) { e.Until = now })
 
+	evicting     = cache.Entry{State: cache.Evicting, Generation: generation, Until: later, Job: "evicting"}
+	evictingOver = with(evicting, func(e *cache.Entry) { e.Until = now })
+
 	tombstone     = cache.Entry{State: cache.Tombstone, Generation: generation, Until: later, PurgedUntil: later}
 	tombstoneOver = cache.Entry{State: cache.Tombstone, Generation: generation, Until: now, PurgedUntil: now}
 )
@@ -103,6 +106,8 @@ func TestEntryAt(t *testing.T) {
 		{"a tombstone ends", tombstoneOver, absent},
 		{"a fence stays", fence, fence},
 		{"a fence ends", fenceOver, absent},
+		{"an eviction stays", evicting, evicting},
+		{"an eviction whose lease lapsed is over", evictingOver, absent},
 		{"a copy that expires while its purge is young leaves the tombstone", purged(presentOver, later), tombstone},
 		{"an error forgotten while its purge is young leaves the tombstone", purged(failedOver, later), tombstone},
 		{"a copy that expires with its tombstone is absent", purged(presentOver, now), absent},
@@ -135,6 +140,8 @@ func TestEntryPendingAndLapsed(t *testing.T) {
 		{"a tombstone has no lease", tombstoneOver, false, false},
 		{"fence", fence, false, false},
 		{"a fence has no lease", fenceOver, false, false},
+		{"evicting", evicting, false, false},
+		{"an eviction that is over", evictingOver, false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -194,6 +201,9 @@ func TestEntryClaim(t *testing.T) {
 		{"a forgotten error is won afresh", failedOver, generation, fresh, cache.ClaimWon},
 		{"a tombstone is won for its generation", tombstone, generation, purged(fresh, later), cache.ClaimWon},
 		{"a tombstone refuses another generation", tombstone, oldGeneration, tombstone, cache.ClaimStale},
+		{"an eviction is waited for", evicting, generation, evicting, cache.ClaimPending},
+		{"for another generation too", evicting, oldGeneration, evicting, cache.ClaimPending},
+		{"an eviction whose lease lapsed is taken over", evictingOver, generation, fresh, cache.ClaimWon},
 		{"a fence is won for its generation", fence, generation, fresh, cache.ClaimWon},
 		{"a fence refuses another generation", fence, oldGeneration, fence, cache.ClaimStale},
 		{
@@ -236,6 +246,7 @@ func TestEntryRelease(t *testing.T) {
 		{"an error stays", failed, "job", failed},
 		{"a tombstone stays", tombstone, "job", tombstone},
 		{"a fence stays, even under its id", fence, "fence", fence},
+		{"an eviction stays, even under its id", evicting, "evicting", evicting},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -282,6 +293,9 @@ func TestEntryStart(t *testing.T) {
 		{"a forgotten error is won afresh", failedOver, generation, started, cache.StartWon},
 		{"a tombstone is won by its generation", tombstone, generation, purged(started, later), cache.StartWon},
 		{"a tombstone drops what began before it", tombstone, oldGeneration, tombstone, cache.StartStale},
+		{"an eviction is busy", evicting, generation, evicting, cache.StartBusy},
+		{"for another generation too", evicting, oldGeneration, evicting, cache.StartBusy},
+		{"an eviction whose lease lapsed is taken over", evictingOver, generation, started, cache.StartWon},
 		{"a fence is won by its generation", fence, generation, started, cache.StartWon},
 		{"a fence drops what is of another", fence, oldGeneration, fence, cache.StartStale},
 		{
@@ -319,6 +333,7 @@ func TestEntryForgive(t *testing.T) {
 		{"what is queued is left alone", queuedRetry, queuedRetry, generation},
 		{"what is reserved is left alone", adopted, adopted, generation},
 		{"a fence is left alone", fence, fence, generation},
+		{"an eviction is left alone", evicting, evicting, generation},
 		{"a running copy is left alone", copying, copying, generation},
 		{"a copy is left alone", present, present, generation},
 		{"a tombstone is left alone", tombstone, tombstone, generation},
@@ -347,6 +362,7 @@ func TestEntryLose(t *testing.T) {
 		{"a claim is left alone", queued, queued, generation},
 		{"a reservation is left alone", adopted, adopted, generation},
 		{"a fence is left alone", fence, fence, generation},
+		{"an eviction is left alone", evicting, evicting, generation},
 		{"a running copy is left alone", copying, copying, generation},
 		{"an error is left alone", failed, failed, generation},
 		{"a tombstone is left alone", tombstone, tombstone, generation},

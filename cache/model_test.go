@@ -41,7 +41,10 @@ type world struct {
 	generations []cloudmirror.Generation // oldest first
 	jobs        []work
 	attempts    []work
+	evictions   []string
 
+	evictor  string    // the eviction that holds the entry, or ""
+	safeTill time.Time // the end of its lease
 	holder   string    // the attempt that holds the entry, or ""
 	heldTill time.Time // the end of its lease
 	won      bool      // a claim was won, and what it began is not over
@@ -91,8 +94,8 @@ func (w *world) set(t *rapid.T, next cache.Entry) {
 	w.entry = stored
 }
 
-// others applies a change by somebody who does not hold the entry: a valid lease
-// survives it.
+// others applies a change by an actor that does not hold the entry: the valid lease
+// of an attempt survives it, and that of an eviction.
 func (w *world) others(t *rapid.T, change func(cache.Entry) cache.Entry) {
 	before := snapshot(w.entry)
 	next := change(w.entry)
@@ -101,6 +104,9 @@ func (w *world) others(t *rapid.T, change func(cache.Entry) cache.Entry) {
 	}
 	if w.holder != "" && w.now.Before(w.heldTill) && (next.State != cache.Copying || next.Attempt != w.holder) {
 		t.Fatalf("%s lost its valid lease", w.holder)
+	}
+	if w.evictor != "" && w.now.Before(w.safeTill) && (next.State != cache.Evicting || next.Job != w.evictor) {
+		t.Fatalf("%s was to remove the copy alone, and now the entry is %s", w.evictor, next.State)
 	}
 	w.set(t, next)
 }
@@ -142,14 +148,14 @@ func (w *world) Tick(t *rapid.T) {
 }
 
 func (w *world) Flush(*rapid.T) {
-	w.entry, w.holder, w.fence = absent, "", 0
+	w.entry, w.holder, w.evictor, w.fence = absent, "", "", 0
 }
 
 func (w *world) Purge(t *rapid.T) {
 	g := cloudmirror.Generation(w.newID())
 	w.generations = append(w.generations, g)
 	w.fence, w.fenceEnd = len(w.generations)-1, w.now.Add(purgeLife)
-	w.holder = ""
+	w.holder, w.evictor = "", ""
 	w.others(t, func(e cache.Entry) cache.Entry { return e.Purge(w.now, g, purgeLife) })
 }
 
@@ -320,11 +326,37 @@ func (w *world) Fence(t *rapid.T) {
 	})
 }
 
+func (w *world) Evict(t *rapid.T) {
+	before, id := w.entry.At(w.now), w.newID()
+	w.others(t, func(e cache.Entry) cache.Entry { return e.Evict(w.now, id, w.anyGeneration(t), copyLease) })
+	w.evictions = append(w.evictions, id)
+	if before.State == cache.Absent {
+		w.evictor, w.safeTill = id, w.now.Add(copyLease)
+	} else if diff := cmp.Diff(before, w.entry.At(w.now)); diff != "" {
+		t.Fatalf("an eviction changed %s:\n%s", before.State, diff)
+	}
+}
+
+func (w *world) EndEviction(t *rapid.T) {
+	if len(w.evictions) == 0 {
+		t.Skip("none yet")
+	}
+	id := rapid.SampledFrom(w.evictions).Draw(t, "eviction")
+	next, err := w.entry.EndEviction(w.now, id)
+	if is := w.evictor == id && w.now.Before(w.safeTill); is != (err == nil) {
+		t.Fatalf("%s ends, with %s standing: %v", id, w.evictor, err)
+	}
+	if err == nil {
+		w.evictor = ""
+		w.set(t, next)
+	}
+}
+
 // Check is called between the actions.
 func (w *world) Check(t *rapid.T) {
 	e := w.entry.At(w.now)
 	switch e.State {
-	case cache.Absent, cache.Failed, cache.Tombstone, cache.Fenced:
+	case cache.Absent, cache.Failed, cache.Tombstone, cache.Fenced, cache.Evicting:
 		w.won = false
 	case cache.Reserved, cache.Queued, cache.Copying, cache.Present:
 	}

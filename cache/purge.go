@@ -7,12 +7,12 @@ import (
 )
 
 // Backfill notes a copy that storage was seen to have under generation g. It
-// leaves alone what is present, what an attempt with a valid lease is about, and
-// what belongs to another generation: the look began before a purge then.
+// leaves alone what is present, what an attempt or an eviction with a valid lease is
+// about, and what belongs to another generation: the look began before a purge then.
 func (e Entry) Backfill(now time.Time, g cloudmirror.Generation, c Copy, expires time.Time) Entry {
 	e = e.At(now)
 	switch {
-	case e.State == Present, e.Pending() && !e.Lapsed(now):
+	case e.State == Present, e.State == Evicting, e.Pending() && !e.Lapsed(now):
 		return e
 	case e.State != Absent && e.Generation != g:
 		return e

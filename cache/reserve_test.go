@@ -29,6 +29,8 @@ func TestEntryReserve(t *testing.T) {
 		{"another reservation stays", reserved, reserved},
 		{"so does one whose lease lapsed", reservedLapsed, reservedLapsed},
 		{"a fence stays", fence, fence},
+		{"an eviction stays", evicting, evicting},
+		{"an eviction that is over", evictingOver, want},
 		{"an error stays", failed, failed},
 		{"a tombstone stays", tombstone, tombstone},
 		{"what is left of a purge stays", purged(presentOver, later), purged(presentOver, later).At(now)},

@@ -104,7 +104,7 @@ func stageOf(e cache.Entry) stage {
 		return settled
 	case cache.Reserved, cache.Queued, cache.Copying:
 		return settled
-	case cache.Absent, cache.Tombstone, cache.Fenced:
+	case cache.Absent, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	return seeking
 }

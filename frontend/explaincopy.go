@@ -46,7 +46,7 @@ func (f *Frontend) explainCopy(ctx context.Context, k *known, view engine.View, 
 		p.SizeBytes, p.ExpiresAt = &e.Copy.SizeBytes, timestamp(e.Until)
 	case cache.Failed:
 		p.ExpiresAt = timestamp(e.Until)
-	case cache.Absent, cache.Reserved, cache.Queued, cache.Copying, cache.Tombstone, cache.Fenced:
+	case cache.Absent, cache.Reserved, cache.Queued, cache.Copying, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	p.Why = p.describe(now)
 	if p.State != copyPresent && p.State != copyCopying && k.direct == nil && f.hasNoCopier(ctx, k.backend.id) {
@@ -73,7 +73,7 @@ func stateOf(v engine.View, waitsFor string) string {
 			return copyGivenUp
 		}
 		return copyFailedFinal
-	case cache.Absent, cache.Tombstone, cache.Fenced:
+	case cache.Absent, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	if v.Now.Before(e.PurgedUntil) {
 		return copyPurged

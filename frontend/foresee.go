@@ -61,7 +61,7 @@ func untilJob(v engine.View) time.Duration {
 		if !e.Lapsed(v.Now) {
 			return math.MaxInt64
 		}
-	case cache.Absent, cache.Present, cache.Tombstone, cache.Fenced:
+	case cache.Absent, cache.Present, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	return 0
 }

@@ -304,7 +304,7 @@ func publicState(s cache.State) string {
 		return "pending"
 	case cache.Failed:
 		return "error"
-	case cache.Absent, cache.Tombstone, cache.Fenced:
+	case cache.Absent, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	return "absent"
 }

@@ -111,7 +111,7 @@ func describe(w engine.Want, e cache.Entry) *statusBody {
 		body.StoredAt, body.ExpiresAt = timestamp(e.Copy.StoredAt), timestamp(e.Until)
 	case cache.Failed:
 		body.ExpiresAt = timestamp(e.Until)
-	case cache.Absent, cache.Reserved, cache.Queued, cache.Copying, cache.Tombstone, cache.Fenced:
+	case cache.Absent, cache.Reserved, cache.Queued, cache.Copying, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	body.Error = describeFailure(e.Failure)
 	return body
