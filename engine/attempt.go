@@ -32,6 +32,7 @@ type Attempt struct {
 
 	uncertain bool // the answer to the last try to end it was lost
 	unproven  bool // the marker was not read since the entry stands that ours follows on
+	forgotten bool // the entry was lost for a while, in which what was uploaded may have been evicted
 }
 
 // RenewEvery is how often an attempt must be renewed: three times in a lease.
@@ -131,7 +132,7 @@ func (a *Attempt) change(ctx context.Context, change cache.Change) error {
 	}
 	at, refused, err := a.engine.insist(ctx, a.key, a.at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		next, err := change(e, now)
-		if err == nil && next.State == cache.Present && a.unproven {
+		if err == nil && next.State == cache.Present && (a.unproven || a.forgotten) {
 			return e, errUnproven
 		}
 		return next, err
@@ -143,8 +144,10 @@ func (a *Attempt) change(ctx context.Context, change cache.Change) error {
 	switch {
 	case refused == nil:
 		return nil
-	case errors.Is(refused, errUnproven):
+	case errors.Is(refused, errUnproven) && a.unproven:
 		err = a.prove(ctx)
+	case errors.Is(refused, errUnproven):
+		err = a.proveUpload(ctx)
 	case errors.Is(refused, cache.ErrForgotten):
 		err = a.restore(ctx)
 	default:

@@ -19,7 +19,7 @@ const (
 	Begun                    // copy the object; the Attempt is the caller's
 	Exhausted                // the Attempt is the caller's, but only to be failed: copiers died over the object, again and again
 	Busy                     // the attempt of another job is copying it: this one is a duplicate
-	Held                     // an attempt of this very job holds it, perhaps of a copier that is gone
+	Held                     // an attempt of this very job holds it, perhaps of a copier that is gone, or its copy is being evicted
 	Exists                   // there is a copy: the job is done
 	Stale                    // the job was overtaken by a purge or a failure: drop it
 )
@@ -69,7 +69,7 @@ func (en *Engine) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, 
 	}
 	a.at, a.unproven = at, !proven
 	switch {
-	case outcome == cache.StartBusy && at.Entry.Job == job.ID:
+	case outcome == cache.StartBusy && (at.Entry.Job == job.ID || at.Entry.State == cache.Evicting):
 		return nil, Held, nil
 	case outcome == cache.StartWon && at.Entry.Tries >= MaxTries:
 		return a, Exhausted, nil

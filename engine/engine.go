@@ -51,6 +51,7 @@ type Timing struct {
 	CopyLease  time.Duration // how long a copier may be silent; 30 s
 	Tombstone  time.Duration // how long a purge is fenced in the cache; 2 min
 	Fence      time.Duration // how long a backfill keeps its place, at most; 30 s
+	Evict      time.Duration // how long an eviction keeps its place, at most; 15 s
 	Poll       time.Duration // the safety net beside pushed changes; 3 s
 
 	Breaker time.Duration // how long a dependency is not asked that failed several times in a row; 1 s
@@ -59,7 +60,8 @@ type Timing struct {
 func (t Timing) withDefaults() Timing {
 	for field, fallback := range map[*time.Duration]time.Duration{
 		&t.Turn: 5 * time.Second, &t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
-		&t.Reserve: 15 * time.Second, &t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Poll: 3 * time.Second,
+		&t.Reserve: 15 * time.Second, &t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Evict: 15 * time.Second,
+		&t.Poll:    3 * time.Second,
 		&t.Breaker: time.Second,
 	} {
 		if *field == 0 {

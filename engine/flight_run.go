@@ -92,6 +92,8 @@ func (f *flight) step(ctx context.Context, at cache.Snapshot, view View) (pause 
 			f.tell(settled, view, nil)
 			f.keepReservation(ctx, at)
 			return min(f.engine.timing.Poll, e.Until.Sub(now)), false, nil
+		case e.State == cache.Evicting: // nothing is sure before it has ended
+			return min(f.engine.timing.Poll, e.Until.Sub(now)), false, nil
 		}
 		began := f.engine.moment()
 		next, found, err := f.advance(ctx, at)

@@ -129,10 +129,18 @@ func (w *world) copyOne() {
 // makePresent has the object copied.
 func (w *world) makePresent() {
 	w.t.Helper()
-	if _, err := w.engine.Ensure(w.t.Context(), w.want); err != nil {
+	w.ensure()
+	w.copyOne()
+}
+
+// ensure makes sure of a copy, or of a job for one.
+func (w *world) ensure() engine.View {
+	w.t.Helper()
+	view, err := w.engine.Wait(w.t.Context(), w.want, engine.Patience{})
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.copyOne()
+	return view
 }
 
 func (w *world) exists(key string) bool {

@@ -92,9 +92,11 @@ type history struct {
 	engines map[string]*engine.Engine
 	want    engine.Want
 
-	purges []purge
-	jumped time.Duration // how long time was made to pass, in all
-	wrong  []string
+	purges    []purge
+	evictions []*eviction
+	flushed   int           // when the cache was, last
+	jumped    time.Duration // how long time was made to pass, in all
+	wrong     []string
 }
 
 // A purge is when one began and returned without an error, or 0.
@@ -124,7 +126,7 @@ func (h *history) run(t *testing.T) {
 			Logger: zap.NewNop(),
 			Backends: []engine.Backend{{
 				ID:      backendID,
-				Storage: &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: process},
+				Storage: &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: process, removing: h.removing},
 				Queue:   &scheduledQueue{messages: h.jobs, schedule: &h.schedule, process: process},
 				TTL:     copyTTL, NegativeTTL: 30 * time.Second, Recheck: historyRecheck,
 			}},
@@ -186,6 +188,7 @@ func (h *history) options(ctx context.Context) (options []func()) {
 			add(2, func() { h.start(func() { h.ask(ctx, process) }) })
 			add(2, func() { h.start(func() { h.peek(ctx, process) }) })
 			add(1, func() { h.start(func() { h.purge(ctx, process) }) })
+			add(1, func() { h.start(func() { h.evict(ctx, process) }) })
 		}
 	}
 	if roomy && h.jobs.len() > 0 {
@@ -196,14 +199,17 @@ func (h *history) options(ctx context.Context) (options []func()) {
 	}
 	add(6, func() { h.flush(ctx) })
 	add(2, h.lose)
-	for _, d := range []time.Duration{time.Second, time.Second, 35 * time.Second, 3 * time.Minute, 50 * time.Minute} {
+	for _, d := range []time.Duration{time.Second, time.Second, 35 * time.Second, 3 * time.Minute, 50 * time.Minute, copyTTL} {
 		add(1, func() { h.jump(d) })
 	}
 	return options
 }
 
 func (h *history) flush(ctx context.Context) {
-	h.tick("the cache is flushed")
+	at := h.tick("the cache is flushed")
+	h.mu.Lock()
+	h.flushed = at
+	h.mu.Unlock()
 	h.memory.Flush()
 	h.near.note(ctx)
 }
@@ -256,8 +262,9 @@ func (h *history) judge(process string, began int, jumped time.Duration, view en
 		return
 	}
 	now := h.tick("%s redirects who asked at %d to generation %.4s", process, began, view.Entry.Generation)
-	upload, known, there := h.bucket.lastUpload(h.want.Object.StorageKey(view.Entry.Generation))
-	if !known {
+	key := h.want.Object.StorageKey(view.Entry.Generation)
+	upload, stored, there := h.bucket.lastUpload(key)
+	if upload == 0 {
 		h.complain("a redirect to generation %.4s, of which there never was a copy", view.Entry.Generation)
 	}
 	quiet := h.jumpedSoFar()-jumped < time.Minute // else it may have expired meanwhile
@@ -269,7 +276,9 @@ func (h *history) judge(process string, began int, jumped time.Duration, view en
 			quiet = false // a purge is on its way, or died on it
 		}
 	}
-	if quiet && !there && !h.bucket.isLost(h.want.Object.StorageKey(view.Entry.Generation)) {
+	isLost := h.bucket.isLost(key)
+	quiet = h.judgeEvictions(began, now, stored, key, isLost) && quiet
+	if quiet && !there && !isLost {
 		h.complain("who asked at %d is redirected to generation %.4s, where nothing is", began, view.Entry.Generation)
 	}
 }

@@ -48,6 +48,13 @@ func (s *schedule) tick(format string, args ...any) int {
 	return s.count
 }
 
+// now returns the time of the history.
+func (s *schedule) now() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
+}
+
 // call makes a call of a dependency. Either part of it can fail, or be cut off by
 // the end of ctx.
 func (s *schedule) call(ctx context.Context, name string, effect func()) error {
