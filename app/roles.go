@@ -52,11 +52,11 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 			Fallback: cloudmirror.Fallback(s.Fallback), Mode: cloudmirror.Mode(s.Mode), CORS: s.CORS,
 		}
 		for _, b := range s.Backends {
-			region := frontend.Region{Name: b.ID.Region, Provider: b.Storage.Provider, Queue: a.parts.counters[b.ID], Letters: a.parts.letters[b.ID]}
+			backend := frontend.Backend{Region: b.ID.Region, StorageLabel: b.Storage.Provider, Queue: a.parts.counters[b.ID], Letters: a.parts.letters[b.ID]}
 			if watched := a.parts.monitor.Backend(b.ID); watched != nil {
-				region.Reach = watched
+				backend.Reach = watched
 			}
-			service.Regions = append(service.Regions, region)
+			service.Backends = append(service.Backends, backend)
 		}
 		services[s.Name] = service
 	}

@@ -24,13 +24,13 @@ type copyTarget struct {
 // findCopy is find with URLs of old releases, and with any address that leads to a
 // copy of the service. A URL of another mirror, or of another service, is refused:
 // read as an origin's URL it would name an object that the operator does not mean.
-func (f *Frontend) findCopy(r *http.Request, prefix string, isOperator bool, options ...string) (t copyTarget, refusal *answer) {
+func (c *core) findCopy(r *http.Request, prefix string, isOperator bool, options ...string) (t copyTarget, refusal *answer) {
 	t.isOperator = isOperator
-	if t.target, refusal = f.find(r, prefix, cloudmirror.ParseLegacyTarget, options...); refusal != nil {
+	if t.target, refusal = c.find(r, prefix, cloudmirror.ParseLegacyTarget, options...); refusal != nil {
 		return t, refusal
 	}
 	t.address = t.object.URL()
-	own, isOwn := f.ownPath(r, t.object)
+	own, isOwn := c.ownPath(r, t.object)
 	m, isMirrors := cloudmirror.ParseMirrorURL(t.object.URL())
 	object, generation, isCopys := cloudmirror.ParseCopyURL(t.object.URL())
 	switch {
@@ -46,7 +46,7 @@ func (f *Frontend) findCopy(r *http.Request, prefix string, isOperator bool, opt
 		}
 		refusal = refuseOtherService(t.service, service)
 	case isCopys:
-		if isCopys, refusal = f.isCopy(r, &t, object, generation); refusal != nil || !isCopys {
+		if isCopys, refusal = c.isCopy(r, &t, object, generation); refusal != nil || !isCopys {
 			return t, refusal
 		}
 	default:
@@ -67,8 +67,8 @@ func refuseOtherService(s *service, named string) *answer {
 // ownPath returns what an address of this server has behind the server's name and
 // public_url's path, if that is the path of a redirect or of a copy. The server's
 // names are that of public_url and the one by which it was asked.
-func (f *Frontend) ownPath(r *http.Request, o cloudmirror.Object) (path string, isOwn bool) {
-	base, err := url.Parse(f.publicURL)
+func (c *core) ownPath(r *http.Request, o cloudmirror.Object) (path string, isOwn bool) {
+	base, err := url.Parse(c.publicURL)
 	if err != nil { // it was checked
 		return "", false
 	}
@@ -91,10 +91,10 @@ func (f *Frontend) ownPath(r *http.Request, o cloudmirror.Object) (path string, 
 // where the service redirects to, or if something is known of an object with the
 // hash, which an operator has looked up in all regions. The answer says that it cannot
 // be told.
-func (f *Frontend) isCopy(r *http.Request, t *copyTarget, o cloudmirror.Object, g cloudmirror.Generation) (bool, *answer) {
+func (c *core) isCopy(r *http.Request, t *copyTarget, o cloudmirror.Object, g cloudmirror.Generation) (bool, *answer) {
 	given := plainAddress(t.object.URL())
 	for _, b := range t.service.all() {
-		link, err := f.engine.Link(r.Context(), engine.Want{Object: o, Backend: b.id}, g, http.MethodGet)
+		link, err := c.engine.Link(r.Context(), engine.Want{Object: o, Backend: b.id}, g, http.MethodGet)
 		if err == nil && plainAddress(link.URL) == given {
 			return true, nil
 		}
@@ -104,7 +104,7 @@ func (f *Frontend) isCopy(r *http.Request, t *copyTarget, o cloudmirror.Object, 
 	}
 	var failure error
 	for _, b := range t.service.all() {
-		view, err := f.engine.Peek(r.Context(), engine.Want{Object: o, Backend: b.id})
+		view, err := c.engine.Peek(r.Context(), engine.Want{Object: o, Backend: b.id})
 		if err == nil && view.Entry.Known() {
 			return true, nil
 		}

@@ -5,21 +5,30 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"cloudmirror"
 )
 
-// SetTokens replaces the tokens that are valid: a request that is being answered
-// counts by either, each later one by these alone. It may be called at any time;
-// the caller does not change the slice any more.
-func (f *Frontend) SetTokens(tokens []cloudmirror.Token) { f.tokens.Store(&tokens) }
+// A guard tells requests with a valid admin token from others, and logs what operators
+// do and which tokens are wrong. It is safe for concurrent use.
+type guard struct {
+	tokens   atomic.Pointer[[]cloudmirror.Token] // never nil
+	metrics  *metrics
+	proxies  proxies
+	auditLog *zap.Logger
+
+	suspicions  rate.Sometimes
+	wrongTokens atomic.Int64 // not logged yet
+}
 
 // bearer returns the token that a request carries, alone or with its name and a
 // colon before it, as it is configured. Nothing about a wrong one can be learnt from
 // how long it takes.
-func (f *Frontend) bearer(r *http.Request) (t cloudmirror.Token, valid bool) {
+func (g *guard) bearer(r *http.Request) (t cloudmirror.Token, valid bool) {
 	given := r.Header["Authorization"]
 	if len(given) != 1 {
 		return t, false
@@ -28,7 +37,7 @@ func (f *Frontend) bearer(r *http.Request) (t cloudmirror.Token, valid bool) {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return t, false
 	}
-	tokens, credentials := *f.tokens.Load(), strings.Trim(credentials, " ")
+	tokens, credentials := *g.tokens.Load(), strings.Trim(credentials, " ")
 	if t, valid = findToken(tokens, credentials); valid {
 		return t, true
 	}
@@ -56,26 +65,26 @@ type operator struct {
 }
 
 // authorize lets requests with a valid token pass.
-func (f *Frontend) authorize(r *http.Request) (who operator, refusal *answer) {
-	if len(*f.tokens.Load()) == 0 {
+func (g *guard) authorize(r *http.Request) (who operator, refusal *answer) {
+	if len(*g.tokens.Load()) == 0 {
 		return who, refuse(administrationOff())
 	}
-	token, valid := f.bearer(r)
+	token, valid := g.bearer(r)
 	if !valid {
-		f.noteUnauthorized(r)
+		g.noteUnauthorized(r)
 		return who, refuse(unauthorized(r.Header["Authorization"] != nil))
 	}
-	return operator{address: f.proxies.client(r).String(), token: token}, nil
+	return operator{address: g.proxies.client(r).String(), token: token}, nil
 }
 
 // isOperator reports whether a request has a valid token, where one is not required. It
 // counts wrong ones: the answer tells which tokens are right.
-func (f *Frontend) isOperator(r *http.Request) (valid bool) {
+func (g *guard) isOperator(r *http.Request) (valid bool) {
 	if r.Header["Authorization"] == nil {
 		return false
 	}
-	if _, valid = f.bearer(r); !valid {
-		f.noteUnauthorized(r)
+	if _, valid = g.bearer(r); !valid {
+		g.noteUnauthorized(r)
 	}
 	return valid
 }
@@ -83,24 +92,24 @@ func (f *Frontend) isOperator(r *http.Request) (valid bool) {
 // noteUnauthorized counts a request without a valid token and, at most once in
 // logEvery, logs the wrong ones: how many came since the last line, and
 // the address of the latest. The tokens themselves are nowhere.
-func (f *Frontend) noteUnauthorized(r *http.Request) {
+func (g *guard) noteUnauthorized(r *http.Request) {
 	if r.Header["Authorization"] == nil {
-		f.metrics.tokenMissing.Inc()
+		g.metrics.tokenMissing.Inc()
 		return
 	}
-	f.metrics.tokenWrong.Inc()
-	f.wrongTokens.Add(1)
-	f.suspicions.Do(func() {
-		f.auditLog.Warn("requests with wrong admin tokens",
-			zap.Int64("count", f.wrongTokens.Swap(0)), zap.Stringer("latest", f.proxies.client(r)))
+	g.metrics.tokenWrong.Inc()
+	g.wrongTokens.Add(1)
+	g.suspicions.Do(func() {
+		g.auditLog.Warn("requests with wrong admin tokens",
+			zap.Int64("count", g.wrongTokens.Swap(0)), zap.Stringer("latest", g.proxies.client(r)))
 	})
 }
 
 // audit logs what an operator did, and the error if it did not succeed.
-func (f *Frontend) audit(who operator, did string, err error, fields ...zap.Field) {
+func (g *guard) audit(who operator, did string, err error, fields ...zap.Field) {
 	fields = append(fields, zap.String("operator", who.address), zap.String("token", who.token.Fingerprint()))
 	if who.token.Name != "" {
 		fields = append(fields, zap.String("token_name", who.token.Name))
 	}
-	f.auditLog.Info(did, append(fields, zap.Error(err))...)
+	g.auditLog.Info(did, append(fields, zap.Error(err))...)
 }

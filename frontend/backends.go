@@ -67,18 +67,18 @@ type queueBody struct {
 
 // backendsJSON answers GET of /v1/backends. Names of machines, and what parts say of
 // themselves, are for operators.
-func (f *Frontend) backendsJSON(r *http.Request) answer {
-	return okJSON(f.survey(r.Context(), f.isOperator(r)))
+func (pg *pages) backendsJSON(r *http.Request) answer {
+	return okJSON(pg.survey(r.Context(), pg.guard.isOperator(r)))
 }
 
 // survey describes the deployment.
-func (f *Frontend) survey(ctx context.Context, isOperator bool) overviewBody {
-	counts, d := f.census.take(ctx, f.backends), f.deployment(ctx)
-	body := overviewBody{Version: f.version, Backends: make([]backendBody, len(f.backends)), Presence: "ok"}
-	for i, b := range f.backends {
+func (pg *pages) survey(ctx context.Context, isOperator bool) overviewBody {
+	counts, d := pg.census.take(ctx, pg.backends), pg.deployment(ctx)
+	body := overviewBody{Version: pg.version, Backends: make([]backendBody, len(pg.backends)), Presence: "ok"}
+	for i, b := range pg.backends {
 		id := b.id.String()
 		body.Backends[i] = backendBody{
-			Service: b.id.Service, Region: b.id.Region, Provider: b.provider,
+			Service: b.id.Service, Region: b.id.Region, Provider: b.storageLabel,
 			Copiers: d.copiers(id), Requests: b.requests.counts(), LastHour: d.lastHour(id), Copies: d.copies(id),
 		}
 		shown := &body.Backends[i]

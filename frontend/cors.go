@@ -75,20 +75,20 @@ func (c *cors) expose(answer http.Header, r *http.Request) {
 
 // preflight answers OPTIONS of /v1/redirect/:service/… and, by serveObject, of
 // /objects/:service/….
-func (f *Frontend) preflight(w http.ResponseWriter, r *http.Request) {
+func (rd *redirects) preflight(w http.ResponseWriter, r *http.Request) {
 	rest := strings.TrimPrefix(requestTarget(r), redirectPrefix)
 	name, _, _ := strings.Cut(rest, "/")
-	f.answerPreflight(w, r, f.services[name])
+	rd.answerPreflight(w, r, rd.services[name])
 }
 
 // answerPreflight tells a browser what scripts may do with a service, which is nil
 // if there is none, and others the methods.
-func (f *Frontend) answerPreflight(w http.ResponseWriter, r *http.Request, s *service) {
+func (rd *redirects) answerPreflight(w http.ResponseWriter, r *http.Request, s *service) {
 	h := w.Header()
 	h.Set("Allow", "OPTIONS, GET, HEAD")
 	if s != nil && s.cors.admit(h, r) {
 		h["Access-Control-Allow-Methods"], h["Access-Control-Allow-Headers"] = s.cors.methods, s.cors.headers
 		h["Access-Control-Max-Age"] = s.cors.age
 	}
-	f.write(w, r, answer{status: http.StatusNoContent})
+	rd.write(w, r, answer{status: http.StatusNoContent})
 }

@@ -33,7 +33,7 @@ func TestADirectURLIsAnsweredWithItsOrigin(t *testing.T) {
 				t.Run(name+"/"+query+"/"+method, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						w := newWorld(t, makeDirect(t), withService(func(s *frontend.Service) {
-							s.Regions[0].Reach, s.Regions[1].Reach = new(cutOff), new(cutOff)
+							s.Backends[0].Reach, s.Backends[1].Reach = new(cutOff), new(cutOff)
 						}))
 						before(w)
 						asked, jobs := w.cache.asked.Load(), w.jobs(east)

@@ -85,14 +85,14 @@ type explainedDecision struct {
 // of the origin or of this mirror, with the options of a redirect: without any, those in
 // the mirror's URL count. It causes no copy.
 // With a valid token it also has patterns, private causes and names of processes.
-func (f *Frontend) explain(r *http.Request) answer {
-	isOperator := f.isOperator(r)
-	k, refused, refusal := f.findExplained(r, isOperator)
+func (ad *administration) explain(r *http.Request) answer {
+	isOperator := ad.guard.isOperator(r)
+	k, refused, refusal := ad.findExplained(r, isOperator)
 	if refusal != nil {
 		return *refusal
 	}
 	e := explanation{
-		At: time.Now().UTC().Truncate(time.Millisecond), Client: explainedClient{Network: network(f.proxies.client(r)).String()},
+		At: time.Now().UTC().Truncate(time.Millisecond), Client: explainedClient{Network: network(ad.proxies.client(r)).String()},
 		Target: explainedTarget{URL: k.object.URL(), Service: k.service.name, Region: k.backend.id.Region},
 		Places: []explainedPlace{}, Excluded: []explainedPlace{},
 	}
@@ -106,34 +106,34 @@ func (f *Frontend) explain(r *http.Request) answer {
 		e.refuse(refused)
 		return okJSON(e)
 	}
-	view, err := f.engine.Peek(r.Context(), k.want)
+	view, err := ad.engine.Peek(r.Context(), k.want)
 	if err == nil && !view.Now.IsZero() {
 		e.At = *timestamp(view.Now)
 	}
-	e.Answer = f.explainAnswer(r, k, view, err)
-	f.explainPlaces(r.Context(), &e, k, view, err, isOperator)
+	e.Answer = ad.explainAnswer(r, k, view, err)
+	ad.explainPlaces(r.Context(), &e, k, view, err, isOperator)
 	return okJSON(e)
 }
 
 // findExplained finds what a request wants to have explained; k has what is known of
 // it. Refused is what a redirect says that cannot read the target. Refusal is the
 // answer if there is nothing to explain.
-func (f *Frontend) findExplained(r *http.Request, isOperator bool) (k *known, refused, refusal *answer) {
+func (ad *administration) findExplained(r *http.Request, isOperator bool) (k *known, refused, refusal *answer) {
 	k = new(known)
 	options := []string{optionWait, optionFallback}
-	k.target, refused = f.find(r, explainPrefix, cloudmirror.ParseTarget, options...)
+	k.target, refused = ad.find(r, explainPrefix, cloudmirror.ParseTarget, options...)
 	switch {
 	case k.backend == nil && refused != nil:
 		return nil, nil, refused
 	case k.backend == nil:
 		return nil, nil, refuse(unknownBackend())
 	case refused != nil:
-		if legacy, failure := f.find(r, explainPrefix, cloudmirror.ParseLegacyTarget, options...); failure == nil {
+		if legacy, failure := ad.find(r, explainPrefix, cloudmirror.ParseLegacyTarget, options...); failure == nil {
 			k.object = legacy.object
 		}
 		return k, refused, nil
 	}
-	t, refusal := f.findCopy(r, explainPrefix, isOperator, options...)
+	t, refusal := ad.findCopy(r, explainPrefix, isOperator, options...)
 	switch {
 	case refusal != nil:
 		return nil, nil, refusal
@@ -235,8 +235,8 @@ const (
 )
 
 // explainPlaces lists the region and the origin, each as a place or as excluded.
-func (f *Frontend) explainPlaces(ctx context.Context, e *explanation, k *known, view engine.View, err error, isOperator bool) {
-	region := f.explainCopy(ctx, k, view, err, isOperator)
+func (ad *administration) explainPlaces(ctx context.Context, e *explanation, k *known, view engine.View, err error, isOperator bool) {
+	region := ad.explainCopy(ctx, k, view, err, isOperator)
 	source := explainedPlace{Origin: k.object.Origin(), Why: "Clients without a copy are redirected to the origin."}
 	switch {
 	case k.direct != nil:

@@ -198,7 +198,7 @@ func scenarios(t testing.TB) map[string]scenario {
 		"cache-down":         {before: func(w *world) { w.cache.down.Store(true) }},
 		"cache-down-present": {before: func(w *world) { w.present(); w.cache.down.Store(true) }},
 		"all-down":           {before: func(w *world) { w.cache.down.Store(true); w.storages[east].down.Store(true) }},
-		"region-unreachable": {change: withService(func(s *frontend.Service) { s.Regions[0].Reach = cutOff }), before: (*world).present},
+		"region-unreachable": {change: withService(func(s *frontend.Service) { s.Backends[0].Reach = cutOff }), before: (*world).present},
 		"draining":           {before: func(w *world) { w.frontend.Drain() }},
 		"draining-failed":    {before: func(w *world) { w.failed(tooSlow()); w.frontend.Drain() }},
 		"too-many-waiters":   {change: func(o *frontend.Options) { o.MaxWaiters = 1 }, before: occupied},

@@ -11,8 +11,8 @@ import (
 )
 
 // explainAnswer describes what a redirect would be answered now, and why.
-func (f *Frontend) explainAnswer(r *http.Request, k *known, view engine.View, err error) explainedDecision {
-	cast := f.foresee(r, k, view, err)
+func (ad *administration) explainAnswer(r *http.Request, k *known, view engine.View, err error) explainedDecision {
+	cast := ad.redirects.foresee(r, k, view, err)
 	d := explainedDecision{Status: cast.answer.status, WaitSeconds: cast.waits.Round(time.Millisecond).Seconds()}
 	if to := cast.answer.redirect; to != nil {
 		d.Location = to.location[0]
@@ -21,7 +21,7 @@ func (f *Frontend) explainAnswer(r *http.Request, k *known, view engine.View, er
 	// fallback.
 	strict := &known{target: k.target, terms: k.terms, direct: k.direct, want: k.want}
 	strict.terms.fallback = cloudmirror.FallbackNone
-	refused := f.foresee(r, strict, view, err).answer
+	refused := ad.redirects.foresee(r, strict, view, err).answer
 	d.Code = refused.code
 	isPassedOn := err == nil && view.Entry.State == cache.Failed && isPassedOn(view.Entry.Failure)
 	instead := insteadText(k, cast.answer, isPassedOn)

@@ -29,14 +29,14 @@ const (
 )
 
 // explainCopy describes the copy in the region.
-func (f *Frontend) explainCopy(ctx context.Context, k *known, view engine.View, err error, isOperator bool) explainedPlace {
+func (ad *administration) explainCopy(ctx context.Context, k *known, view engine.View, err error, isOperator bool) explainedPlace {
 	p := explainedPlace{Region: k.backend.id.Region, State: copyUnknown}
 	if err != nil {
 		p.Why = "It cannot be told now: the cache or the storage is down."
 		return p
 	}
 	e, now := view.Entry, view.Now
-	p.progress = f.progressOf(ctx, k.want, view, isOperator)
+	p.progress = ad.progressOf(ctx, k.want, view, isOperator)
 	p.State, p.Tries, p.Error = stateOf(view, p.WaitsFor), e.Tries, describeFailure(e.Failure)
 	if p.Error != nil && isOperator {
 		p.Error.Cause = e.Failure.Cause
@@ -49,7 +49,7 @@ func (f *Frontend) explainCopy(ctx context.Context, k *known, view engine.View, 
 	case cache.Absent, cache.Reserved, cache.Queued, cache.Copying, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	p.Why = p.describe(now)
-	if p.State != copyPresent && p.State != copyCopying && k.direct == nil && f.hasNoCopier(ctx, k.backend.id) {
+	if p.State != copyPresent && p.State != copyCopying && k.direct == nil && ad.hasNoCopier(ctx, k.backend.id) {
 		p.Why += " No process says that it copies to this region: start a copier for it."
 	}
 	return p

@@ -10,7 +10,7 @@ func (f *Frontend) Routes() map[string][]string {
 }
 
 // KnownTargets returns how many targets are remembered.
-func (f *Frontend) KnownTargets() int { return f.known.Len() }
+func (f *Frontend) KnownTargets() int { return f.redirects.known.Len() }
 
 // ForgetTargets forgets all targets.
-func (f *Frontend) ForgetTargets() { f.known.Purge() }
+func (f *Frontend) ForgetTargets() { f.redirects.known.Purge() }

@@ -21,31 +21,31 @@ type forecast struct {
 // foresee returns what a redirect would answer to a request for k, of whose copy view
 // and err are known. It causes no copy: where redirect would wait for one, it decides
 // as redirect does when the wait is over.
-func (f *Frontend) foresee(r *http.Request, k *known, view engine.View, err error) forecast {
-	if a, decided := f.decideUnseen(r, k); decided {
+func (rd *redirects) foresee(r *http.Request, k *known, view engine.View, err error) forecast {
+	if a, decided := rd.decideUnseen(r, k); decided {
 		return forecast{answer: a}
 	}
 	if err != nil || isFinal(view.Entry) {
-		return forecast{answer: f.conclude(r, k, view, "", err)}
+		return forecast{answer: rd.conclude(r, k, view, "", err)}
 	}
-	who, refused := f.waiters.enter(r)
+	who, refused := rd.waiters.enter(r)
 	if refused != "" {
-		return forecast{answer: f.conclude(r, k, view, refused, nil)}
+		return forecast{answer: rd.conclude(r, k, view, refused, nil)}
 	}
-	f.waiters.leave(who)
+	rd.waiters.leave(who)
 	wait := k.terms.wait
-	if k.terms.now || f.draining.Err() != nil {
+	if k.terms.now || rd.draining.Err() != nil {
 		wait = 0
 	}
 	until := untilJob(view)
 	if view.Entry.State == cache.Failed && until > wait { // nothing is tried before the wait is over
-		return forecast{answer: f.conclude(r, k, view, "", nil)}
+		return forecast{answer: rd.conclude(r, k, view, "", nil)}
 	}
-	if until <= wait && f.isQueueDown(r, k.backend) {
-		return forecast{answer: f.conclude(r, k, view, "", engine.ErrUnavailable), waits: until}
+	if until <= wait && rd.isQueueDown(r, k.backend) {
+		return forecast{answer: rd.conclude(r, k, view, "", engine.ErrUnavailable), waits: until}
 	}
 	view.Entry = cache.Entry{State: cache.Queued} // as it is when the client has asked
-	return forecast{answer: f.conclude(r, k, view, f.waitEnds(k.terms), nil), waits: wait}
+	return forecast{answer: rd.conclude(r, k, view, rd.waitEnds(k.terms), nil), waits: wait}
 }
 
 // untilJob returns after how long a client who waits for the copy has a job sent: at
@@ -67,7 +67,7 @@ func untilJob(v engine.View) time.Duration {
 }
 
 // isQueueDown reports whether the queue of a backend did not answer lately.
-func (f *Frontend) isQueueDown(r *http.Request, b *backend) bool {
-	counts := f.census.take(r.Context(), f.backends)
-	return counts[slices.Index(f.backends, b)].health == healthQueueDown
+func (rd *redirects) isQueueDown(r *http.Request, b *backend) bool {
+	counts := rd.census.take(r.Context(), rd.backends)
+	return counts[slices.Index(rd.backends, b)].health == healthQueueDown
 }

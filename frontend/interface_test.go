@@ -210,8 +210,8 @@ func TestQueuesAreCountedRarely(t *testing.T) {
 func TestStatusPage(t *testing.T) {
 	w := newWorld(t, func(o *frontend.Options) {
 		s := o.Services["s3"]
-		s.Regions[0].Provider = `<script>alert("provider")</script>`
-		s.Regions[1].Queue = nil
+		s.Backends[0].StorageLabel = `<script>alert("provider")</script>`
+		s.Backends[1].Queue = nil
 		o.Version = `"><img src=x>`
 	})
 	w.ensure()
@@ -299,19 +299,19 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"no engine", func(o *frontend.Options) { o.Engine = nil }, "an engine is required"},
 		{"a bad service", func(o *frontend.Options) { o.Services["S"] = o.Services["s3"] }, `service "S" must be`},
-		{"a reserved region", withService(func(s *frontend.Service) { s.Regions[0].Name = "all" }), "reserved"},
-		{"a region twice", withService(func(s *frontend.Service) { s.Regions[0] = s.Regions[1] }), "twice"},
+		{"a reserved region", withService(func(s *frontend.Service) { s.Backends[0].Region = "all" }), "reserved"},
+		{"a region twice", withService(func(s *frontend.Service) { s.Backends[0] = s.Backends[1] }), "twice"},
 		{"a negative wait", withService(func(s *frontend.Service) { s.Wait = -1 }), "negative"},
 		{"an unknown fallback", withService(func(s *frontend.Service) { s.Fallback = "x" }), `fallback "x"`},
 		{"an unknown mode", withService(func(s *frontend.Service) { s.Mode = "x" }), `mode "x"`},
 		{"objects of no backend", func(o *frontend.Options) { o.Objects[cloudmirror.BackendID{Service: "s3", Region: "x"}] = files }, "s3/x"},
-		{"a loop id that is no token", func(o *frontend.Options) { o.DeploymentID = "a, b" }, "loop id"},
+		{"a deployment id that is no token", func(o *frontend.Options) { o.DeploymentID = "a, b" }, "deployment id"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			good := newWorld(t)
 			o := frontend.Options{Engine: good.engine, Objects: map[cloudmirror.BackendID]http.Handler{}, Services: map[string]frontend.Service{
-				"s3": {Regions: []frontend.Region{{Name: "us-east-1"}, {Name: "eu-west-1"}}},
+				"s3": {Backends: []frontend.Backend{{Region: "us-east-1"}, {Region: "eu-west-1"}}},
 			}}
 			tt.change(&o)
 			if _, err := frontend.New(o); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -77,18 +77,18 @@ func newKnownTargets() *lru.Cache[knownKey, *known] {
 
 // recall returns what is remembered of the target of a request, if it is one for
 // a redirect.
-func (f *Frontend) recall(r *http.Request) (*known, bool) {
+func (rd *redirects) recall(r *http.Request) (*known, bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, false
 	}
 	key, _ := knownKeyOf(r.RequestURI)
-	return f.known.Get(key)
+	return rd.known.Get(key)
 }
 
 // learn finds what a redirect request names, and remembers it if it is allowed.
-func (f *Frontend) learn(r *http.Request) (k *known, refusal *answer) {
+func (rd *redirects) learn(r *http.Request) (k *known, refusal *answer) {
 	k = new(known)
-	if k.target, refusal = f.find(r, redirectPrefix, cloudmirror.ParseTarget, optionWait, optionFallback); refusal != nil {
+	if k.target, refusal = rd.find(r, redirectPrefix, cloudmirror.ParseTarget, optionWait, optionFallback); refusal != nil {
 		return k, refusal
 	}
 	if refusal = k.judge(); refusal != nil {
@@ -96,7 +96,7 @@ func (f *Frontend) learn(r *http.Request) (k *known, refusal *answer) {
 	}
 	key, hasName := knownKeyOf(r.RequestURI)
 	if r.RequestURI != "" && len(r.RequestURI) <= maxKnownTargetBytes && hasName == (k.name != "") {
-		f.known.Add(key, k)
+		rd.known.Add(key, k)
 	}
 	return k, nil
 }
@@ -123,11 +123,11 @@ func (k *known) judge() *answer {
 
 // locate returns the redirect to a present copy. Those to signed addresses are
 // made for each client, all others once for each generation.
-func (f *Frontend) locate(r *http.Request, k *known, g cloudmirror.Generation) (*redirect, error) {
+func (rd *redirects) locate(r *http.Request, k *known, g cloudmirror.Generation) (*redirect, error) {
 	if at := k.address.Load(); at != nil && at.generation == g {
 		return at.redirect, nil
 	}
-	link, err := f.engine.Link(r.Context(), k.want, g, r.Method)
+	link, err := rd.engine.Link(r.Context(), k.want, g, r.Method)
 	if err != nil {
 		return nil, err
 	}

@@ -56,8 +56,8 @@ type letterJob struct {
 // letters answers GET of /v1/dead-letters/:service/:region. Query strings of
 // URLs may be secrets: they are only shown to who asks for letters in full, which
 // the log says.
-func (f *Frontend) letters(r *http.Request) answer {
-	who, b, query, refusal := f.findLetters(r, "")
+func (ad *administration) letters(r *http.Request) answer {
+	who, b, query, refusal := ad.findLetters(r, "")
 	if refusal != nil {
 		return *refusal
 	}
@@ -70,7 +70,7 @@ func (f *Frontend) letters(r *http.Request) answer {
 		choice = queue.Choice{IDs: []string{id}}
 	}
 	letters, err := b.letters.Letters(r.Context(), choice)
-	f.audit(who, "read dead letters", err, zap.Stringer("backend", b.id), zap.Int("letters", len(letters)), zap.Bool("full", full))
+	ad.guard.audit(who, "read dead letters", err, zap.Stringer("backend", b.id), zap.Int("letters", len(letters)), zap.Bool("full", full))
 	if err != nil {
 		return unavailable("The dead letters cannot be read now; try again later.")
 	}
@@ -122,13 +122,13 @@ func describeLetter(l queue.Letter, full bool) letterBody {
 // findLetters reads the target `/v1/dead-letters/:service/:region<suffix>`. The
 // names are looked up as they are, undecoded. The refusal says who may not, and
 // what names nothing.
-func (f *Frontend) findLetters(r *http.Request, suffix string) (who operator, b *backend, query url.Values, refusal *answer) {
-	if who, refusal = f.authorize(r); refusal != nil {
+func (ad *administration) findLetters(r *http.Request, suffix string) (who operator, b *backend, query url.Values, refusal *answer) {
+	if who, refusal = ad.guard.authorize(r); refusal != nil {
 		return who, nil, nil, refusal
 	}
 	path, raw, _ := strings.Cut(strings.TrimPrefix(requestTarget(r), lettersPrefix), "?")
 	service, region, _ := strings.Cut(strings.TrimSuffix(path, suffix), "/")
-	b = f.backend(cloudmirror.BackendID{Service: service, Region: region})
+	b = ad.backend(cloudmirror.BackendID{Service: service, Region: region})
 	if b == nil || b.letters == nil {
 		return who, nil, nil, refuse(unknownBackend())
 	}

@@ -214,8 +214,8 @@ func (f faultyLetters) Drop(ctx context.Context, c queue.Choice) ([]queue.Handle
 
 func withLetters(letters queue.DeadLetters) func(*frontend.Options) {
 	return withService(func(s *frontend.Service) {
-		s.Regions = slices.Clone(s.Regions)
-		s.Regions[0].Letters = letters
+		s.Backends = slices.Clone(s.Backends)
+		s.Backends[0].Letters = letters
 	})
 }
 

@@ -8,8 +8,8 @@ import (
 // loops reports whether a request came from a copier of this deployment, which
 // names itself in CDN-Loop (RFC 8586): a list of ids, each with parameters that
 // may have quoted strings.
-func (f *Frontend) loops(h http.Header) bool {
-	if f.deploymentID == "" {
+func (rd *redirects) loops(h http.Header) bool {
+	if rd.deploymentID == "" {
 		return false
 	}
 	for _, line := range h["Cdn-Loop"] {
@@ -17,7 +17,7 @@ func (f *Frontend) loops(h http.Header) bool {
 			var element string
 			element, line = cutElement(line)
 			id, _, _ := strings.Cut(element, ";")
-			if strings.Trim(id, " \t") == f.deploymentID {
+			if strings.Trim(id, " \t") == rd.deploymentID {
 				return true
 			}
 		}

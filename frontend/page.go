@@ -67,20 +67,20 @@ func (b backendBody) ToCopies() uint64 {
 }
 
 // statusPage answers GET of /status and /.
-func (f *Frontend) statusPage(r *http.Request) answer {
+func (pg *pages) statusPage(r *http.Request) answer {
 	var body bytes.Buffer
-	err := f.page.template.Execute(&body, pageData{
-		overviewBody: f.survey(r.Context(), false),
+	err := pg.page.template.Execute(&body, pageData{
+		overviewBody: pg.survey(r.Context(), false),
 		Style:        template.CSS(pageCSS), //nolint:gosec // the style is our own
-		Uptime:       f.uptime().Truncate(time.Second),
+		Uptime:       pg.uptime().Truncate(time.Second),
 	})
 	if err != nil {
-		f.logger.Error("the status page could not be made", zap.Error(err))
+		pg.logger.Error("the status page could not be made", zap.Error(err))
 		return internalError()
 	}
 	return okDocument(document{
-		contentType: "text/html; charset=utf-8", cacheControl: "no-store", security: f.page.security, body: body.String(),
+		contentType: "text/html; charset=utf-8", cacheControl: "no-store", security: pg.page.security, body: body.String(),
 	})
 }
 
-func (f *Frontend) uptime() time.Duration { return time.Since(f.started) }
+func (pg *pages) uptime() time.Duration { return time.Since(pg.started) }

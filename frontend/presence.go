@@ -2,29 +2,12 @@ package frontend
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"time"
 
 	"cloudmirror"
 	"cloudmirror/presence"
 )
-
-// notes is what the front end needs of a *presence.Board.
-type notes interface {
-	// Notes returns what the processes of the deployment say of themselves, this one
-	// first. The error says why the others are not known.
-	Notes(ctx context.Context) ([]presence.Note, error)
-}
-
-// Requests returns the redirect requests since the start, by backend and outcome.
-func (f *Frontend) Requests() map[string]map[string]uint64 {
-	all := make(map[string]map[string]uint64, len(f.backends))
-	for _, b := range f.backends {
-		all[b.id.String()] = b.requests.counts()
-	}
-	return all
-}
 
 // counts returns the counters, by outcome.
 func (t *tally) counts() map[string]uint64 {
@@ -69,16 +52,6 @@ type deployment struct {
 	isWatched bool            // by Options.Presence
 	notes     []presence.Note // of this process first; empty unless isWatched
 	err       error           // why other processes are not known
-}
-
-// deployment asks what the processes say of themselves.
-func (f *Frontend) deployment(ctx context.Context) deployment {
-	if f.presence == nil {
-		return deployment{}
-	}
-	d := deployment{isWatched: true}
-	d.notes, d.err = f.presence.Notes(ctx)
-	return d
 }
 
 // copiers returns how many processes copy to a backend. Nil: it is not known.

@@ -43,7 +43,7 @@ type hostTurns struct {
 
 // progressOf returns what entry and processes say of a copy that is being made; the
 // zero progress of any other.
-func (f *Frontend) progressOf(ctx context.Context, w engine.Want, v engine.View, isOperator bool) (p progress) {
+func (ad *administration) progressOf(ctx context.Context, w engine.Want, v engine.View, isOperator bool) (p progress) {
 	e := v.Entry
 	if !e.Pending() {
 		return p
@@ -59,7 +59,7 @@ func (f *Frontend) progressOf(ctx context.Context, w engine.Want, v engine.View,
 		p.WaitsFor = waitsForCopy
 		p.setBytes(e.Progress.DoneBytes, e.Progress.TotalBytes)
 	}
-	held, holder, found := f.heldCopy(ctx, w)
+	held, holder, found := ad.heldCopy(ctx, w)
 	switch {
 	case !found && e.Lapsed(v.Now):
 		p.WaitsFor = waitsForRequest
@@ -97,9 +97,9 @@ func (p *progress) setBytes(done, total int64) {
 // heldCopy returns what processes say of a job that one of them has, and the name of
 // that process. A process that copies counts more than one that waits: the job of
 // the latter is a duplicate.
-func (f *Frontend) heldCopy(ctx context.Context, w engine.Want) (held presence.Copy, holder string, found bool) {
+func (ad *administration) heldCopy(ctx context.Context, w engine.Want) (held presence.Copy, holder string, found bool) {
 	hash, backend := w.Object.Hash(), w.Backend.String()
-	for _, note := range f.deployment(ctx).notes {
+	for _, note := range ad.deployment(ctx).notes {
 		for _, c := range note.Copies {
 			if c.Object != hash || c.Backend != backend || found && c.State == presence.WaitsForHost {
 				continue
@@ -112,7 +112,7 @@ func (f *Frontend) heldCopy(ctx context.Context, w engine.Want) (held presence.C
 
 // hasNoCopier reports whether all processes are known, and none of them says that it
 // works on the jobs of a backend.
-func (f *Frontend) hasNoCopier(ctx context.Context, id cloudmirror.BackendID) bool {
-	copiers := f.deployment(ctx).copiers(id.String())
+func (ad *administration) hasNoCopier(ctx context.Context, id cloudmirror.BackendID) bool {
+	copiers := ad.deployment(ctx).copiers(id.String())
 	return copiers != nil && *copiers == 0
 }

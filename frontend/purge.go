@@ -24,12 +24,12 @@ const maxPurges = 16
 // the URL that of the origin, of this mirror, or of a copy. What the allow patterns
 // say does not count: they may have changed since the copy was made. Nor does the
 // refusal of dot segments, which is younger than some copies.
-func (f *Frontend) purge(r *http.Request) answer {
-	who, refusal := f.authorize(r)
+func (ad *administration) purge(r *http.Request) answer {
+	who, refusal := ad.guard.authorize(r)
 	if refusal != nil {
 		return *refusal
 	}
-	t, refusal := f.findCopy(r, purgePrefix, true)
+	t, refusal := ad.findCopy(r, purgePrefix, true)
 	if refusal != nil {
 		return *refusal
 	}
@@ -39,8 +39,8 @@ func (f *Frontend) purge(r *http.Request) answer {
 	} else {
 		regions = t.backend.id.Region
 	}
-	report, err := f.purgeAll(r.Context(), t, backends)
-	f.audit(who, "purge", err, zap.String("service", t.service.name), zap.String("regions", regions), zap.Stringer("object", t.object))
+	report, err := ad.purgeAll(r.Context(), t, backends)
+	ad.guard.audit(who, "purge", err, zap.String("service", t.service.name), zap.String("regions", regions), zap.Stringer("object", t.object))
 	switch {
 	case err != nil:
 		return notPurged(report)
@@ -75,7 +75,7 @@ const (
 
 // purgeAll purges an object in backends, in each whatever becomes of the others. The
 // error has the causes of all failures.
-func (f *Frontend) purgeAll(ctx context.Context, t copyTarget, backends []*backend) (purgeReport, error) {
+func (ad *administration) purgeAll(ctx context.Context, t copyTarget, backends []*backend) (purgeReport, error) {
 	report := purgeReport{URL: t.object.URL(), Hash: t.object.Hash(), Service: t.service.name, Regions: make([]regionReport, len(backends))}
 	errs := make([]error, len(backends))
 	// Half a purge helps nobody: it goes on if the client leaves. Each of its
@@ -86,7 +86,7 @@ func (f *Frontend) purgeAll(ctx context.Context, t copyTarget, backends []*backe
 	for i, b := range backends {
 		purges.Go(func() error {
 			one := regionReport{Region: b.id.Region, Result: resultAbsent}
-			found, err := f.engine.Purge(ctx, engine.Want{Object: t.object, Backend: b.id}, t.generation)
+			found, err := ad.engine.Purge(ctx, engine.Want{Object: t.object, Backend: b.id}, t.generation)
 			switch {
 			case err != nil:
 				errs[i] = fmt.Errorf("in %s: %w", b.id, err)

@@ -20,9 +20,9 @@ func TestARegionThatIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		region := new(cutOff)
 		w := newWorld(t, withService(func(s *frontend.Service) {
-			for i := range s.Regions {
-				if s.Regions[i].Name == east.Region {
-					s.Regions[i].Reach = region
+			for i := range s.Backends {
+				if s.Backends[i].Region == east.Region {
+					s.Backends[i].Reach = region
 				}
 			}
 		}))

@@ -15,9 +15,9 @@ func (f *Frontend) answerPanic(w http.ResponseWriter, r *http.Request, cause any
 	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(cause)
 	}
-	f.logger.Error("a request panicked", zap.String("method", r.Method), zap.String("panic", cut(fmt.Sprint(cause), maxMessageBytes)), zap.Stack("stack"))
+	f.core.logger.Error("a request panicked", zap.String("method", r.Method), zap.String("panic", cut(fmt.Sprint(cause), maxMessageBytes)), zap.Stack("stack"))
 	if len(w.Header()) > 1 { // more than X-Request-Id
 		panic(http.ErrAbortHandler)
 	}
-	f.write(w, r, internalError())
+	f.core.write(w, r, internalError())
 }

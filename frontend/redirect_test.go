@@ -186,8 +186,8 @@ func TestRedirectOutcomes(t *testing.T) {
 		{
 			name: "clients cannot fetch the copies",
 			change: withService(func(s *frontend.Service) {
-				for i := range s.Regions {
-					s.Regions[i].Reach = new(cutOff)
+				for i := range s.Backends {
+					s.Backends[i].Reach = new(cutOff)
 				}
 			}),
 			before: (*world).present,

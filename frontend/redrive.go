@@ -50,17 +50,17 @@ type refusedLetter struct {
 type handling func(queue.DeadLetters, context.Context, queue.Choice) ([]queue.Handled, error)
 
 // redriveLetters answers POST of /v1/dead-letters/:service/:region/redrive.
-func (f *Frontend) redriveLetters(r *http.Request) answer {
-	return f.handleLetters(r, redriveSuffix, "redrive dead letters", queue.DeadLetters.Redrive)
+func (ad *administration) redriveLetters(r *http.Request) answer {
+	return ad.handleLetters(r, redriveSuffix, "redrive dead letters", queue.DeadLetters.Redrive)
 }
 
 // dropLetters answers POST of /v1/dead-letters/:service/:region/drop.
-func (f *Frontend) dropLetters(r *http.Request) answer {
-	return f.handleLetters(r, dropSuffix, "drop dead letters", queue.DeadLetters.Drop)
+func (ad *administration) dropLetters(r *http.Request) answer {
+	return ad.handleLetters(r, dropSuffix, "drop dead letters", queue.DeadLetters.Drop)
 }
 
-func (f *Frontend) handleLetters(r *http.Request, suffix, did string, do handling) answer {
-	who, b, _, refusal := f.findLetters(r, suffix)
+func (ad *administration) handleLetters(r *http.Request, suffix, did string, do handling) answer {
+	who, b, _, refusal := ad.findLetters(r, suffix)
 	if refusal != nil {
 		return *refusal
 	}
@@ -78,9 +78,9 @@ func (f *Frontend) handleLetters(r *http.Request, suffix, did string, do handlin
 		return invalidRequest(fmt.Errorf("ids[%d] has %d bytes, at most %d are allowed", i, len(asked.IDs[i]), maxLetterIDBytes))
 	}
 	handled, err := do(b.letters, r.Context(), queue.Choice{IDs: asked.IDs, All: asked.All})
-	body := f.sortHandled(b, handled)
+	body := ad.sortHandled(b, handled)
 	body.Complete = err == nil
-	f.audit(who, did, err, zap.Stringer("backend", b.id), zap.Bool("all", asked.All),
+	ad.guard.audit(who, did, err, zap.Stringer("backend", b.id), zap.Bool("all", asked.All),
 		zap.Int("done", len(body.Done)), zap.Int("refused", len(body.Refused)),
 		zap.Strings("letters", body.Done[:min(len(body.Done), maxAuditedIDs)]))
 	if err != nil && len(handled) == 0 {
@@ -91,7 +91,7 @@ func (f *Frontend) handleLetters(r *http.Request, suffix, did string, do handlin
 }
 
 // sortHandled tells apart what was done and what was not.
-func (f *Frontend) sortHandled(b *backend, handled []queue.Handled) handledBody {
+func (ad *administration) sortHandled(b *backend, handled []queue.Handled) handledBody {
 	body := handledBody{Service: b.id.Service, Region: b.id.Region, Done: []string{}, Refused: []refusedLetter{}}
 	for _, h := range handled {
 		refused := refusedLetter{ID: h.Letter.ID}
@@ -105,7 +105,7 @@ func (f *Frontend) sortHandled(b *backend, handled []queue.Handled) handledBody 
 			refused.Code, refused.Message = codeMalformedLetter, "The letter is no job; it can only be dropped."
 		default:
 			refused.Code, refused.Message = codeUnavailable, "The queue failed; look again what became of the letter."
-			f.logger.Warn("a dead letter could not be handled", zap.Stringer("backend", b.id), zap.String("letter", h.Letter.ID), zap.Error(h.Err))
+			ad.logger.Warn("a dead letter could not be handled", zap.Stringer("backend", b.id), zap.String("letter", h.Letter.ID), zap.Error(h.Err))
 		}
 		body.Refused = append(body.Refused, refused)
 	}

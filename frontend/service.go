@@ -12,23 +12,23 @@ import (
 	"cloudmirror/queue"
 )
 
-// A Service is a group of regions with one set of rules.
+// A Service is a group of backends with one set of rules.
 type Service struct {
 	Rules    origin.Rules         // which origin URLs are allowed
 	Wait     time.Duration        // how long a client waits for a copy, at most; 0: it does not
 	Fallback cloudmirror.Fallback // "": cloudmirror.FallbackOrigin
 	Mode     cloudmirror.Mode     // "": cloudmirror.ModeWait
 	CORS     []string             // origins of pages whose scripts may read redirects and copies; * is all
-	Regions  []Region
+	Backends []Backend
 }
 
-// A Region is one backend of a service.
-type Region struct {
-	Name     string
-	Provider string            // of its storage: a label for people
-	Queue    queue.Counter     // nil: it is not known how full it is
-	Letters  queue.DeadLetters // nil: they cannot be reached
-	Reach    reach             // nil: clients can always fetch its copies
+// A Backend is one storage, and one queue, of a service.
+type Backend struct {
+	Region       string            // its name in the service
+	StorageLabel string            // of its storage: text for people
+	Queue        queue.Counter     // nil: it is not known how full it is
+	Letters      queue.DeadLetters // nil: they cannot be reached
+	Reach        reach             // nil: clients can always fetch its copies
 }
 
 // reach is what the front end needs of what watches a backend's addresses.
@@ -45,14 +45,14 @@ type service struct {
 	backends map[string]*backend // by region
 }
 
-// A backend is a region in use.
+// A backend is a Backend in use.
 type backend struct {
-	id       cloudmirror.BackendID
-	provider string
-	queue    queue.Counter
-	letters  queue.DeadLetters
-	reach    reach
-	requests tally
+	id           cloudmirror.BackendID
+	storageLabel string
+	queue        queue.Counter
+	letters      queue.DeadLetters
+	reach        reach
+	requests     tally
 }
 
 // isReachable reports whether clients can fetch the copies.
@@ -67,17 +67,17 @@ func newServices(given map[string]Service) (map[string]*service, []*backend, err
 		if err := s.complete(); err != nil {
 			return nil, nil, fmt.Errorf("service %s: %w", name, err)
 		}
-		regions := slices.SortedFunc(slices.Values(s.Regions), func(a, b Region) int { return strings.Compare(a.Name, b.Name) })
-		for _, region := range regions {
-			id := cloudmirror.BackendID{Service: name, Region: region.Name}
+		backends := slices.SortedFunc(slices.Values(s.Backends), func(a, b Backend) int { return strings.Compare(a.Region, b.Region) })
+		for _, b := range backends {
+			id := cloudmirror.BackendID{Service: name, Region: b.Region}
 			if err := id.Check(); err != nil {
 				return nil, nil, err
 			}
-			if s.backends[region.Name] != nil {
-				return nil, nil, fmt.Errorf("service %s has region %s twice", name, region.Name)
+			if s.backends[b.Region] != nil {
+				return nil, nil, fmt.Errorf("service %s has region %s twice", name, b.Region)
 			}
-			s.backends[region.Name] = &backend{id: id, provider: region.Provider, queue: region.Queue, letters: region.Letters, reach: region.Reach}
-			all = append(all, s.backends[region.Name])
+			s.backends[b.Region] = &backend{id: id, storageLabel: b.StorageLabel, queue: b.Queue, letters: b.Letters, reach: b.Reach}
+			all = append(all, s.backends[b.Region])
 		}
 		services[name] = s
 	}

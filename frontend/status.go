@@ -46,25 +46,25 @@ type statusError struct {
 // the origin, of this mirror, or of a copy. It causes no copy. With a valid token it
 // also knows copies of URLs with dot segments and by their addresses, and private
 // causes and names of processes.
-func (f *Frontend) status(r *http.Request) answer {
-	isOperator := f.isOperator(r)
-	t, refusal := f.findStatus(r, isOperator)
+func (ad *administration) status(r *http.Request) answer {
+	isOperator := ad.guard.isOperator(r)
+	t, refusal := ad.findStatus(r, isOperator)
 	if refusal != nil {
 		return *refusal
 	}
 	want := engine.Want{Object: t.object, Backend: t.backend.id}
-	view, err := f.engine.Peek(r.Context(), want)
+	view, err := ad.engine.Peek(r.Context(), want)
 	if err != nil {
 		if !errors.Is(err, r.Context().Err()) {
-			f.complain(want, err)
+			ad.complain(want, err)
 		}
 		return unavailable("The state of the object cannot be read now; try again later.")
 	}
 	body := describe(want, view.Entry)
-	body.progress = f.progressOf(r.Context(), want, view, isOperator)
+	body.progress = ad.progressOf(r.Context(), want, view, isOperator)
 	body.Direct = t.service.Rules.IsDirect(t.object)
 	if view.Entry.State == cache.Present {
-		if link, err := f.engine.Link(r.Context(), want, view.Entry.Generation, http.MethodGet); err == nil {
+		if link, err := ad.engine.Link(r.Context(), want, view.Entry.Generation, http.MethodGet); err == nil {
 			body.Location = link.URL // without it the rest is still true
 		}
 	}
@@ -77,8 +77,8 @@ func (f *Frontend) status(r *http.Request) answer {
 // findStatus finds what a status is about. The object of a copy's address has no URL
 // that the service could allow; the answer has the copy's location, perhaps signed.
 // So it is for operators.
-func (f *Frontend) findStatus(r *http.Request, isOperator bool) (t copyTarget, refusal *answer) {
-	t, refusal = f.findCopy(r, statusPrefix, isOperator)
+func (ad *administration) findStatus(r *http.Request, isOperator bool) (t copyTarget, refusal *answer) {
+	t, refusal = ad.findCopy(r, statusPrefix, isOperator)
 	switch {
 	case refusal != nil:
 		return t, refusal

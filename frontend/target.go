@@ -45,7 +45,7 @@ type targetParser func(rest string) (cloudmirror.Target, error)
 // find reads the target `<prefix>:service/:region/:url`. The names are looked up
 // as they are, undecoded. If it names nothing, or has other options than those,
 // the answer says why.
-func (f *Frontend) find(r *http.Request, prefix string, parse targetParser, options ...string) (t target, refusal *answer) {
+func (c *core) find(r *http.Request, prefix string, parse targetParser, options ...string) (t target, refusal *answer) {
 	rest, found := strings.CutPrefix(requestTarget(r), prefix)
 	if !found {
 		return t, refuse(unknownRoute())
@@ -55,7 +55,7 @@ func (f *Frontend) find(r *http.Request, prefix string, parse targetParser, opti
 	if !found {
 		return t, refuse(unknownRoute())
 	}
-	if t.service = f.services[service]; t.service == nil {
+	if t.service = c.services[service]; t.service == nil {
 		return t, refuse(unknownBackend())
 	}
 	if t.backend = t.service.backends[region]; t.backend == nil && region != anyRegion {

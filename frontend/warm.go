@@ -33,8 +33,8 @@ type warmBody struct {
 
 // warm answers POST of /v1/warm: a job in the background asks for the copies,
 // like a patient client of each.
-func (f *Frontend) warm(r *http.Request) answer {
-	who, refusal := f.authorize(r)
+func (ad *administration) warm(r *http.Request) answer {
+	who, refusal := ad.guard.authorize(r)
 	if refusal != nil {
 		return *refusal
 	}
@@ -45,7 +45,7 @@ func (f *Frontend) warm(r *http.Request) answer {
 		}
 		return invalidRequest(err)
 	}
-	s := f.services[body.Service]
+	s := ad.services[body.Service]
 	if s == nil {
 		return unknownBackend()
 	}
@@ -63,30 +63,30 @@ func (f *Frontend) warm(r *http.Request) answer {
 	if n := len(request.Items) * len(backends); n > maxWarmWants {
 		return invalidRequest(fmt.Errorf("the request asks for %d copies, at most %d are allowed", n, maxWarmWants))
 	}
-	if f.draining.Err() != nil {
+	if ad.draining.Err() != nil {
 		return draining()
 	}
-	report, err := f.jobs.Start(r.Context(), request)
+	report, err := ad.jobs.Start(r.Context(), request)
 	switch {
 	case errors.Is(err, jobs.ErrTooMany):
 		return tooManyJobs()
 	case err != nil: // it is closed: the process stops
 		return draining()
 	}
-	f.audit(who, "warm", nil, zap.String("service", s.name), zap.Strings("regions", report.Regions), zap.Int("urls", report.URLs), zap.String("job", report.ID))
-	return accepted(strings.TrimSuffix(f.publicURL, "/")+jobsPrefix+report.ID, shown(report))
+	ad.guard.audit(who, "warm", nil, zap.String("service", s.name), zap.Strings("regions", report.Regions), zap.Int("urls", report.URLs), zap.String("job", report.ID))
+	return accepted(strings.TrimSuffix(ad.publicURL, "/")+jobsPrefix+report.ID, shown(report))
 }
 
 // job answers GET of /v1/jobs/:id. The id is secret: a client that
 // has it may see the job.
-func (f *Frontend) job(r *http.Request) answer {
+func (ad *administration) job(r *http.Request) answer {
 	id, _, _ := strings.Cut(strings.TrimPrefix(requestTarget(r), jobsPrefix), "?")
-	report, err := f.jobs.Find(r.Context(), id)
+	report, err := ad.jobs.Find(r.Context(), id)
 	switch {
 	case errors.Is(err, jobs.ErrUnknown):
 		return unknownJob()
 	case err != nil:
-		f.complaints.Do(func() { f.logger.Warn("a job of another front end cannot be looked up", zap.Error(err)) })
+		ad.complaints.Do(func() { ad.logger.Warn("a job of another front end cannot be looked up", zap.Error(err)) })
 		return unavailable("The job is none of this front end, and what others have noted of theirs cannot be read now; try again later.")
 	}
 	return okJSON(shown(report))

@@ -231,9 +231,9 @@ func TestWarmBoundsCopies(t *testing.T) {
 	w := newWorld(t, func(o *frontend.Options) {
 		o.Objects = nil
 		s := o.Services["s3"]
-		s.Regions = nil
+		s.Backends = nil
 		for i := range 11 {
-			s.Regions = append(s.Regions, frontend.Region{Name: fmt.Sprintf("r%d", i)})
+			s.Backends = append(s.Backends, frontend.Backend{Region: fmt.Sprintf("r%d", i)})
 		}
 		o.Services["s3"] = s
 	})

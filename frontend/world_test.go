@@ -93,7 +93,7 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		w.queues[id] = &breakableQueue{Queue: memqueue.New(memqueue.Options{})}
 		w.storages[id] = &breakableStorage{Provider: files}
 		o.Objects[id] = files.Handler()
-		s.Regions = append(s.Regions, frontend.Region{Name: id.Region, Provider: "files", Queue: w.queues[id], Letters: w.queues[id]})
+		s.Backends = append(s.Backends, frontend.Backend{Region: id.Region, StorageLabel: "files", Queue: w.queues[id], Letters: w.queues[id]})
 		backends = append(backends, engine.Backend{ID: id, Storage: w.storages[id], Queue: w.queues[id], TTL: time.Hour, NegativeTTL: 30 * time.Second, Recheck: recheck})
 	}
 	w.engine = engine.New(engine.Options{Cache: w.cache, Near: w.near, Backends: backends, Logger: zap.NewNop()})

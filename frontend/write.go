@@ -39,9 +39,9 @@ func newRedirect(status, location string) *redirect {
 }
 
 // write sends an answer.
-func (f *Frontend) write(w http.ResponseWriter, r *http.Request, a answer) {
+func (c *core) write(w http.ResponseWriter, r *http.Request, a answer) {
 	h := w.Header()
-	h["Cache-Control"] = f.header.noStore
+	h["Cache-Control"] = c.header.noStore
 	if a.cache != (cacheStatus{}) {
 		var stack [64]byte
 		h["Cache-Status"] = []string{string(a.cache.append(stack[:0]))}
@@ -50,15 +50,15 @@ func (f *Frontend) write(w http.ResponseWriter, r *http.Request, a answer) {
 	switch {
 	case a.redirect != nil:
 		h["Location"], h["Content-Length"], body = a.redirect.location, a.redirect.length, a.redirect.body
-		h["Content-Type"] = f.header.json
+		h["Content-Type"] = c.header.json
 	case a.document != nil:
 		a.document.describe(h)
-		h["X-Content-Type-Options"], body = f.header.noSniff, a.document.body
+		h["X-Content-Type-Options"], body = c.header.noSniff, a.document.body
 	default:
 		body = a.encode(h["X-Request-Id"])
 		a.describe(h)
 		if body != "" {
-			h["Content-Type"] = f.header.json
+			h["Content-Type"] = c.header.json
 		}
 	}
 	if body != "" && a.redirect == nil {

@@ -135,8 +135,8 @@ func FuzzLoops(f *testing.F) {
 		f.Add(seed)
 	}
 	const id = "cloudmirror-test"
-	front := &Frontend{deploymentID: id}
-	loops := func(values ...string) bool { return front.loops(http.Header{"Cdn-Loop": values}) }
+	rd := &redirects{deploymentID: id}
+	loops := func(values ...string) bool { return rd.loops(http.Header{"Cdn-Loop": values}) }
 	f.Fuzz(func(t *testing.T, others string) {
 		if !strings.Contains(others, id) && loops(others) {
 			t.Errorf("%q is taken for a loop", others)

@@ -47,7 +47,7 @@ func newLettersServer(t *testing.T, letters func(*memqueue.Queue) queue.DeadLett
 	f, err := frontend.New(frontend.Options{
 		Engine: engine, Tokens: []cloudmirror.Token{token},
 		Services: map[string]frontend.Service{"s3": {
-			Regions: []frontend.Region{{Name: "us-east-1", Queue: s.queue, Letters: reached}},
+			Backends: []frontend.Backend{{Region: "us-east-1", Queue: s.queue, Letters: reached}},
 		}},
 	})
 	if err != nil {

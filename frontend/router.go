@@ -1,0 +1,52 @@
+package frontend
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
+)
+
+// A route is one path and what answers it.
+type route struct {
+	methods  []string
+	path     string // as Echo matches it; what is behind it is read from the raw target
+	template string // as openapi.json describes it
+	serve    http.HandlerFunc
+}
+
+// reading returns the methods of routes that change nothing.
+func reading() []string { return []string{http.MethodGet, http.MethodHead} }
+
+// newRouter returns an Echo that only routes: handlers write to the server's own
+// writer, and errors are ours.
+func (f *Frontend) newRouter() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = f.routingError
+	for _, route := range f.routes {
+		for _, method := range route.methods {
+			e.Add(method, route.path, func(c echo.Context) error {
+				route.serve(c.Response().Writer, c.Request())
+				return nil
+			})
+		}
+	}
+	return e
+}
+
+// routingError answers the requests for which Echo has no route.
+func (f *Frontend) routingError(err error, c echo.Context) {
+	a := internalError()
+	routing, _ := errors.AsType[*echo.HTTPError](err)
+	switch {
+	case routing != nil && routing.Code == http.StatusNotFound:
+		a = unknownRoute()
+	case routing != nil && routing.Code == http.StatusMethodNotAllowed:
+		a = methodNotAllowed() // Echo has set Allow
+	default:
+		f.core.logger.Error("routing failed", zap.Error(err))
+	}
+	f.core.write(c.Response().Writer, c.Request(), a)
+}
