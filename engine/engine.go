@@ -27,6 +27,7 @@ type Backend struct {
 	Queue   queue.Queue
 
 	TTL         time.Duration // how long a copy is kept
+	MaxLife     time.Duration // how long one may be kept at most, whoever asked for it; 0: TTL
 	NegativeTTL time.Duration // how long a permanent failure is remembered
 
 	// Recheck is how long ago this process may have seen a copy that it hands out

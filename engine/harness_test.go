@@ -37,6 +37,7 @@ type world struct {
 	storage *breakableStorage
 	engine  *engine.Engine
 	want    engine.Want
+	maxLife time.Duration // of the copies of engines that are made from now on; 0: their TTL
 }
 
 func newWorld(t *testing.T) *world {
@@ -67,7 +68,7 @@ func (w *world) newEngine() *engine.Engine {
 		Cache:  w.cache,
 		Logger: zap.NewNop(),
 		Backends: []engine.Backend{{
-			ID: backendID, Storage: w.storage, Queue: w.queue, TTL: 24 * time.Hour, NegativeTTL: 30 * time.Second,
+			ID: backendID, Storage: w.storage, Queue: w.queue, TTL: 24 * time.Hour, MaxLife: w.maxLife, NegativeTTL: 30 * time.Second,
 		}},
 	})
 	w.t.Cleanup(m.Close)

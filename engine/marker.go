@@ -26,6 +26,13 @@ func LongestCopy(ttl time.Duration) time.Duration { return min(MaxCopyDuration, 
 // kept, at least.
 const markerSlack = 24 * time.Hour
 
+// markerLife returns how long a marker is kept. A copy whose upload began before it was
+// written and ends last must be gone before: without its marker it would be the current
+// one again.
+func (b *Backend) markerLife() time.Duration {
+	return max(b.TTL, b.MaxLife) + MaxCopyDuration + markerSlack
+}
+
 // readMarker returns the object's current generation.
 func readMarker(ctx context.Context, s storage.Provider, o cloudmirror.Object) (cloudmirror.Generation, error) {
 	body, _, err := s.Open(ctx, o.MarkerKey())
@@ -66,7 +73,7 @@ func (en *Engine) mark(ctx context.Context, b *Backend, o cloudmirror.Object, g 
 	_, err := b.Storage.Put(ctx, o.MarkerKey(), strings.NewReader(string(g)), storage.PutOptions{
 		SizeBytes: int64(len(g)),
 		Source:    o.URL(),
-		ExpiresAt: time.Now().Add(b.TTL + MaxCopyDuration + markerSlack),
+		ExpiresAt: time.Now().Add(b.markerLife()),
 		Replace:   true,
 	})
 	if err != nil {
