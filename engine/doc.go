@@ -1,10 +1,10 @@
 // Package engine is the one way to get an object copied.
 //
-// Front ends ask it where a copy is ([Engine.Peek]), to have one made
-// ([Engine.Ensure]) and to wait for it ([Engine.Wait]). Copiers let it begin and
-// end attempts ([Engine.Begin], [Attempt]). Operators purge with it
-// ([Engine.Purge]). It joins a cache, storages and queues, and knows nothing of
-// HTTP or origins.
+// Front ends ask it where a copy is ([Engine.Peek]), and to have one made and wait
+// for it ([Engine.Wait]). Copiers let it begin and end attempts ([Engine.Begin],
+// [Attempt]). Operators purge with it ([Engine.Purge]); a cleanup evicts with it
+// ([Engine.Evict]). It joins a cache, storages and queues, and knows nothing of HTTP
+// or origins.
 //
 // What it promises:
 //

@@ -60,7 +60,7 @@ func TestAMissLooksAtStorageOnce(t *testing.T) {
 	w.makePresent()
 	asked.check(t, "a miss", 1, 1)
 	w.memory.Flush()
-	if view, err := w.engine.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Present {
+	if view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil || view.Entry.State != cache.Present {
 		t.Fatalf("after a flush: %s, error %v", view.Entry.State, err)
 	}
 	asked.check(t, "a copy that the cache forgot", 1, 1)
@@ -103,7 +103,7 @@ func TestAReservationAdoptsTheGeneration(t *testing.T) {
 			}
 			w.memory.Flush()
 			asked.check(t, "before", asked.opens.Load(), asked.stats.Load())
-			view, err := w.engine.Ensure(t.Context(), w.want)
+			view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{})
 			if err != nil || view.Entry.Generation == cloudmirror.FirstGeneration || (view.Entry.State == cache.Present) != again {
 				t.Fatalf("%s of generation %s, error %v", view.Entry.State, view.Entry.Generation, err)
 			}
@@ -170,9 +170,7 @@ func TestAPurgeOvertakesALook(t *testing.T) {
 // in its place.
 func TestAnotherReservationProvesNothing(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-		t.Fatal(err)
-	}
+	w.ensure()
 	job := w.receive()
 	if _, err := w.engine.Purge(t.Context(), w.want); err != nil {
 		t.Fatal(err)

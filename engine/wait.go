@@ -8,13 +8,6 @@ import (
 	"cloudmirror/cache"
 )
 
-// Ensure makes sure that there is a copy or a job for one, and returns what is
-// known then, without waiting for the copy. ErrUnavailable says that neither is
-// sure.
-func (en *Engine) Ensure(ctx context.Context, w Want) (View, error) {
-	return en.Wait(ctx, w, Patience{})
-}
-
 // Patience is how long somebody waits for a copy: until a time, but no longer
 // than until End is closed (nil: it never is).
 type Patience struct {

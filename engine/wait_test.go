@@ -233,15 +233,15 @@ func TestAPurgeOfAQueuedJobIsFoundByThePoll(t *testing.T) {
 	})
 }
 
-func TestEnsureDoesNotWaitForTheCopy(t *testing.T) {
+func TestWithoutPatienceAJobIsEnoughForWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		view, err := w.engine.Ensure(t.Context(), w.want)
+		view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{})
 		if err != nil || view.Entry.State != cache.Reserved {
 			t.Fatalf("got %v, error %v, want reserved", view.Entry.State, err)
 		}
 		w.copyOne()
-		if view, err = w.engine.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Present {
+		if view, err = w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil || view.Entry.State != cache.Present {
 			t.Errorf("got %v, error %v, want present", view.Entry.State, err)
 		}
 	})
@@ -318,7 +318,7 @@ func TestAPermanentFailureIsRememberedForAWhile(t *testing.T) {
 			t.Errorf("asked again: %v, error %v, want the failure", view.Entry.State, err)
 		}
 		time.Sleep(31 * time.Second)
-		if view, err := w.engine.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Reserved {
+		if view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil || view.Entry.State != cache.Reserved {
 			t.Errorf("after the negative TTL: %v, error %v, want reserved", view.Entry.State, err)
 		}
 	})
