@@ -17,7 +17,6 @@ import (
 	"cloudmirror/queue"
 	"cloudmirror/queue/memqueue"
 	"cloudmirror/storage"
-	"cloudmirror/storage/filestore"
 )
 
 var backendID = cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"}
@@ -27,7 +26,7 @@ var patient = engine.Patience{Until: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const content = "the bytes of the object"
 
-// A world is one deployment of memory cache, memory queue and files, whose parts
+// A world is one deployment of a cache, a queue and a storage in memory, whose parts
 // can be broken, with one engine on it.
 type world struct {
 	t       *testing.T
@@ -46,16 +45,11 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filestore.New(filestore.Options{Dir: t.TempDir(), PublicURL: "http://files.test/objects"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { files.Close() })
 	w := &world{
 		t: t, memory: memory,
 		cache:   &breakableCache{Store: memory},
 		queue:   &breakableQueue{Queue: memqueue.New(memqueue.Options{Visibility: time.Hour})},
-		storage: &breakableStorage{Provider: files},
+		storage: &breakableStorage{Provider: &scheduledStorage{bucket: newBucket(), schedule: &schedule{free: true}}},
 		want:    engine.Want{Object: object(t, "https://origin.test/release/tool-1.0.tar.gz"), Backend: backendID},
 	}
 	w.engine = w.newEngine()

@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strconv"
@@ -104,7 +106,7 @@ func (b *bucket) find(key string) (storedObject, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o, ok := b.objects[key]
-	if !ok || !time.Now().Before(o.info.ExpiresAt) {
+	if ends := o.info.ExpiresAt; !ok || !ends.IsZero() && !time.Now().Before(ends) {
 		return storedObject{}, storage.ErrNotExist
 	}
 	return o, nil
@@ -116,7 +118,8 @@ func (b *bucket) put(at int, key, body string, o storage.PutOptions) (storage.In
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	info := storage.Info{SizeBytes: int64(len(body)), StoredAt: time.Now(), ExpiresAt: o.ExpiresAt}
+	sum := sha256.Sum256([]byte(body))
+	info := storage.Info{SizeBytes: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), StoredAt: time.Now(), ExpiresAt: o.ExpiresAt}
 	b.objects[key] = storedObject{body: body, info: info}
 	if began, err := strconv.Atoi(body); err == nil {
 		b.uploads[key], b.stored[key] = began, at
