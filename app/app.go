@@ -71,7 +71,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 		return nil, err
 	}
 	a.engine = engine.New(engine.Options{
-		Cache: a.parts.cache, Near: a.parts.near, Settle: a.parts.settle, Backends: a.parts.engine, Logger: o.Logger, Registerer: a.registry,
+		Cache: a.parts.cache, Near: a.parts.near, NearLag: a.parts.settle, Backends: a.parts.engine, Logger: o.Logger, Registerer: a.registry,
 	})
 	a.watchTokens()
 	a.health = newHealth(o.Logger, a.parts.dependencies, a.registry) //nolint:contextcheck // a scrape has no context

@@ -69,7 +69,7 @@ func (e Entry) hold(now time.Time, attempt string) error {
 }
 
 // Renew extends the lease of a running attempt and notes its progress. The
-// errors are ErrNotHolder and ErrForgotten. A lapsed lease that nobody took
+// errors are ErrNotHolder and ErrForgotten. A lapsed lease that no other attempt took
 // over is still the attempt's.
 func (e Entry) Renew(now time.Time, attempt string, lease time.Duration, p Progress) (Entry, error) {
 	if err := e.hold(now, attempt); err != nil {

@@ -62,7 +62,7 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 }
 
 // triesAfter returns the tries of what follows on an entry whose lease lapsed: an
-// attempt that nobody ended was a try, too. So an object over which copiers die
+// attempt that was not ended was a try, too. So an object over which copiers die
 // is not begun for ever.
 func (e Entry) triesAfter() int {
 	if e.State == Copying {

@@ -3,7 +3,7 @@
 //
 // An [Entry] is what the cache knows of one copy. Its methods are the state
 // machine: pure functions of an entry and a time, which no store can see
-// differently. A [Store] only compares and swaps, and tells who waits that
+// differently. A [Store] only compares and swaps, and tells its watchers that
 // something changed. [Update] joins the two.
 //
 // Each line is what a method makes of the states before it, where it changes anything;

@@ -44,7 +44,7 @@ type Entry struct {
 	Job     string // Reserved, Queued, Copying, Failed: the id of the job; Fenced, Evicting: an id of their own
 	Nonce   string // Reserved: unlike that of any other record
 	Attempt string // Copying: the id of the running attempt
-	Tries   int    // tries that failed, or that nobody ended, since the object was last absent
+	Tries   int    // tries that failed, or that were not ended, since the object was last absent
 
 	// Queueing is, with Reserved and Queued, since when the job waits. It is nil if
 	// an older release wrote the entry.
@@ -82,7 +82,7 @@ type Failure struct {
 const MaxCauseBytes = 4 << 10
 
 // At returns the entry as it stands at now: what has run out is absent. Leases
-// that lapsed stay, for somebody to take over.
+// that lapsed stay, for a claim or an attempt to take over.
 func (e Entry) At(now time.Time) Entry {
 	switch e.State {
 	case Present, Failed, Tombstone, Fenced, Evicting:

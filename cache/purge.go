@@ -30,7 +30,7 @@ func (e Entry) Lose(now time.Time, g cloudmirror.Generation) Entry {
 	return e
 }
 
-// Fence makes a record of an entry of which nothing is known, for whoever is about
+// Fence makes a record of an entry of which nothing is known, for a caller that is about
 // to note a copy of generation g in it. Its id makes the record unlike any other: if it still stands later, the entry was
 // neither purged nor flushed meanwhile, which absence cannot tell. Whatever else
 // there is stays.

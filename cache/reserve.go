@@ -6,8 +6,8 @@ import (
 	"cloudmirror"
 )
 
-// Reserve claims an object of which nothing is known, before anybody looked at
-// storage. Whatever else there is stays. The nonce makes the record unlike any
+// Reserve claims an object of which nothing is known, before storage is looked
+// at. Whatever else there is stays. The nonce makes the record unlike any
 // other: as long as one with that nonce stands, the object was neither purged nor
 // flushed, which absence cannot tell, so that what storage says meanwhile is newer
 // than every purge that returned. Adopt, Discover or Release must follow. Lease

@@ -119,7 +119,7 @@ func (t *task) begin(ctx, stopping context.Context) (result, error) {
 			return t.leave(t.delivery.Unfit) // a fresh message would forget how often it was received
 		}
 		return t.putBack(ctx, heldDelay, nil)
-	case engine.Begun, engine.Exhausted, engine.None:
+	case engine.Begun, engine.Exhausted, engine.Undecided:
 	}
 	t.attempt.Store(attempt)
 	if len(t.asks) == 0 {

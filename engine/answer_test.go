@@ -35,7 +35,7 @@ func TestALostAnswerToAStartKeepsTheJob(t *testing.T) {
 		w.ensure()
 		job := w.receive()
 		w.cache.lose.Store(1)
-		if _, outcome, err := w.engine.Begin(t.Context(), job); !errors.Is(err, engine.ErrUnavailable) || outcome != engine.None {
+		if _, outcome, err := w.engine.Begin(t.Context(), job); !errors.Is(err, engine.ErrUnavailable) || outcome != engine.Undecided {
 			t.Errorf("outcome %v, error %v, want None and ErrUnavailable", outcome, err)
 		}
 		if _, outcome, err := w.engine.Begin(t.Context(), job); err != nil || outcome != engine.Held {

@@ -42,7 +42,7 @@ func (en *Engine) Evict(ctx context.Context, w Want) (Eviction, error) {
 	if err != nil {
 		return EvictionFailed, err
 	}
-	g, err := en.marker(ctx, b, w.Object)
+	g, err := currentGeneration(ctx, en.timing.Purge, b, w.Object)
 	if err != nil {
 		return EvictionFailed, err
 	}
@@ -75,14 +75,14 @@ func (en *Engine) removeExpired(ctx context.Context, b *Backend, o cloudmirror.O
 	case !errors.Is(err, storage.ErrNotExist):
 		return EvictionFailed, fmt.Errorf("%w: read the expiry of the copy: %w", ErrUnavailable, err)
 	}
-	return Evicted, en.remove(ctx, b, o, g)
+	return Evicted, en.removeCopy(ctx, b, o, g)
 }
 
 // endEviction clears the entry. If the eviction's record is gone, and an attempt of the
 // same generation has followed on it, the object is purged.
 func (en *Engine) endEviction(ctx context.Context, w Want, at cache.Snapshot, outcome Eviction) error {
 	evicting := at.Entry
-	at, refused, err := en.insist(ctx, w.entryKey(), at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	at, refused, err := en.updateUnguarded(ctx, w.entryKey(), at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.EndEviction(now, evicting.Job)
 	})
 	if err != nil {

@@ -21,8 +21,8 @@ const (
 )
 
 // Fail ends the attempt without a copy. It reports whether the job has used up
-// its tries and belongs to the dead letters. Nobody tries again before
-// f.RetryAfter has passed, whatever became of the tries. The errors are ErrLost
+// its tries and belongs to the dead letters. No client has it tried again
+// before f.RetryAfter has passed, whatever became of the tries. The errors are ErrLost
 // and ErrUnavailable.
 func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, err error) {
 	err = a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
@@ -38,12 +38,12 @@ func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, 
 }
 
 // minNegativeTTL is how long a permanent failure is remembered at least, so that
-// whoever waits for it learns of it.
+// the clients that wait for it learn of it.
 const minNegativeTTL = time.Second
 
 // Postpone ends an attempt before its origin was asked for anything, since it
 // should not be asked before f.RetryAfter has passed: the entry becomes a
-// transient error until then, whoever wants the object tries again after that,
+// transient error until then, the next client has it tried again after that,
 // and no try is used up. The caller acknowledges the message. The errors are
 // ErrLost and ErrUnavailable.
 func (a *Attempt) Postpone(ctx context.Context, f *cloudmirror.Failure) error {

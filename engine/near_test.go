@@ -44,7 +44,7 @@ func (w *world) newNearEngine() (*engine.Engine, *laggard) {
 	}
 	near := &laggard{entries: map[cache.Key]cache.Snapshot{key: at}}
 	m := engine.New(engine.Options{
-		Cache: w.cache, Near: near, Settle: settle, Logger: zap.NewNop(),
+		Cache: w.cache, Near: near, NearLag: settle, Logger: zap.NewNop(),
 		Backends: []engine.Backend{{ID: backendID, Storage: w.storage, Queue: w.queue, TTL: 24 * time.Hour}},
 	})
 	w.t.Cleanup(m.Close)

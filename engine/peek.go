@@ -44,7 +44,7 @@ func (en *Engine) awaitLook(ctx context.Context, key cache.Key) bool {
 // seek looks at storage for a copy that the cache does not know, and notes it if
 // the cache can be reached (cacheErr is nil).
 func (en *Engine) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at cache.Snapshot, cacheErr error) (View, error) {
-	seen, err := en.look(ctx, b, w.Object)
+	seen, err := en.lookTogether(ctx, b, w.Object)
 	if err != nil {
 		return View{}, err
 	}

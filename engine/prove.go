@@ -15,7 +15,7 @@ import (
 var errUnproven = errors.New("engine: the generation or the upload is not proven")
 
 // Prove makes sure that the object was not purged since its job was sent. Complete
-// does it if nobody has; called while the copy runs, it costs no time. ErrLost says
+// does it otherwise; called while the copy runs, it costs no time. ErrLost says
 // to stop copying; ErrUnavailable that it is not known, which is no reason to stop.
 func (a *Attempt) Prove(ctx context.Context) error {
 	a.mu.Lock()
@@ -65,7 +65,7 @@ func (a *Attempt) proveUpload(ctx context.Context) error {
 
 // abandon forgets the attempt, and returns ErrLost once that is done.
 func (a *Attempt) abandon(ctx context.Context) error {
-	_, _, err := a.engine.insist(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
+	_, _, err := a.engine.updateUnguarded(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
 		return e.Abandon(a.id), nil
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ func (a *Attempt) abandon(ctx context.Context) error {
 
 // isCurrent returns ErrLost if the object was purged since the job was sent.
 func (a *Attempt) isCurrent(ctx context.Context) error {
-	g, err := a.engine.marker(ctx, a.backend, a.job.Object)
+	g, err := currentGeneration(ctx, a.engine.timing.Purge, a.backend, a.job.Object)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (a *Attempt) isCurrent(ctx context.Context) error {
 // restore puts back an entry that a flush removed.
 func (a *Attempt) restore(ctx context.Context) error {
 	a.unproven, a.forgotten = true, true // also if the answer gets lost
-	at, refused, err := a.engine.insist(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	at, refused, err := a.engine.updateUnguarded(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		restored, err := e.Restore(now, a.job.ID, a.id, a.job.Generation, a.engine.timing.CopyLease)
 		restored.Tries = max(restored.Tries, a.job.Tries)
 		return restored, err

@@ -33,7 +33,7 @@ func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	// A crowd that wants one object joins the first who came, and reads nothing.
+	// The clients of one object join the first that came, and read nothing.
 	f, asked := en.joinRunning(key)
 	for {
 		if f == nil {
@@ -53,7 +53,7 @@ func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	}
 }
 
-// readOrJoin returns what the cache knows if it is enough for everybody, and
+// readOrJoin returns what the cache knows if that is final, and
 // otherwise a flight, which the caller must leave, and a moment before it joined.
 func (en *Engine) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.Key) (*flight, moment, View, error) {
 	at, err := en.get(ctx, key)
@@ -67,7 +67,7 @@ func (en *Engine) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.
 		return nil, 0, View{Entry: at.Entry, Now: now}, nil
 	}
 	asked := en.moment()
-	f, err := en.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client who began it
+	f, err := en.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client that began it
 	return f, asked, View{}, err
 }
 
@@ -77,12 +77,12 @@ func (v *View) outlasts(p Patience) bool {
 	return v.Entry.State == cache.Failed && v.Entry.Failure.RetryAt.Sub(v.Now) > time.Until(p.Until)
 }
 
-// A stage is how far a flight has come for the purposes of who waits.
+// A stage is how far a flight has come for the clients that wait.
 type stage int
 
 const (
 	seeking stage = iota // nothing is sure yet
-	settled              // there is a job, or a failure that will be tried again
+	ensured              // there is a job, or a failure that will be tried again
 	final                // waiting longer is of no use
 )
 
@@ -94,9 +94,9 @@ func stageOf(e cache.Entry) stage {
 		if e.Failure.Permanent {
 			return final
 		}
-		return settled
+		return ensured
 	case cache.Reserved, cache.Queued, cache.Copying:
-		return settled
+		return ensured
 	case cache.Absent, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	return seeking
