@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,11 +42,14 @@ func TestPurgesStick(t *testing.T) {
 	if testing.Short() {
 		n /= 10
 	}
+	var wrong atomic.Bool
 	for worker := range historyWorkers {
 		t.Run(fmt.Sprintf("of worker %d", worker), func(t *testing.T) {
 			t.Parallel()
-			for seed := worker; seed < n && !t.Failed(); seed += historyWorkers {
-				checkSeed(t, uint64(seed))
+			for seed := worker; seed < n && !wrong.Load(); seed += historyWorkers {
+				if checkSeed(t, uint64(seed)); t.Failed() {
+					wrong.Store(true)
+				}
 			}
 		})
 	}
