@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// redirectRoute is where front ends redirect to copies.
-const redirectRoute = "/v1/redirect/"
+// RedirectPrefix begins the paths at which front ends redirect to copies.
+const RedirectPrefix = "/v1/redirect/"
 
 // A MirrorURL is a URL by which clients ask a front end for an object.
 type MirrorURL struct {
@@ -25,7 +25,7 @@ func ParseMirrorURL(raw string) (m MirrorURL, found bool) {
 	if err != nil {
 		return m, false
 	}
-	server, rest, found := strings.Cut(asked.url, redirectRoute)
+	server, rest, found := strings.Cut(asked.url, RedirectPrefix)
 	if !found || strings.ContainsRune(server, '?') {
 		return m, false
 	}

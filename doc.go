@@ -18,18 +18,23 @@
 //
 // A client is redirected to the copy in its region. If there is none, the one
 // front end that wins the claim sends one job; a copier makes the copy; the
-// change of the entry wakes whoever waits. What takes too long, or fails on our
-// side, ends in a redirect to the origin.
+// change of the entry wakes the waiting clients. If the copy takes too long, or a
+// part of cloudmirror fails, clients are redirected to the origin.
 //
 // The packages are layers, and each imports only layers above its own:
 //
-//	0  cloudmirror redisurl                 this package; which Redis a URL names
-//	1  cache queue storage origin config    contracts and pure logic
-//	2  drivers and suites                   cache/rediscache, queue/sqsqueue, storage/s3store, …
-//	3  engine                               the engine: the one way to get an object copied
-//	5  frontend copier                      HTTP in and out; jobs in, objects out
-//	6  app                                  wires a configuration into running parts
-//	7  cmd/cloudmirror                      the binary
+//	0  cloudmirror redisurl config/schema    this package; which Redis a URL names; how a configuration is read
+//	1  cache queue storage origin kv         contracts and pure logic
+//	1  config provision api                  what its keys mean; what a deployment needs; the bodies and codes of HTTP
+//	2  cache/… queue/… storage/… kv/…        drivers, suites and fakes: cache/rediscache, cache/cachetest, …
+//	2  origin/… api/…                        a fake origin; the client of the HTTP interface
+//	3  engine presence                       the one way to get an object copied; the processes of a deployment
+//	3  cache/… queue/… storage/…             what Redis, SQS and S3 need before the drivers work: provisioning
+//	4  jobs monitor                          lists of copies; whether clients can fetch copies
+//	6  frontend copier doctor                HTTP in and out; jobs in, objects out; checks of a configuration
+//	7  app                                   wires a configuration into running parts
+//	8  cmd/cloudmirror                       the binary
 //
-// test/layers_test.go enforces this order; layer 4 is kept for what comes later.
+// A name with /… stands for the packages of that layer in the directory.
+// test/layers_test.go enforces the order.
 package cloudmirror

@@ -1,6 +1,7 @@
 package cloudmirror
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -35,6 +36,15 @@ func Line(text string, maxBytes int) string {
 		end--
 	}
 	return text[:end] + "…"
+}
+
+// Plain returns text of others as a terminal may show it: as it is, or quoted if it
+// holds control characters.
+func Plain(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
 }
 
 // withoutSecrets returns a word without the users of URLs and without queries.

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cloudmirror"
+	"cloudmirror/test/lab"
 	"cloudmirror/test/servers"
 )
 
@@ -32,14 +33,7 @@ func startOrigin(t *testing.T, port, program string, arguments ...string) realOr
 		t.Fatalf("%s is not installed: run `make deps`, or apt-get install %s", program, program)
 	}
 	origin := realOrigin{address: net.JoinHostPort("127.0.0.1", port)}
-	ready := func(ctx context.Context) error {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", origin.address)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	}
-	servers.Start(t, ready, nil, path, arguments...)
+	servers.Start(t, lab.Accepts(origin.address), nil, path, arguments...)
 	return origin
 }
 

@@ -36,7 +36,7 @@ func (o Object) NamedTarget() string {
 // RedirectURL returns the URL that asks the front end at server for the object,
 // with its [Object.NamedTarget].
 func (o Object) RedirectURL(server string, backend BackendID) string {
-	return strings.TrimSuffix(server, "/") + "/v1/redirect/" + backend.String() + "/" + o.NamedTarget()
+	return strings.TrimSuffix(server, "/") + RedirectPrefix + backend.String() + "/" + o.NamedTarget()
 }
 
 // escapeName percent-encodes a file name for a path. Every ASCII character that

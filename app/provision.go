@@ -11,11 +11,14 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror/cache/rediscache"
+	"cloudmirror/cache/rediscache/redisprovision"
 	"cloudmirror/config"
 	"cloudmirror/engine"
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue"
+	"cloudmirror/queue/sqsqueue/sqsprovision"
 	"cloudmirror/storage/s3store"
+	"cloudmirror/storage/s3store/s3provision"
 )
 
 // lifecycleSlack is how much longer than any of its copies a purge's marker and a
@@ -34,16 +37,13 @@ func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.R
 	owner := c.DeploymentID()
 	var resources []provision.Resource
 	if c.Cache.Type == config.CacheRedis {
-		r, err := rediscache.Provision(rediscache.Options{URL: c.Cache.Redis.URL, Prefix: c.Cache.Redis.Prefix}, owner, adopt)
-		if err != nil {
-			return nil, err
-		}
-		resources = append(resources, r)
+		options := rediscache.Options{URL: c.Cache.Redis.URL, Prefix: c.Cache.Redis.Prefix}
+		resources = append(resources, redisprovision.Provision(options, owner, adopt))
 	}
 	if o.sqs != nil {
 		for _, service := range c.Services {
 			for _, b := range service.Backends {
-				queues, err := sqsqueue.Provision(o.sqsOptions(b.ID), owner, adopt)
+				queues, err := sqsprovision.Provision(o.sqsOptions(b.ID), owner, adopt)
 				if err != nil {
 					return nil, err
 				}
@@ -57,7 +57,7 @@ func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.R
 	}
 	for _, b := range buckets {
 		b.Owner, b.Adopt = owner, adopt
-		resources = append(resources, s3store.Provision(b)...)
+		resources = append(resources, s3provision.Provision(b)...)
 	}
 	return resources, nil
 }
@@ -72,8 +72,8 @@ func newProvisionOpener(ctx context.Context, c *config.Config) (o *opener, err e
 
 // buckets returns the buckets of the configuration, each once, with what its
 // backends keep there.
-func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
-	var buckets []s3store.BucketOptions
+func (o *opener) buckets(ctx context.Context) ([]s3provision.BucketOptions, error) {
+	var buckets []s3provision.BucketOptions
 	var places []string // of the same
 	names := bucketNames(o.config)
 	for _, service := range o.config.Services {
@@ -90,9 +90,9 @@ func (o *opener) buckets(ctx context.Context) ([]s3store.BucketOptions, error) {
 			if i < 0 {
 				i = len(buckets)
 				places = append(places, place)
-				buckets = append(buckets, s3store.BucketOptions{Client: client, Bucket: b.Storage.Bucket, Name: names[place]})
+				buckets = append(buckets, s3provision.BucketOptions{Client: client, Bucket: b.Storage.Bucket, Name: names[place]})
 			}
-			buckets[i].Spaces = append(buckets[i].Spaces, s3store.Space{
+			buckets[i].Spaces = append(buckets[i].Spaces, s3provision.Space{
 				Prefix: b.Storage.Prefix, Keep: keepFor(service.TTL), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
 			})
 		}
@@ -139,10 +139,10 @@ func Policy(c *config.Config, role provision.Role, account string) provision.Pol
 			}
 			if c.Queue.Type == config.QueueSQS {
 				settings := sqsqueue.Options{Backend: b.ID, Prefix: c.Queue.SQS.Prefix}
-				statements = append(statements, sqsqueue.Allow(settings, role, c.Queue.SQS.Region, account)...)
+				statements = append(statements, sqsprovision.Allow(settings, role, c.Queue.SQS.Region, account)...)
 			}
 			if s := b.Storage; s.Type == config.StorageS3 {
-				statements = append(statements, s3store.Allow(role, s.Region, s.Bucket, s.Prefix)...)
+				statements = append(statements, s3provision.Allow(role, s.Region, s.Bucket, s.Prefix)...)
 			}
 		}
 	}

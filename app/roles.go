@@ -52,7 +52,7 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 			Fallback: cloudmirror.Fallback(s.Fallback), Mode: cloudmirror.Mode(s.Mode), CORS: s.CORS,
 		}
 		for _, b := range s.Backends {
-			backend := frontend.Backend{Region: b.ID.Region, StorageLabel: b.Storage.Provider, Queue: a.parts.counters[b.ID], Letters: a.parts.letters[b.ID]}
+			backend := frontend.Backend{Region: b.ID.Region, StorageLabel: b.Storage.Provider, Queue: a.parts.counters[b.ID], DeadLetters: a.parts.letters[b.ID]}
 			if watched := a.parts.monitor.Backend(b.ID); watched != nil {
 				backend.Reach = watched
 			}

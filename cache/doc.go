@@ -3,8 +3,13 @@
 //
 // An [Entry] is what the cache knows of one copy. Its methods are the state
 // machine: pure functions of an entry and a time, which no store can see
-// differently. A [Store] only compares and swaps, and tells its watchers that
-// something changed. [Update] joins the two.
+// differently. A [Store] only compares and swaps, reads one entry or those of
+// one object in all regions, and tells its watchers that something changed. [Update]
+// joins the two.
+//
+// What a process remembers of entries ([Recalled]) stands beside the store. It may be
+// a moment old, present or absent, so it answers callers that only look, and no change
+// is based on it.
 //
 // Each line is what a method makes of the states before it, where it changes anything;
 // "time" is what At makes of an entry whose time is over. The states are pending while

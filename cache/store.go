@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"cloudmirror"
@@ -19,6 +20,30 @@ func KeyOf(o cloudmirror.Object, b cloudmirror.BackendID) Key {
 	return Key("{" + o.Hash() + "}:" + b.Service + ":" + b.Region)
 }
 
+// MaxKeys is how many keys GetAll reads at most. Services have fewer regions, and a
+// driver can send as many reads at once.
+const MaxKeys = 64
+
+// CheckKeys returns why a driver's GetAll must refuse the keys, or nil.
+func CheckKeys(keys []Key) error {
+	if len(keys) > MaxKeys {
+		return fmt.Errorf("cache: %d keys are read at once, at most %d may be", len(keys), MaxKeys)
+	}
+	for _, key := range keys {
+		if key.hashTag() != keys[0].hashTag() {
+			return fmt.Errorf("cache: the keys %s and %s are read at once, and are of different objects", keys[0], key)
+		}
+	}
+	return nil
+}
+
+// hashTag returns the beginning of a key that it shares with the other keys of its
+// object.
+func (k Key) hashTag() Key {
+	tag, _, _ := strings.Cut(string(k), "}")
+	return Key(tag)
+}
+
 // A Store keeps entries, all of one deployment. It is the contract that each
 // driver fulfils and that cachetest checks, sentence by sentence.
 //
@@ -29,6 +54,12 @@ type Store interface {
 	// Get returns what is stored under key. A value that cannot be read, or
 	// nothing, gives an absent entry.
 	Get(ctx context.Context, key Key) (Snapshot, error)
+
+	// GetAll returns a snapshot for each of the keys, in their order, as Get would, in
+	// one round trip. All are taken at one time of the store's clock; other callers
+	// may change entries between the reads of two. It is for the entries of one object:
+	// more than MaxKeys keys, and keys of different objects, are an error.
+	GetAll(ctx context.Context, keys []Key) ([]Snapshot, error)
 
 	// Swap stores next under key if what is stored is still what old saw, and
 	// reports whether it did; an absent next removes the entry. It also refuses
@@ -78,12 +109,15 @@ func NewSnapshot(e Entry, version string, storeTime time.Time) Snapshot {
 // Version returns what NewSnapshot was given.
 func (s Snapshot) Version() string { return s.version }
 
+// Taken returns when the snapshot was taken, by the clock of this process.
+func (s Snapshot) Taken() time.Time { return s.taken }
+
 // Now returns the store's clock as it stands now, by the time that has passed
 // here since the snapshot was taken.
 func (s Snapshot) Now() time.Time { return s.time.Add(time.Since(s.taken)) }
 
-// A Recalled entry is one that a process remembers, and that was stored not long
-// ago. It is no base for changes.
+// A Recalled entry is one that a process remembers, and that was stored, or absent,
+// not long ago. It is no base for changes.
 type Recalled struct {
 	Entry *Entry    // never changed; it says something now
 	Now   time.Time // the store's clock

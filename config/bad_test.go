@@ -29,24 +29,8 @@ func refused(t *testing.T, files map[string]badFile) {
 	}
 }
 
-func TestBadSyntax(t *testing.T) {
+func TestBadKeys(t *testing.T) {
 	refused(t, map[string]badFile{
-		"no YAML": {
-			`listen: [`,
-			`1: not valid YAML: did not find expected node content`,
-		},
-		"tabs": {
-			"log:\n\tlevel: info\n",
-			`2: not valid YAML: found character that cannot start any token`,
-		},
-		"an unquoted secret with an asterisk": {
-			"listen: :80\nadmin_tokens: [*hunter2hunter2hunter2]\n",
-			`2: not valid YAML: an alias (*) names an anchor that does not exist`,
-		},
-		"two documents": {
-			"listen: :80\n---\nlisten: :81\n",
-			`2: the file must hold one YAML document`,
-		},
 		"an empty file": {
 			"",
 			`1: services: must name at least one service`,
@@ -70,79 +54,6 @@ func TestBadSyntax(t *testing.T) {
 		"an unknown key of a section": {
 			minimal + "cache: {redis: {uri: x}}\n",
 			`7: cache.redis.uri: is not a key; did you mean url?`,
-		},
-		"an unknown key with a line break": {
-			minimal + "\"a\\nb\": 1\n",
-			`7: "a\nb": is not a key; known here are listen, admin_listen, public_url, data_dir, admin_tokens, admin_tokens_file, shutdown_delay, trusted_proxies, log, cache, queue, copier, origin, limits, health, services`,
-		},
-		"a key set twice": {
-			minimal + "listen: :1\nlisten: :2\n",
-			`8: listen: is set twice, first in line 7`,
-		},
-		"a service set twice": {
-			minimal + "  s3: {}\n",
-			`7: services.s3: is set twice, first in line 2`,
-		},
-		"a key that is a list": {
-			minimal + "? [a]\n: b\n",
-			`7: every key must be a word`,
-		},
-		"a mapping merged into itself": {
-			"&a {<<: *a}\n",
-			`1: << merges a mapping into itself`,
-		},
-		"a merge of something else": {
-			minimal + "log: {<<: info}\n",
-			`7: log: << must be followed by a mapping, or a list of mappings`,
-		},
-	})
-}
-
-func TestBadTypes(t *testing.T) {
-	refused(t, map[string]badFile{
-		"a value in place of a section": {
-			minimal + "cache: redis\n",
-			`7: cache: must be a mapping with the keys type, redis`,
-		},
-		"a list in place of a value": {
-			minimal + "listen: [a]\n",
-			`7: listen: must be a single value`,
-		},
-		"a value in place of a list": {
-			minimal + "admin_tokens: hunter2hunter2hunter2\n",
-			`7: admin_tokens: must be a list; [] is the empty one`,
-		},
-		"a list in place of services": {
-			"services: [s3]\n",
-			`1: services: must be a mapping of names`,
-		},
-		"no value": {
-			minimal + "data_dir:\n",
-			`7: data_dir: has no value; leave the key out for its default`,
-		},
-		"no list": {
-			service(`ports:`),
-			`5: services.s3.ports: must be a list; [] is the empty one`,
-		},
-		"a number in place of text": {
-			minimal + "data_dir: 7\n",
-			`7: data_dir: "7" must be text: write it in quotes`,
-		},
-		"a truth value in place of text": {
-			minimal + "data_dir: true\n",
-			`7: data_dir: "true" must be text: write it in quotes`,
-		},
-		"text in place of a number": {
-			minimal + "copier: {concurrency: \"16\"}\n",
-			`7: copier.concurrency: "16" must be written without quotes`,
-		},
-		"a fraction": {
-			minimal + "copier: {concurrency: 1.5}\n",
-			`7: copier.concurrency: "1.5" must be a whole number from 1 to 1000`,
-		},
-		"yes": {
-			minimal + "queue: {sqs: {create: yes}}\n",
-			`7: queue.sqs.create: "yes" must be true or false`,
 		},
 	})
 }

@@ -5,23 +5,26 @@ import (
 	"fmt"
 	"net"
 	"slices"
+
+	"cloudmirror/config/schema"
 )
 
-// Check reports what keeps a process with this role from working: memory caches,
-// memory queues and file storage are within one process, so that a front end and
-// a copier of their own would never meet. Like those of [Load], the error has a
-// line for each.
+// Check returns what keeps a process with this role from working; nil: nothing.
+// Memory caches, memory queues and file storage are within one process, so that
+// the jobs of a separate front end would never reach a separate copier. Like that
+// of [Load], the error has a line for each problem.
 func (c *Config) Check(role Role) error {
 	switch role {
 	case RoleServe:
 		return nil
 	case RoleFrontend, RoleCopier:
 	default:
-		return fmt.Errorf("role %q must be %s", role, alternatives([]Role{RoleServe, RoleFrontend, RoleCopier}))
+		_, err := schema.Choice(RoleServe, RoleFrontend, RoleCopier).Parse(string(role))
+		return fmt.Errorf("role %w", err)
 	}
 	var problems []error
 	refuse := func(path, value, instead string) {
-		problems = append(problems, c.problem(path, `%q works within one process only: %s needs %s (or run "cloudmirror serve", which does everything in one process)`,
+		problems = append(problems, c.sources.Problem(path, `%q works within one process only: %s needs %s (or run "cloudmirror serve", which does everything in one process)`,
 			value, role, instead))
 	}
 	if c.Cache.Type == CacheMemory {
@@ -33,13 +36,13 @@ func (c *Config) Check(role Role) error {
 	for _, b := range c.backends() {
 		works := role == RoleFrontend || len(c.Copier.Backends) == 0 || slices.Contains(c.Copier.Backends, b.ID)
 		if works && b.Storage.Type == StorageFile {
-			refuse(join(storagePath(b.ID), "type"), string(StorageFile), string(StorageS3))
+			refuse(schema.Join(storagePath(b.ID), "type"), string(StorageFile), string(StorageS3))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// warn notes what is probably not meant.
+// warn adds warnings about what is allowed but probably a mistake.
 func (c *Config) warn() {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil || c.PublicURL != "" || !listensEverywhere(host) {

@@ -1,6 +1,6 @@
 package config
 
-// A Role is what a process does of the whole.
+// A Role says which parts of the system a process runs.
 type Role string
 
 // The roles, each named like its command.
@@ -37,14 +37,14 @@ const (
 	StorageS3   StorageType = "s3"
 )
 
-// An Access says whether provisioning lets everybody read the copies in a bucket.
+// An Access says whether provisioning makes the copies in a bucket public.
 type Access string
 
 // The kinds of access.
 const (
-	AccessAuto    Access = "auto"    // public, unless presign or public_url says that clients come another way
-	AccessPublic  Access = "public"  // everybody may read copies
-	AccessPrivate Access = "private" // nobody but us, and whom others let in
+	AccessAuto    Access = "auto"    // public, unless presign or public_url gives clients another way
+	AccessPublic  Access = "public"  // anyone may read copies
+	AccessPrivate Access = "private" // only cloudmirror, and clients that a policy of the operator lets in
 )
 
 // A LogLevel is the least severity that is logged.

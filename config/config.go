@@ -6,17 +6,18 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/config/schema"
 )
 
 // A Config is a whole configuration. [Load] and [Default] return valid ones;
-// whether one suits a process is what [Config.Check] says. It is not changed
-// after it was loaded, and safe for concurrent use.
+// [Config.Check] says whether one suits a process. A Config does not change after
+// it was loaded, and is safe for concurrent use.
 type Config struct {
 	Listen        string        // host:port of the front end; the host may be empty
 	AdminListen   string        // host:port of metrics, health and pprof; empty: none of its own
 	PublicURL     string        // as configured; ServerURL has the default
 	DataDir       string        // of file storage and of the admin-token file
-	ShutdownDelay time.Duration // from "not ready" to the end of accepting requests
+	ShutdownDelay time.Duration // from "not ready" until the server stops accepting requests
 
 	AdminTokens     []cloudmirror.Token // as listed; Tokens has those of the file, too
 	AdminTokensFile string
@@ -33,7 +34,7 @@ type Config struct {
 	Services []Service // by name
 
 	fileTokens []cloudmirror.Token
-	sources    map[string]string // where each key that is not a default was set
+	sources    schema.Sources
 	warnings   []string
 }
 
@@ -59,7 +60,7 @@ type Redis struct {
 // Near says what front ends remember of the entries that Redis holds.
 type Near struct {
 	MemoryBytes int64         // bound in this process; 0: nothing is remembered
-	Delta       time.Duration // of the deployment: how old what any process remembers may be
+	Delta       time.Duration // of the whole deployment: the greatest age of what a process remembers
 }
 
 // Queue says where jobs wait.
@@ -84,51 +85,51 @@ func (s SQS) QueueName(b cloudmirror.BackendID) string {
 	return s.Prefix + b.Service + "-" + b.Region
 }
 
-// Copier says what a copier does, and with how much.
+// Copier says which jobs a copier runs, and the resources it may use.
 type Copier struct {
 	Backends      []cloudmirror.BackendID // empty: all
 	Concurrency   int                     // copies at a time
-	Connections   int                     // over which one copy reads a large object at once; 1: never several
+	Connections   int                     // that one copy of a large object may use at a time
 	PartSizeBytes int64
 	MemoryBytes   int64         // bound of all buffers together
-	Grace         time.Duration // how long running copies may go on at a stop
+	Grace         time.Duration // how long running copies may continue after a stop was requested
 }
 
-// Limits bound what clients and origins can make a process do.
+// Limits bound how much of a process its clients and origins can use.
 type Limits struct {
 	Waiters          int // requests that wait for copies at the same time
 	WaitersPerClient int // those of one IPv4 address, or IPv6 network of 64 bits; 0: not bounded
 	CopiesPerHost    int // copies of one origin host that a copier runs at a time, and connections for them; 0: not bounded
 }
 
-// Origin says how copiers get to origins, of all services.
+// Origin says how copiers connect to the origins of all services.
 type Origin struct {
-	// Proxy is the http, https or socks5 URL of the one way out; it may hold a
-	// password. Empty: origins are connected to directly.
+	// Proxy is the http, https or socks5 URL of the proxy for all origins; it may
+	// hold a password. Empty: copiers connect directly.
 	Proxy        string
-	MaxRedirects int    // that are followed for one object; 0: none
+	MaxRedirects int    // that a copier follows for one object; 0: none
 	UserAgent    string // how copiers name themselves
 
-	MinRateBytes int64         // that a body must bring for each second of waiting for it; 0: none
-	MinRateOver  time.Duration // over how much of that waiting it is measured
+	MinRateBytes int64         // least bytes of a body for each second of waiting for it; 0: none
+	MinRateOver  time.Duration // the span of waiting over which that is measured
 
 	Timeouts Timeouts
 }
 
-// Timeouts say how long copiers wait for origins. Each is for one hop of a
+// Timeouts say how long copiers wait for origins. Each applies to one hop of a
 // redirect.
 type Timeouts struct {
 	Connect   time.Duration // name resolution and connecting, over all addresses of a host
 	TLS       time.Duration // the handshake
-	FirstByte time.Duration // from the request to the end of the answer's header
+	FirstByte time.Duration // from the request to the end of the response header
 	Idle      time.Duration // without a byte of the body
 }
 
 // Health says how a front end finds out whether its clients can fetch copies.
 type Health struct {
-	Interval time.Duration // between probes; 0: it does not
+	Interval time.Duration // between probes; 0: no probes
 	Timeout  time.Duration // of one probe
-	Failures int           // in a row: then the region's clients are sent to the origin
+	Failures int           // in a row after which the region's clients are sent to the origin
 }
 
 // A Service is a group of backends with one set of rules for origins.
@@ -141,9 +142,9 @@ type Service struct {
 	Wait               time.Duration              // 0: clients do not wait
 	Fallback           cloudmirror.Fallback
 	Mode               cloudmirror.Mode
-	CORS               []string      // origins of pages whose scripts may read what the service answers; * is all
+	CORS               []string      // origins of pages whose scripts may read responses; * is all
 	TTL                time.Duration // how long a copy is kept
-	Recheck            time.Duration // how long ago a front end may have seen a copy, else it looks again behind a hit; 0: it never does
+	Recheck            time.Duration // the age of a sighting after which a hit makes the front end check storage again; 0: never
 	NegativeTTL        time.Duration // how long an origin's refusal is remembered
 	MaxObjectSizeBytes int64
 	BandwidthBytes     int64 // read from origins in a second, by each copier; 0: not bounded
@@ -180,7 +181,7 @@ type Storage struct {
 	Access    Access
 }
 
-// IsPublic reports whether the bucket lets everybody read copies.
+// IsPublic reports whether the bucket lets anyone read copies.
 func (s Storage) IsPublic() bool {
 	return s.Access == AccessPublic || s.Access == AccessAuto && !s.Presign && s.PublicURL == ""
 }
@@ -198,8 +199,8 @@ func (c *Config) WithTokens(ofFile []cloudmirror.Token) []cloudmirror.Token {
 	return append(c.AdminTokens[:len(c.AdminTokens):len(c.AdminTokens)], ofFile...)
 }
 
-// ServerURL returns how clients reach the front end, without a slash at its
-// end: public_url, or http://<listen>. A listen address without a host becomes
+// ServerURL returns the URL at which clients reach the front end, without a slash
+// at its end: public_url, or http://<listen>. A listen address without a host becomes
 // localhost there.
 func (c *Config) ServerURL() string {
 	if c.PublicURL != "" {
@@ -215,7 +216,7 @@ func (c *Config) ServerURL() string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// Warnings returns what is allowed but probably not meant, a sentence each.
+// Warnings returns what is allowed but probably a mistake, a sentence each.
 func (c *Config) Warnings() []string { return c.warnings }
 
 func listensEverywhere(host string) bool {

@@ -4,13 +4,7 @@ import (
 	"time"
 
 	"cloudmirror"
-)
-
-const (
-	kibibyte int64 = 1 << 10
-	mebibyte int64 = 1 << 20
-	gibibyte int64 = 1 << 30
-	tebibyte int64 = 1 << 40
+	"cloudmirror/config/schema"
 )
 
 // Default returns the configuration of `serve` without a file: everything in
@@ -43,7 +37,7 @@ func newConfig() *Config {
 			Type: CacheMemory,
 			Redis: Redis{
 				URL: "redis://127.0.0.1:6379/0", Prefix: "cloudmirror:",
-				Near: Near{MemoryBytes: 64 * mebibyte, Delta: 500 * time.Millisecond},
+				Near: Near{MemoryBytes: 64 * schema.MiB, Delta: 500 * time.Millisecond},
 			},
 		},
 		Queue: Queue{
@@ -54,16 +48,16 @@ func newConfig() *Config {
 			},
 		},
 		Copier: Copier{
-			Concurrency: 16, Connections: 8, PartSizeBytes: 16 * mebibyte, MemoryBytes: 192 * mebibyte,
+			Concurrency: 16, Connections: 8, PartSizeBytes: 16 * schema.MiB, MemoryBytes: 192 * schema.MiB,
 			Grace: 30 * time.Second,
 		},
 		Origin: Origin{
-			MaxRedirects: 5, UserAgent: "cloudmirror", MinRateBytes: kibibyte, MinRateOver: 30 * time.Second,
+			MaxRedirects: 5, UserAgent: "cloudmirror", MinRateBytes: schema.KiB, MinRateOver: 30 * time.Second,
 			Timeouts: Timeouts{Connect: 10 * time.Second, TLS: 10 * time.Second, FirstByte: 30 * time.Second, Idle: 30 * time.Second},
 		},
 		Limits:  Limits{Waiters: 20_000, CopiesPerHost: 8},
 		Health:  Health{Interval: 2 * time.Second, Timeout: 2 * time.Second, Failures: 2},
-		sources: make(map[string]string),
+		sources: make(schema.Sources),
 	}
 }
 
@@ -77,7 +71,7 @@ func newService(name string) Service {
 		TTL:                7 * 24 * time.Hour,
 		Recheck:            10 * time.Minute,
 		NegativeTTL:        30 * time.Second,
-		MaxObjectSizeBytes: 50 * gibibyte,
+		MaxObjectSizeBytes: 50 * schema.GiB,
 	}
 }
 
@@ -85,11 +79,11 @@ func newBackend(service, region string) Backend {
 	return Backend{ID: cloudmirror.BackendID{Service: service, Region: region}, Storage: Storage{Access: AccessAuto}}
 }
 
-// completeOrigin has the least throughput judged over the longest wait that the
-// timeouts let pass, unless min_rate_over is set: one long wait must not fail a copy
-// that is fast after it.
+// completeOrigin raises MinRateOver to the longest wait that the timeouts allow,
+// unless min_rate_over is set: one long wait must not fail a copy that is fast
+// after it.
 func (c *Config) completeOrigin() {
-	if _, set := c.sources["origin.min_rate_over"]; !set {
+	if !c.sources.IsSet("origin.min_rate_over") {
 		c.Origin.MinRateOver = max(c.Origin.MinRateOver, c.Origin.Timeouts.FirstByte, c.Origin.Timeouts.Idle)
 	}
 }

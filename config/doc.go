@@ -1,6 +1,7 @@
-// Package config reads and checks the configuration: one file, the environment
-// and a few flags become one [Config]. It builds nothing, connects to nothing
-// and knows no other package of the system but the vocabulary.
+// Package config says what the keys of the configuration mean: one file, the
+// environment and a few flags become one checked [Config]. How they are read is in
+// package config/schema. Package config builds nothing, connects to nothing, and
+// imports only the vocabulary, redisurl and the schema.
 //
 // # Sources
 //
@@ -13,18 +14,19 @@
 //
 // # Errors
 //
-// The file is read strictly: unknown and repeated keys, values of the wrong type
-// and values out of range are errors. All of them are reported, each on a line
-// of its own that names the place, the key, the value (secrets as ***) and what
-// is allowed:
-//
-//	cloudmirror.yaml:12: services.s3.wait: "28" must be a duration such as 28s or 1m30s, from 0s to 15m
-//
-// Relations between keys are looked at only when each key by itself is right.
-// Anchors, aliases and merge keys (<<) work.
+// Every mistake is reported, each on a line of its own that names the place, the
+// key, the value and what is allowed, as package schema describes. Relations
+// between keys are checked only when each key by itself is right.
 //
 // # Secrets
 //
-// Bearer tokens are kept as their SHA-256 only. The URL of Redis may hold a
-// password; [Config.Print] and the errors show it as ***.
+// Bearer tokens are kept as their SHA-256 only. The URL of Redis and that of the
+// proxy may hold passwords, and headers are secrets; [Config.Print] and the errors
+// show *** for them.
+//
+// # Adding a key
+//
+// A key is a field of Config, a line in keys.go, perhaps a default in defaults.go,
+// and an entry of example.yaml. What it must be beside other keys is in
+// relations.go.
 package config

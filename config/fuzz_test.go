@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"cloudmirror/config/schema"
 )
 
 // FuzzParse holds that no file makes the parser panic, that every error keeps to
@@ -34,7 +36,7 @@ func FuzzParse(f *testing.F) {
 		if err := c.Print(&first); err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(first.String(), secret) {
+		if strings.Contains(first.String(), schema.Secret) {
 			return // must be put back first
 		}
 		if _, err := load(newConfig(), "g.yaml", []byte(first.String()), nil, Overrides{}); err != nil {
@@ -76,11 +78,11 @@ func FuzzSecretURL(f *testing.F) {
 			return
 		}
 		text := form.before + password + form.behind
-		for _, k := range []kind[string]{redisURL(), proxyURL()} {
-			shown := k.show(text)
-			value, err := k.parse(text)
+		for _, k := range []schema.Kind[string]{redisURL(), schema.ProxyURL()} {
+			shown := k.Show(text)
+			value, err := k.Parse(text)
 			if err == nil {
-				shown += " " + k.format(value)
+				shown += " " + k.Format(value)
 			} else {
 				shown += " " + err.Error()
 			}

@@ -65,31 +65,6 @@ func TestHeadersThatCopiersSetThemselves(t *testing.T) {
 	}
 }
 
-func TestBadHeaders(t *testing.T) {
-	const badName = "3: services.s3.headers: *** must be the name of a header: 1 to 128 letters, digits and !#$%&'*+-.^_`|~"
-	const badValue = "3: services.s3.headers.X-Key: *** must be 1 to 4096 printable ASCII characters, without a blank at the beginning or end"
-	refused(t, map[string]badFile{
-		"a list":                      {withHeaders(`["X-Key: hunter2"]`), "3: services.s3.headers: must be a mapping of header names to values; {} is the empty one"},
-		"a whole line as the name":    {withHeaders(`{"X-Key: hunter2": ""}`), badName},
-		"a name with a blank":         {withHeaders(`{"X Key": hunter2}`), badName},
-		"an empty name":               {withHeaders(`{"": hunter2}`), badName},
-		"a name of another alphabet":  {withHeaders(`{"Schlüssel": hunter2}`), badName},
-		"a pseudo-header":             {withHeaders(`{":authority": hunter2}`), badName},
-		"a name too long":             {withHeaders("{" + strings.Repeat("x", 129) + ": hunter2}"), badName},
-		"a line break":                {withHeaders(`{X-Key: "hunter2\r\nHost: evil.test"}`), badValue},
-		"a NUL":                       {withHeaders(`{X-Key: "hunter2\0"}`), badValue},
-		"a tab":                       {withHeaders(`{X-Key: "hunter2\tx"}`), badValue},
-		"a byte beyond ASCII":         {withHeaders(`{X-Key: "hünter2"}`), badValue},
-		"a blank at the end":          {withHeaders(`{X-Key: "hunter2 "}`), badValue},
-		"an empty value":              {withHeaders(`{X-Key: ""}`), badValue},
-		"a value too long":            {withHeaders("{X-Key: " + strings.Repeat("x", 4097) + "}"), badValue},
-		"no value":                    {withHeaders(`{X-Key: }`), "3: services.s3.headers.X-Key: has no value; leave the key out for its default"},
-		"a number":                    {withHeaders(`{X-Key: 123456}`), "3: services.s3.headers.X-Key: *** must be text: write it in quotes"},
-		"what is printed of a secret": {withHeaders(`{X-Key: "***"}`), "3: services.s3.headers.X-Key: *** is what is shown in the place of a secret: put the value back"},
-		"the same twice":              {withHeaders(`{X-Key: hunter2, x-key: hunter3}`), "3: services.s3.headers.x-key: is set twice: header names differ by more than case"},
-	})
-}
-
 func TestUserAgent(t *testing.T) {
 	const bad = " must be 1 to 256 printable ASCII characters, without a blank at the beginning or end"
 	if c := load(t, minimal); c.Origin.UserAgent != "cloudmirror" {

@@ -9,11 +9,11 @@ import (
 	"cloudmirror/redisurl"
 )
 
-// DeploymentID returns a name that all processes of one deployment share and no
-// others: 32 hexadecimal digits of a SHA-256. It comes from what makes them one
-// deployment: the Redis (nodes, database, prefix) and the prefix of the queues;
-// for a process by itself, from its data directory and listen address. Users and
-// passwords are no part of it, so that it may be shown to anybody.
+// DeploymentID returns 32 hexadecimal digits that all processes of one deployment
+// share and other deployments do not. They are of a SHA-256 of what makes processes
+// one deployment: the Redis (nodes, database, prefix) and the prefix of the queues;
+// for a process by itself, its data directory and listen address. Users and
+// passwords are no part of it, so that the id is no secret.
 func (c *Config) DeploymentID() string {
 	parts := []string{"shared"}
 	if redis, err := redisurl.Parse(c.Cache.Redis.URL); err == nil { // the key was checked

@@ -4,150 +4,151 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/config/schema"
 )
 
 // keys is the whole grammar: every key of the file, bound to the field of c that
 // it sets. Reading, the environment and printing all walk it.
-func (c *Config) keys() section {
-	return section{
-		{name: "listen", value: one(&c.Listen, listenAddress())},
-		{name: "admin_listen", value: one(&c.AdminListen, optional(listenAddress()))},
-		{name: "public_url", value: one(&c.PublicURL, optional(webURL()))},
-		{name: "data_dir", value: one(&c.DataDir, path())},
-		{name: "admin_tokens", value: many(&c.AdminTokens, token())},
-		{name: "admin_tokens_file", value: one(&c.AdminTokensFile, optional(path()))},
-		{name: "shutdown_delay", value: one(&c.ShutdownDelay, duration(0, 10*time.Minute))},
-		{name: "trusted_proxies", value: many(&c.TrustedProxies, prefix())},
-		{name: "log", value: section{
-			{name: "level", value: one(&c.Log.Level, choice(LogDebug, LogInfo, LogWarn, LogError))},
-			{name: "format", value: one(&c.Log.Format, choice(LogJSON, LogConsole))},
-		}},
-		{name: "cache", value: section{
-			{name: "type", value: one(&c.Cache.Type, choice(CacheMemory, CacheRedis))},
-			{name: "redis", value: section{
-				{name: "url", value: one(&c.Cache.Redis.URL, redisURL())},
-				{name: "prefix", value: one(&c.Cache.Redis.Prefix, redisPrefix())},
-				{name: "near", value: section{
-					{name: "memory", value: one(&c.Cache.Redis.Near.MemoryBytes, size(0, tebibyte))},
-					{name: "delta", value: one(&c.Cache.Redis.Near.Delta, duration(0, 10*time.Second))},
-				}},
-			}},
-		}},
-		{name: "queue", value: section{
-			{name: "type", value: one(&c.Queue.Type, choice(QueueMemory, QueueSQS))},
-			{name: "sqs", value: c.Queue.SQS.keys()},
-		}},
-		{name: "copier", value: c.Copier.keys()},
-		{name: "origin", value: c.Origin.keys()},
-		{name: "limits", value: c.Limits.keys()},
-		{name: "health", value: c.Health.keys()},
-		{name: "services", value: named[Service]{
-			items: &c.Services,
-			check: cloudmirror.CheckService,
-			new:   newService,
-			name:  func(s *Service) string { return s.Name },
-			keys:  (*Service).keys,
-		}},
+func (c *Config) keys() schema.Section {
+	return schema.Section{
+		schema.One("listen", &c.Listen, schema.HostPort()),
+		schema.One("admin_listen", &c.AdminListen, schema.Optional(schema.HostPort())),
+		schema.One("public_url", &c.PublicURL, schema.Optional(schema.WebURL())),
+		schema.One("data_dir", &c.DataDir, schema.Path()),
+		schema.Many("admin_tokens", &c.AdminTokens, token()),
+		schema.One("admin_tokens_file", &c.AdminTokensFile, schema.Optional(schema.Path())),
+		schema.One("shutdown_delay", &c.ShutdownDelay, schema.Duration(0, 10*time.Minute)),
+		schema.Many("trusted_proxies", &c.TrustedProxies, schema.CIDR()),
+		schema.Group("log", schema.Section{
+			schema.One("level", &c.Log.Level, schema.Choice(LogDebug, LogInfo, LogWarn, LogError)),
+			schema.One("format", &c.Log.Format, schema.Choice(LogJSON, LogConsole)),
+		}),
+		schema.Group("cache", schema.Section{
+			schema.One("type", &c.Cache.Type, schema.Choice(CacheMemory, CacheRedis)),
+			schema.Group("redis", schema.Section{
+				schema.One("url", &c.Cache.Redis.URL, redisURL()),
+				schema.One("prefix", &c.Cache.Redis.Prefix, redisPrefix()),
+				schema.Group("near", schema.Section{
+					schema.One("memory", &c.Cache.Redis.Near.MemoryBytes, schema.Size(0, schema.TiB)),
+					schema.One("delta", &c.Cache.Redis.Near.Delta, schema.Duration(0, 10*time.Second)),
+				}),
+			}),
+		}),
+		schema.Group("queue", schema.Section{
+			schema.One("type", &c.Queue.Type, schema.Choice(QueueMemory, QueueSQS)),
+			schema.Group("sqs", c.Queue.SQS.keys()),
+		}),
+		schema.Group("copier", c.Copier.keys()),
+		schema.Group("origin", c.Origin.keys()),
+		schema.Group("limits", c.Limits.keys()),
+		schema.Group("health", c.Health.keys()),
+		schema.Each("services", schema.Items[Service]{
+			Target: &c.Services,
+			Check:  cloudmirror.CheckService,
+			New:    newService,
+			Name:   func(s *Service) string { return s.Name },
+			Keys:   (*Service).keys,
+		}),
 	}
 }
 
-func (s *SQS) keys() section {
-	return section{
-		{name: "endpoint", value: one(&s.Endpoint, optional(webURL()))},
-		{name: "region", value: one(&s.Region, word(1, 63, "-"))},
-		{name: "prefix", value: one(&s.Prefix, optional(word(1, 74, "-_")))},
-		{name: "visibility", value: one(&s.Visibility, wholeSeconds(time.Second, 12*time.Hour))},
-		{name: "max_receives", value: one(&s.MaxReceives, integer(1, 1000))},
-		{name: "create", value: one(&s.Create, boolean())},
+func (s *SQS) keys() schema.Section {
+	return schema.Section{
+		schema.One("endpoint", &s.Endpoint, schema.Optional(schema.WebURL())),
+		schema.One("region", &s.Region, schema.Word(1, 63, "-")),
+		schema.One("prefix", &s.Prefix, schema.Optional(schema.Word(1, 74, "-_"))),
+		schema.One("visibility", &s.Visibility, schema.WholeSeconds(time.Second, 12*time.Hour)),
+		schema.One("max_receives", &s.MaxReceives, schema.Integer(1, 1000)),
+		schema.One("create", &s.Create, schema.Boolean()),
 	}
 }
 
-func (c *Copier) keys() section {
-	return section{
-		{name: "backends", value: many(&c.Backends, backendID())},
-		{name: "concurrency", value: one(&c.Concurrency, integer(1, 1000))},
-		{name: "connections", value: one(&c.Connections, integer(1, 64))},
-		{name: "part_size", value: one(&c.PartSizeBytes, size(5*mebibyte, 5*gibibyte))},
-		{name: "memory", value: one(&c.MemoryBytes, size(5*mebibyte, tebibyte))},
-		{name: "grace", value: one(&c.Grace, duration(0, time.Hour))},
+func (c *Copier) keys() schema.Section {
+	return schema.Section{
+		schema.Many("backends", &c.Backends, backendID()),
+		schema.One("concurrency", &c.Concurrency, schema.Integer(1, 1000)),
+		schema.One("connections", &c.Connections, schema.Integer(1, 64)),
+		schema.One("part_size", &c.PartSizeBytes, schema.Size(5*schema.MiB, 5*schema.GiB)),
+		schema.One("memory", &c.MemoryBytes, schema.Size(5*schema.MiB, schema.TiB)),
+		schema.One("grace", &c.Grace, schema.Duration(0, time.Hour)),
 	}
 }
 
-func (l *Limits) keys() section {
-	return section{
-		{name: "waiters", value: one(&l.Waiters, integer(1, 1_000_000))},
-		{name: "waiters_per_client", value: one(&l.WaitersPerClient, integer(0, 1_000_000))},
-		{name: "copies_per_host", value: one(&l.CopiesPerHost, integer(0, 1000))},
+func (l *Limits) keys() schema.Section {
+	return schema.Section{
+		schema.One("waiters", &l.Waiters, schema.Integer(1, 1_000_000)),
+		schema.One("waiters_per_client", &l.WaitersPerClient, schema.Integer(0, 1_000_000)),
+		schema.One("copies_per_host", &l.CopiesPerHost, schema.Integer(0, 1000)),
 	}
 }
 
-func (o *Origin) keys() section {
-	return section{
-		{name: "proxy", value: one(&o.Proxy, optional(proxyURL()))},
-		{name: "max_redirects", value: one(&o.MaxRedirects, integer(0, 20))},
-		{name: "user_agent", value: one(&o.UserAgent, userAgent())},
-		{name: "min_rate", value: one(&o.MinRateBytes, size(0, gibibyte))},
-		{name: "min_rate_over", value: one(&o.MinRateOver, duration(time.Second, time.Hour))},
-		{name: "timeouts", value: section{
-			{name: "connect", value: one(&o.Timeouts.Connect, duration(100*time.Millisecond, 2*time.Minute))},
-			{name: "tls", value: one(&o.Timeouts.TLS, duration(100*time.Millisecond, 2*time.Minute))},
-			{name: "first_byte", value: one(&o.Timeouts.FirstByte, duration(100*time.Millisecond, 30*time.Minute))},
-			{name: "idle", value: one(&o.Timeouts.Idle, duration(100*time.Millisecond, 30*time.Minute))},
-		}},
+func (o *Origin) keys() schema.Section {
+	return schema.Section{
+		schema.One("proxy", &o.Proxy, schema.Optional(schema.ProxyURL())),
+		schema.One("max_redirects", &o.MaxRedirects, schema.Integer(0, 20)),
+		schema.One("user_agent", &o.UserAgent, schema.HeaderText(256)),
+		schema.One("min_rate", &o.MinRateBytes, schema.Size(0, schema.GiB)),
+		schema.One("min_rate_over", &o.MinRateOver, schema.Duration(time.Second, time.Hour)),
+		schema.Group("timeouts", schema.Section{
+			schema.One("connect", &o.Timeouts.Connect, schema.Duration(100*time.Millisecond, 2*time.Minute)),
+			schema.One("tls", &o.Timeouts.TLS, schema.Duration(100*time.Millisecond, 2*time.Minute)),
+			schema.One("first_byte", &o.Timeouts.FirstByte, schema.Duration(100*time.Millisecond, 30*time.Minute)),
+			schema.One("idle", &o.Timeouts.Idle, schema.Duration(100*time.Millisecond, 30*time.Minute)),
+		}),
 	}
 }
 
-func (h *Health) keys() section {
-	return section{
-		{name: "interval", value: one(&h.Interval, duration(0, time.Hour))},
-		{name: "timeout", value: one(&h.Timeout, duration(10*time.Millisecond, time.Minute))},
-		{name: "failures", value: one(&h.Failures, integer(1, 100))},
+func (h *Health) keys() schema.Section {
+	return schema.Section{
+		schema.One("interval", &h.Interval, schema.Duration(0, time.Hour)),
+		schema.One("timeout", &h.Timeout, schema.Duration(10*time.Millisecond, time.Minute)),
+		schema.One("failures", &h.Failures, schema.Integer(1, 100)),
 	}
 }
 
-func (s *Service) keys() section {
-	return section{
-		{name: "allow", value: many(&s.Allow, allowPattern())},
-		{name: "direct", value: many(&s.Direct, allowPattern())},
-		{name: "allow_addresses", value: many(&s.AllowAddresses, prefix())},
-		{name: "ports", value: many(&s.Ports, port())},
-		{name: "wait", value: one(&s.Wait, duration(0, 15*time.Minute))},
-		{name: "fallback", value: one(&s.Fallback, choice(cloudmirror.FallbackOrigin, cloudmirror.FallbackNone))},
-		{name: "mode", value: one(&s.Mode, choice(cloudmirror.ModeWait, cloudmirror.ModeRedirectNow))},
-		{name: "cors", value: origins{many(&s.CORS, pageOrigin())}},
-		{name: "ttl", value: one(&s.TTL, duration(time.Minute, 10*365*24*time.Hour))},
-		{name: "recheck", value: one(&s.Recheck, duration(0, 10*365*24*time.Hour))},
-		{name: "negative_ttl", value: one(&s.NegativeTTL, duration(0, 24*time.Hour))},
-		{name: "max_object_size", value: one(&s.MaxObjectSizeBytes, size(1, 5*tebibyte))},
-		{name: "bandwidth", value: one(&s.BandwidthBytes, size(0, tebibyte))},
-		{name: "headers", value: headers{&s.Headers}},
-		{name: "backends", value: named[Backend]{
-			items: &s.Backends,
-			check: cloudmirror.CheckRegion,
-			new:   func(region string) Backend { return newBackend(s.Name, region) },
-			name:  func(b *Backend) string { return b.ID.Region },
-			keys: func(b *Backend) section {
-				return section{{name: "storage", value: b.Storage.keys()}}
+func (s *Service) keys() schema.Section {
+	return schema.Section{
+		schema.Many("allow", &s.Allow, allowPattern()),
+		schema.Many("direct", &s.Direct, allowPattern()),
+		schema.Many("allow_addresses", &s.AllowAddresses, schema.CIDR()),
+		schema.Many("ports", &s.Ports, schema.Port()),
+		schema.One("wait", &s.Wait, schema.Duration(0, 15*time.Minute)),
+		schema.One("fallback", &s.Fallback, schema.Choice(cloudmirror.FallbackOrigin, cloudmirror.FallbackNone)),
+		schema.One("mode", &s.Mode, schema.Choice(cloudmirror.ModeWait, cloudmirror.ModeRedirectNow)),
+		schema.ManyOr("cors", everyOrigin, &s.CORS, pageOrigin()),
+		schema.One("ttl", &s.TTL, schema.Duration(time.Minute, 10*365*24*time.Hour)),
+		schema.One("recheck", &s.Recheck, schema.Duration(0, 10*365*24*time.Hour)),
+		schema.One("negative_ttl", &s.NegativeTTL, schema.Duration(0, 24*time.Hour)),
+		schema.One("max_object_size", &s.MaxObjectSizeBytes, schema.Size(1, 5*schema.TiB)),
+		schema.One("bandwidth", &s.BandwidthBytes, schema.Size(0, schema.TiB)),
+		schema.Headers("headers", &s.Headers, reservedHeader),
+		schema.Each("backends", schema.Items[Backend]{
+			Target: &s.Backends,
+			Check:  cloudmirror.CheckRegion,
+			New:    func(region string) Backend { return newBackend(s.Name, region) },
+			Name:   func(b *Backend) string { return b.ID.Region },
+			Keys: func(b *Backend) schema.Section {
+				return schema.Section{schema.Group("storage", b.Storage.keys())}
 			},
-		}},
+		}),
 	}
 }
 
-func (s *Storage) keys() section {
-	keys := section{
-		{name: "type", value: one(&s.Type, choice(StorageFile, StorageS3))},
-		{name: "bucket", value: one(&s.Bucket, word(3, 255, "._-"))},
-		{name: "prefix", value: one(&s.Prefix, optional(keyPrefix()))},
-		{name: "region", value: one(&s.Region, word(1, 63, "-"))},
-		{name: "endpoint", value: one(&s.Endpoint, optional(webURL()))},
-		{name: "path_style", value: one(&s.PathStyle, boolean())},
-		{name: "provider", value: one(&s.Provider, word(1, 40, "-"))},
-		{name: "public_url", value: one(&s.PublicURL, optional(webURL()))},
-		{name: "presign", value: one(&s.Presign, boolean())},
-		{name: "access", value: one(&s.Access, choice(AccessAuto, AccessPublic, AccessPrivate))},
+func (s *Storage) keys() schema.Section {
+	keys := schema.Section{
+		schema.One("type", &s.Type, schema.Choice(StorageFile, StorageS3)),
+		schema.One("bucket", &s.Bucket, schema.Word(3, 255, "._-")),
+		schema.One("prefix", &s.Prefix, schema.Optional(keyPrefix())),
+		schema.One("region", &s.Region, schema.Word(1, 63, "-")),
+		schema.One("endpoint", &s.Endpoint, schema.Optional(schema.WebURL())),
+		schema.One("path_style", &s.PathStyle, schema.Boolean()),
+		schema.One("provider", &s.Provider, schema.Word(1, 40, "-")),
+		schema.One("public_url", &s.PublicURL, schema.Optional(schema.WebURL())),
+		schema.One("presign", &s.Presign, schema.Boolean()),
+		schema.One("access", &s.Access, schema.Choice(AccessAuto, AccessPublic, AccessPrivate)),
 	}
 	for i := range keys {
-		keys[i].hidden = s.Type == StorageFile && forS3Only(keys[i].name)
+		keys[i].Hidden = s.Type == StorageFile && forS3Only(keys[i].Name)
 	}
 	return keys
 }

@@ -3,26 +3,22 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
+
+	"cloudmirror/config/schema"
 )
 
-// maxFileBytes is far beyond any real configuration.
-const maxFileBytes = 1 << 20
-
-// Overrides are what flags say. Empty ones change nothing.
+// Overrides are the values of flags. Empty ones change nothing.
 type Overrides struct {
 	Listen  string // --listen
 	DataDir string // --data-dir
-	// Allow (--allow) replaces the allow patterns of every service. Since each
-	// pattern speaks of the port as well, origins on other ports than 80 and 443
-	// are let through with it, unless one of the patterns is a scheme alone.
+	// Allow (--allow) replaces the allow patterns of every service. Each pattern
+	// says which ports it allows, so that ports are not checked beside it, unless
+	// one of the patterns is a scheme alone.
 	Allow []string
-	// AllowAddresses (--allow-address) replaces the CIDRs that every service
-	// lets through its private-address guard.
+	// AllowAddresses (--allow-address) replaces the private addresses that every
+	// service allows.
 	AllowAddresses []string
 	// CopierBackends (--backend) replaces copier.backends.
 	CopierBackends []string
@@ -36,42 +32,23 @@ func Load(path string, environ []string, o Overrides) (*Config, error) {
 	if path == "" {
 		return load(Default(), "", nil, environ, o)
 	}
-	data, _, err := readFile(path)
+	data, _, err := schema.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
 	}
 	return load(newConfig(), path, data, environ, o)
 }
 
-// readFile returns the content and the mode of a file of reasonable size.
-func readFile(path string) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err == nil && len(data) > maxFileBytes {
-		err = fmt.Errorf("%s is larger than %s", path, formatSize(maxFileBytes))
-	}
-	return data, info.Mode(), err
-}
-
 // load changes c by the file's content, the environment and the overrides, and
 // checks the result.
 func load(c *Config, file string, data []byte, environ []string, o Overrides) (*Config, error) {
 	keys := c.keys()
-	d := &decoder{file: file, sources: c.sources}
 	c.sources[""] = "the defaults"
+	var problems []error
 	if file != "" {
-		c.sources[""] = file + ":1"
-		d.decodeFile(data, keys)
+		problems = keys.Read(file, data, c.sources)
 	}
-	problems := slices.Concat(d.problems, c.readEnvironment(keys, environ), c.override(keys, o))
+	problems = slices.Concat(problems, c.readEnvironment(keys, environ), c.override(keys, o))
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
@@ -90,7 +67,7 @@ func load(c *Config, file string, data []byte, environ []string, o Overrides) (*
 }
 
 // override applies the flags.
-func (c *Config) override(keys section, o Overrides) []error {
+func (c *Config) override(keys schema.Section, o Overrides) []error {
 	var problems []error
 	for _, flag := range []struct{ name, key, text string }{
 		{"--listen", "listen", o.Listen},
@@ -99,22 +76,22 @@ func (c *Config) override(keys section, o Overrides) []error {
 		if flag.text == "" {
 			continue
 		}
-		if err := keys.scalars()[flag.key].set(flag.text); err != nil {
-			problems = append(problems, problem(flag.name, "", err))
+		if err := keys.Set(flag.key, flag.text); err != nil {
+			problems = append(problems, schema.Problem(flag.name, "", err))
 		}
 		c.sources[flag.key] = flag.name
 	}
 	patterns, err := parseAll(o.Allow, allowPattern())
 	if err != nil {
-		problems = append(problems, problem("--allow", "", err))
+		problems = append(problems, schema.Problem("--allow", "", err))
 	}
-	addresses, err := parseAll(o.AllowAddresses, prefix())
+	addresses, err := parseAll(o.AllowAddresses, schema.CIDR())
 	if err != nil {
-		problems = append(problems, problem("--allow-address", "", err))
+		problems = append(problems, schema.Problem("--allow-address", "", err))
 	}
 	backends, err := parseAll(o.CopierBackends, backendID())
 	if err != nil {
-		problems = append(problems, problem("--backend", "", err))
+		problems = append(problems, schema.Problem("--backend", "", err))
 	}
 	if len(backends) > 0 {
 		c.Copier.Backends = backends
@@ -137,10 +114,10 @@ func (c *Config) override(keys section, o Overrides) []error {
 
 func isSchemeAlone(pattern string) bool { return strings.HasSuffix(pattern, "://") }
 
-func parseAll[T any](texts []string, k kind[T]) ([]T, error) {
+func parseAll[T any](texts []string, k schema.Kind[T]) ([]T, error) {
 	values := make([]T, 0, len(texts))
 	for _, text := range texts {
-		v, err := k.parse(text)
+		v, err := k.Parse(text)
 		if err != nil {
 			return nil, err
 		}

@@ -4,8 +4,6 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
-
-	"go.yaml.in/yaml/v3"
 )
 
 //go:embed example.yaml
@@ -19,10 +17,8 @@ func Example() string { return example }
 // as ***. Loaded again it is the same configuration, if it has no secrets; those
 // must be put back first.
 func (c *Config) Print(w io.Writer) error {
-	encoder := yaml.NewEncoder(w)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(c.keys().encode()); err != nil {
+	if err := c.keys().Write(w); err != nil {
 		return fmt.Errorf("print the configuration: %w", err)
 	}
-	return encoder.Close()
+	return nil
 }

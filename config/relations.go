@@ -8,53 +8,39 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/config/schema"
 )
 
 // maxQueueName is the limit of SQS (CreateQueue, QueueName).
 const maxQueueName = 80
 
-// Below these, front ends would hardly ever find what they remember, or have to
-// ask Redis all the time whether it is still true.
+// With less memory, front ends would rarely find what they remember. With a shorter
+// delta, they would have to ask Redis too often whether it is still true.
 const (
-	minNearMemory = mebibyte
+	minNearMemory = schema.MiB
 	minNearDelta  = 100 * time.Millisecond
 )
-
-// problem is an error about a key, at the place where it, or the section that
-// lacks it, was set.
-func (c *Config) problem(path, format string, args ...any) error {
-	return problem(c.where(path), path, fmt.Errorf(format, args...))
-}
-
-func (c *Config) where(path string) string {
-	for at := path; at != ""; at = at[:max(strings.LastIndexAny(at, ".["), 0)] {
-		if where, ok := c.sources[at]; ok {
-			return where
-		}
-	}
-	return c.sources[""]
-}
 
 // relations reports what is wrong between keys that are right by themselves.
 func (c *Config) relations() []error {
 	var problems []error
 	report := func(path, format string, args ...any) {
-		problems = append(problems, c.problem(path, format, args...))
+		problems = append(problems, c.sources.Problem(path, format, args...))
 	}
 	if c.AdminListen != "" && c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
-		report("admin_listen", "%s must differ from listen", quote(c.AdminListen))
+		report("admin_listen", "%s must differ from listen", schema.Quote(c.AdminListen))
 	}
 	if c.Copier.MemoryBytes < c.Copier.PartSizeBytes {
 		report("copier.memory", "%q must be at least copier.part_size, which is %s",
-			formatSize(c.Copier.MemoryBytes), formatSize(c.Copier.PartSizeBytes))
+			schema.FormatSize(c.Copier.MemoryBytes), schema.FormatSize(c.Copier.PartSizeBytes))
 	}
 	if c.Health.Interval > 0 && c.Health.Timeout > c.Health.Interval {
 		report("health.timeout", "%q must be at most health.interval, which is %v", c.Health.Timeout, c.Health.Interval)
 	}
 	if near := c.Cache.Redis.Near; near.MemoryBytes > 0 && near.MemoryBytes < minNearMemory {
-		report("cache.redis.near.memory", "%q must be at least %s, or 0 to remember nothing", formatSize(near.MemoryBytes), formatSize(minNearMemory))
+		report("cache.redis.near.memory", "%q must be at least %s, or 0 to remember nothing", schema.FormatSize(near.MemoryBytes), schema.FormatSize(minNearMemory))
 	} else if near.MemoryBytes > 0 && near.Delta < minNearDelta {
-		report("cache.redis.near.delta", "%q must be at least %s, or cache.redis.near.memory 0", formatDuration(near.Delta), formatDuration(minNearDelta))
+		report("cache.redis.near.delta", "%q must be at least %s, or cache.redis.near.memory 0", schema.FormatDuration(near.Delta), schema.FormatDuration(minNearDelta))
 	}
 	if len(c.Services) == 0 {
 		report("services", "must name at least one service")
@@ -76,27 +62,27 @@ func (c *Config) relations() []error {
 
 func (c *Config) serviceRelations(s *Service) []error {
 	var problems []error
-	path := join("services", s.Name)
+	path := schema.Join("services", s.Name)
 	if len(s.Allow) == 0 {
-		problems = append(problems, c.problem(join(path, "allow"), `must list at least one pattern, such as "^https://"`))
+		problems = append(problems, c.sources.Problem(schema.Join(path, "allow"), `must list at least one pattern, such as "^https://"`))
 	}
 	if len(s.CORS) > 1 && slices.Contains(s.CORS, everyOrigin) {
-		problems = append(problems, c.problem(join(path, "cors"), `%q must be alone: it stands for every origin`, everyOrigin))
+		problems = append(problems, c.sources.Problem(schema.Join(path, "cors"), `%q must be alone: it stands for every origin`, everyOrigin))
 	}
 	if least := 2 * c.Origin.Timeouts.FirstByte; s.TTL < least {
-		problems = append(problems, c.problem(join(path, "ttl"), "%q must be at least %s, twice origin.timeouts.first_byte: a copy may take half of its ttl",
-			formatDuration(s.TTL), formatDuration(least)))
+		problems = append(problems, c.sources.Problem(schema.Join(path, "ttl"), "%q must be at least %s, twice origin.timeouts.first_byte: a copy may take half of its ttl",
+			schema.FormatDuration(s.TTL), schema.FormatDuration(least)))
 	}
 	if len(s.Backends) == 0 {
-		problems = append(problems, c.problem(join(path, "backends"), "must name at least one region"))
+		problems = append(problems, c.sources.Problem(schema.Join(path, "backends"), "must name at least one region"))
 	}
 	for i := range s.Backends {
 		b := &s.Backends[i]
-		path := join(join(path, "backends"), b.ID.Region)
-		problems = append(problems, c.storageRelations(&b.Storage, join(path, "storage"))...)
+		path := schema.Join(schema.Join(path, "backends"), b.ID.Region)
+		problems = append(problems, c.storageRelations(&b.Storage, schema.Join(path, "storage"))...)
 		dead := c.Queue.SQS.QueueName(b.ID) + "-dead"
 		if c.Queue.Type == QueueSQS && len(dead) > maxQueueName {
-			problems = append(problems, c.problem(path, "%q must be at most %d characters long: it is the name of the dead-letter queue, of queue.sqs.prefix, service and region",
+			problems = append(problems, c.sources.Problem(path, "%q must be at most %d characters long: it is the name of the dead-letter queue, of queue.sqs.prefix, service and region",
 				dead, maxQueueName))
 		}
 	}
@@ -107,18 +93,18 @@ func (c *Config) storageRelations(s *Storage, path string) []error {
 	var problems []error
 	switch {
 	case s.Type == "":
-		problems = append(problems, c.problem(join(path, "type"), "must be set to %s or %s", StorageFile, StorageS3))
+		problems = append(problems, c.sources.Problem(schema.Join(path, "type"), "must be set to %s or %s", StorageFile, StorageS3))
 	case s.Type == StorageS3 && s.Bucket == "":
-		problems = append(problems, c.problem(join(path, "bucket"), "must be set"))
+		problems = append(problems, c.sources.Problem(schema.Join(path, "bucket"), "must be set"))
 	case s.Presign && s.PublicURL != "":
-		problems = append(problems, c.problem(join(path, "presign"), "\"true\" does not go with public_url: a signature is good for the bucket's own URL only"))
+		problems = append(problems, c.sources.Problem(schema.Join(path, "presign"), "\"true\" does not go with public_url: a signature is good for the bucket's own URL only"))
 	case s.Presign && s.Access == AccessPublic:
-		problems = append(problems, c.problem(join(path, "access"), "%q does not go with presign: what everybody may read needs no signature", AccessPublic))
+		problems = append(problems, c.sources.Problem(schema.Join(path, "access"), "%q does not go with presign: what everybody may read needs no signature", AccessPublic))
 	case s.Type == StorageFile:
 		for _, k := range s.keys() {
-			keyPath := join(path, k.name)
-			if _, set := c.sources[keyPath]; set && forS3Only(k.name) {
-				problems = append(problems, c.problem(keyPath, "is for storage of type s3; this one is of type file"))
+			keyPath := schema.Join(path, k.Name)
+			if c.sources.IsSet(keyPath) && forS3Only(k.Name) {
+				problems = append(problems, c.sources.Problem(keyPath, "is for storage of type s3; this one is of type file"))
 			}
 		}
 	}
@@ -135,7 +121,7 @@ func (c *Config) overlaps() []error {
 		}
 		i := slices.IndexFunc(seen, func(other *Backend) bool { return overlap(&b.Storage, &other.Storage) })
 		if i >= 0 {
-			problems = append(problems, c.problem(storagePath(b.ID),
+			problems = append(problems, c.sources.Problem(storagePath(b.ID),
 				"bucket %q with prefix %q overlaps bucket %q with prefix %q of %s: every backend needs keys of its own, and no prefix may begin with another",
 				b.Storage.Bucket, b.Storage.Prefix, seen[i].Storage.Bucket, seen[i].Storage.Prefix, seen[i].ID))
 		}

@@ -132,7 +132,7 @@ func (b *bubble) settle() {
 
 func (b *bubble) entry(url string) cache.Entry {
 	b.t.Helper()
-	view, err := b.engine.Peek(b.t.Context(), want(b.t, url))
+	view, err := peek(b.t.Context(), b.engine, want(b.t, url))
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func (w *world) skipRetries(path string, over <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		view, err := w.engine.Peek(w.t.Context(), w.want(path))
+		view, err := peek(w.t.Context(), w.engine, w.want(path))
 		if err == nil && view.Entry.State == cache.Failed && !view.Entry.Failure.Permanent {
 			w.ahead.Add(int64(max(0, view.Entry.Failure.RetryAt.Sub(view.Now))))
 		}

@@ -8,16 +8,15 @@ import (
 	"strings"
 
 	"cloudmirror"
-
 	"cloudmirror/cache/rediscache"
 )
 
-// minRedisMajor is the first version of Redis that tells of changes (CLIENT
-// TRACKING).
+// minRedisMajor is the first version of Redis that tells clients of changed keys
+// (CLIENT TRACKING).
 const minRedisMajor = 6
 
-// cache looks at each server of the cache, and reports whether a deployment can use
-// them.
+// cache checks each server of the cache. It returns whether a deployment can write
+// entries to all of them.
 func (e *examination) cache(ctx context.Context) (isUsable bool) {
 	nodes, err := e.Cache(ctx)
 	if errors.Is(err, rediscache.ErrMode) {

@@ -12,18 +12,18 @@ import (
 	"cloudmirror/config"
 )
 
-// commonBalancerTimeout is after how long nginx (proxy_read_timeout) and AWS'
-// balancers (idle timeout) give up, if nobody sets it.
+// commonBalancerTimeout is the default of nginx (proxy_read_timeout) and of AWS'
+// balancers (idle timeout).
 const commonBalancerTimeout = 60 * time.Second
 
-// configuration looks at what needs no world around it.
+// configuration checks what no server has to be asked for.
 func (e *examination) configuration() {
 	for _, warning := range e.Config.Warnings() {
 		e.report(Finding{Configuration, Warning, "configuration", warning, "see the key's comment in `cloudmirror config example`"})
 	}
 	e.tokens()
 	e.done("configuration")
-	foreign := strangers()
+	foreign := foreignObjects()
 	isOpen := func(p cloudmirror.AllowPattern) bool { return slices.ContainsFunc(foreign, p.Match) }
 	for _, s := range e.Config.Services {
 		subject := "service " + s.Name
@@ -47,9 +47,9 @@ func (e *examination) configuration() {
 	}
 }
 
-// headers looks for credentials among the headers that a service sends. With them
-// its copies are what they open, and with an open allow pattern they are sent to
-// any host that a client names.
+// headers looks for credentials among the headers that a service sends. Clients can
+// read all copies that were made with them. With an open allow pattern, copiers
+// send them to any host that a client names.
 func (e *examination) headers(subject string, s config.Service, isOpen bool) {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.Headers)), func(name string) bool { return !isCredential(name) })
 	if len(names) == 0 {
@@ -78,10 +78,11 @@ func isCredential(name string) bool {
 		func(word string) bool { return strings.Contains(name, word) })
 }
 
-// strangers returns objects of hosts that nobody means: a pattern that allows any
-// of them allows hosts that anybody can have. Their names are letters, which are in
-// every class of characters that somebody would write.
-func strangers() []cloudmirror.Object {
+// foreignObjects returns objects of hosts with random names: an operator did not
+// mean any of them, so that a pattern that allows one allows hosts that an attacker
+// can register. The names are of letters, which every usual class of characters
+// in a pattern has.
+func foreignObjects() []cloudmirror.Object {
 	var objects []cloudmirror.Object
 	name := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) {

@@ -6,7 +6,7 @@ import (
 	"cloudmirror/presence"
 )
 
-// copiers looks for backends that no process copies to.
+// copiers reports backends that no process copies to.
 func (e *examination) copiers(ctx context.Context) {
 	notes, err := e.Processes(ctx)
 	if err != nil {

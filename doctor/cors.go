@@ -9,16 +9,16 @@ import (
 	"cloudmirror"
 )
 
-// nullOrigin is what a browser names that was redirected from one site to another
+// nullOrigin is the origin that a browser names after a redirect from one site to another
 // (https://fetch.spec.whatwg.org/#http-redirect-fetch).
 const nullOrigin = "null"
 
-// readAsAPage asks for the copy as a browser does on behalf of a page: for leave
-// first, then for the copy. It complains once.
-func (t *trial) readAsAPage(ctx context.Context) {
-	link, err := t.backend.Storage.URL(ctx, t.key, http.MethodGet)
+// readAsAPage fetches the copy as a browser does for a script of a page: first the
+// preflight request, then the copy. It reports the first that fails.
+func (p *copyProbe) readAsAPage(ctx context.Context) {
+	link, err := p.backend.Storage.URL(ctx, p.key, http.MethodGet)
 	if err != nil {
-		return // which read has told
+		return // read has reported it
 	}
 	for _, way := range []struct {
 		method string
@@ -29,13 +29,13 @@ func (t *trial) readAsAPage(ctx context.Context) {
 		{http.MethodGet, http.Header{"Range": {"bytes=0-3"}}, []string{"etag", "content-range"}},
 	} {
 		way.header.Set("Origin", nullOrigin)
-		status, header, _, err := t.ask(ctx, way.method, link.URL, way.header)
+		status, header, _, err := p.ask(ctx, way.method, link.URL, way.header)
 		if err == nil {
 			err = checkCORS(status, header, way.names)
 		}
 		if err != nil {
-			t.report(Finding{
-				CopyCORS, Error, t.subject, fmt.Sprintf("scripts of pages cannot read copies: %s: %s", way.method, cloudmirror.Brief(err)),
+			p.report(Finding{
+				CopyCORS, Error, p.subject, fmt.Sprintf("scripts of pages cannot read copies: %s: %s", way.method, cloudmirror.Brief(err)),
 				"run `cloudmirror provision`; where public_url is a CDN, or the server has no rules, or others, have it let every origin in (*), and expose ETag and Content-Range",
 			})
 			return
@@ -43,7 +43,8 @@ func (t *trial) readAsAPage(ctx context.Context) {
 	}
 }
 
-// checkCORS returns why a browser would keep an answer from the script that asked.
+// checkCORS returns why a browser would not give a response to the script that
+// asked for it; nil: it would.
 func checkCORS(status int, header http.Header, names []string) error {
 	if allowed := header.Get("Access-Control-Allow-Origin"); allowed != "*" && allowed != nullOrigin {
 		return fmt.Errorf("answered %d, and Access-Control-Allow-Origin is %q", status, allowed)

@@ -1,9 +1,10 @@
-// Package doctor holds a configuration against the world that it names: Redis,
+// Package doctor checks a configuration against the servers that it names: Redis,
 // the queues, the buckets, and the addresses that clients are sent to.
 //
-// It finds what is missing or different by the plans of package provision, and
-// the rest by trying: a copy is written as a copier does, read as a client does,
-// and removed, and so is a key in Redis. Whatever it finds, it leaves everything as
-// it was.
-// It sees the world from where it runs, with the credentials that it has.
+// What is missing or different it learns from the plans of package provision. The
+// rest it tries: it writes a copy as a copier does, reads it as a client does, and
+// removes it, and does the same with a key in Redis. It leaves everything as it
+// was.
+//
+// Its findings are true for the machine and the credentials that it runs with.
 package doctor

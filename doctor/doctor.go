@@ -14,44 +14,45 @@ import (
 	"cloudmirror/storage"
 )
 
-// Options are what Examine looks at.
+// Options are what Examine checks.
 type Options struct {
 	Config *config.Config // required
-	// Cache has Redis tell about itself. nil: there is none.
+	// Cache returns a report of each server of Redis. nil: the cache is in memory.
 	Cache func(context.Context) ([]rediscache.NodeReport, error)
-	// Processes returns what the processes of the deployment say of themselves. nil:
-	// they say it nowhere.
+	// Processes returns the presence notes of the deployment's processes. nil: they
+	// write none.
 	Processes func(context.Context) ([]presence.Note, error)
 	// Resources are those of the configuration, in the order of provisioning.
 	Resources []provision.Resource
 	Backends  []Backend
 	Client    *http.Client     // fetches copies as clients do; required
-	Now       func() time.Time // our clock; nil: time.Now
+	Now       func() time.Time // clock of this machine; nil: time.Now
 }
 
-// A Backend is one of the configuration, as far as it can be looked at from
-// outside of a server.
+// A Backend is a backend of the configuration, as far as a process that is no
+// server can check it.
 type Backend struct {
 	ID      cloudmirror.BackendID
-	Queue   JobQueue // nil: in the memory of a server
-	Storage Bucket   // nil: files of a server
+	Queue   JobQueue // nil: it is in the memory of a server
+	Storage Bucket   // nil: it is files of a server
 	Name    string   // of the bucket, as its resources have it
 	Prefix  string   // of its keys
 	Private bool     // clients need signed addresses
 	CORS    bool     // scripts of pages must be able to read copies
 }
 
-// A JobQueue is what is asked of a queue.
+// A JobQueue is what doctor asks of a queue.
 type JobQueue interface {
 	queue.Counter
 	clock
 }
 
-// A Bucket is what is asked of a storage.
+// A Bucket is what doctor asks of a storage.
 type Bucket interface {
 	storage.Provider
 	clock
-	// SidecarURL returns where clients must not be able to read; "": nowhere.
+	// SidecarURL returns the address of what clients must not be able to read; "":
+	// there is none.
 	SidecarURL(ctx context.Context, key string) (string, error)
 }
 
@@ -63,13 +64,13 @@ type clock interface {
 type examination struct {
 	Options
 	tell     func(Finding)
-	found    map[string]bool // subjects with a complaint
-	unusable map[string]bool // buckets and queues that are not there
+	found    map[string]bool // subjects with a finding above Info
+	unusable map[string]bool // buckets and queues that are missing or unreachable
 }
 
-// Examine looks at everything, one after the other, and tells each finding. A
-// subject without any has one that is OK. Once ctx ends it removes what it made,
-// tells nothing but that it could not, and returns.
+// Examine checks everything, one after the other, and calls tell with each finding.
+// A subject with which nothing is wrong has a finding that is OK. Once ctx ends,
+// Examine removes what it made, tells nothing but a failure of that, and returns.
 func Examine(ctx context.Context, o Options, tell func(Finding)) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -103,21 +104,21 @@ func (e *examination) report(f Finding) {
 	e.tell(f)
 }
 
-// done tells that a subject is as it should be, unless something was said of it.
+// done tells that a subject is OK, unless a finding says otherwise.
 func (e *examination) done(subject string) {
 	if !e.found[subject] {
 		e.tell(Finding{ID: Looked, Severity: OK, Subject: subject})
 	}
 }
 
-// Differences of clocks. AWS refuses signatures that are 15 minutes off, some
-// services 5.
+// Differences of clocks. AWS refuses signatures that are 15 minutes off, some of
+// its services 5 minutes.
 const (
 	slightSkew = 5 * time.Second
 	badSkew    = 5 * time.Minute
 )
 
-// clock complains of a clock that is not like ours.
+// clock reports a clock that differs from the one of this machine.
 func (e *examination) clock(subject string, ahead time.Duration) {
 	severity := Warning
 	switch off := ahead.Abs(); {

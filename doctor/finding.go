@@ -5,7 +5,7 @@ type Severity string
 
 // The severities.
 const (
-	OK      Severity = "ok"      // it was looked at, and is as it should be
+	OK      Severity = "ok"      // it was checked, and is as it should be
 	Info    Severity = "info"    // good to know
 	Warning Severity = "warning" // it works, but probably not as meant
 	Error   Severity = "error"   // something does not work, or is not safe
@@ -14,10 +14,10 @@ const (
 // An ID names a kind of finding, for scripts and docs/provisioning.md.
 type ID string
 
-// The kinds of findings. What provisioning would do has IDs of its own: the kind
-// of the resource, with one of the endings below.
+// The kinds of findings. A finding about a resource has the kind of the resource
+// as its ID, with one of the endings below.
 const (
-	Looked ID = "looked" // a subject without any complaint
+	Looked ID = "looked" // nothing is wrong with the subject
 
 	AllowOpen      ID = "allow-open"
 	Configuration  ID = "configuration"
@@ -55,14 +55,14 @@ const (
 	PrivateReadable ID = "private-readable"
 )
 
-// The endings of IDs of what provisioning would do.
+// The endings of IDs of findings about resources.
 const (
-	endMissing = "-missing"     // it would create it
-	endDiffers = "-differs"     // it would change it
-	endManual  = "-manual"      // it cannot tell the server
+	endMissing = "-missing"     // provisioning would create it
+	endDiffers = "-differs"     // provisioning would change it
+	endManual  = "-manual"      // an operator must do it by hand
 	endShared  = "-shared"      // it belongs to another deployment
-	endDenied  = "-denied"      // the credentials may not look at it
-	endUnknown = "-unreachable" // it could not be looked at
+	endDenied  = "-denied"      // the credentials may not read it
+	endUnknown = "-unreachable" // it could not be read
 )
 
 // A Finding is what was found about one subject.

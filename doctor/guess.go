@@ -2,15 +2,15 @@ package doctor
 
 import "strings"
 
-// The lengths of tokens that are guessed; shorter ones are refused.
+// The lengths of guessed tokens; the configuration refuses shorter ones.
 const (
 	minGuess = 16
 	maxGuess = 64
 )
 
-// guesses returns what a stranger would try first: single characters and common
-// words, repeated, with and without hyphens, and cut to the usual lengths; and
-// what is published.
+// guesses returns the tokens that an attacker would try first: single characters
+// and common words, repeated, with and without hyphens, and cut to the usual
+// lengths; and published tokens.
 func guesses() []string {
 	words := []string{
 		"password", "secret", "token", "admin", "admintoken", "admin-token", "changeme", "change-me", "letmein", "default",
@@ -33,7 +33,7 @@ func guesses() []string {
 		}
 	}
 	all = append(all, "cloudmirror-token", "cloudmirror-admin-token", "changeme-changeme", "adminadminadmin1", "password12345678", "supersecrettoken", "super-secret-token",
-		"only-for-trying-things-out", // which deploy/compose/cloudmirror.yaml tells everybody
+		"only-for-trying-things-out", // published in deploy/compose/cloudmirror.yaml
 	)
 	return all
 }

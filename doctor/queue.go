@@ -5,19 +5,18 @@ import (
 	"fmt"
 
 	"cloudmirror"
-
 	"cloudmirror/provision"
 )
 
-// queue looks at what is in a backend's queue, and at its server's clock.
+// queue reports a backend's dead letters, and a clock of its server that is wrong.
 func (e *examination) queue(ctx context.Context, b Backend) {
 	subject := "queue of " + b.ID.String()
-	told, err := b.Queue.ServerTime(ctx)
+	serverTime, err := b.Queue.ServerTime(ctx)
 	if err != nil {
 		e.report(Finding{ID(string(provision.Queue) + endUnknown), Error, subject, cloudmirror.Brief(err), "check queue.sqs, and the credentials"})
 		return
 	}
-	e.clock(subject, told.Sub(e.Now()))
+	e.clock(subject, serverTime.Sub(e.Now()))
 	counts, err := b.Queue.Count(ctx)
 	switch {
 	case err != nil:

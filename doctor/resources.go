@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"cloudmirror"
-
 	"cloudmirror/provision"
 )
 
@@ -15,7 +14,7 @@ func (e *examination) resources(ctx context.Context) {
 	for _, r := range e.Resources {
 		subject := string(r.Kind) + " " + r.Name
 		if e.unusable[string(provision.Bucket)+" "+r.Name] || r.Kind == provision.Cache && e.found["cache"] {
-			continue // its rules are missing with it
+			continue // its rules are missing too
 		}
 		step, err := r.Plan(ctx)
 		f, found := e.judge(r, step, err)
@@ -24,7 +23,7 @@ func (e *examination) resources(ctx context.Context) {
 			e.report(f)
 		}
 		if errors.Is(err, provision.ErrDenied) {
-			continue // nothing is known of it, good or bad
+			continue // doctor knows neither good nor bad of it
 		}
 		if err != nil || step.Action == provision.Create && r.Kind != provision.Access && r.Kind != provision.Lifecycle && r.Kind != provision.CORS {
 			e.unusable[subject] = true
@@ -33,7 +32,8 @@ func (e *examination) resources(ctx context.Context) {
 	}
 }
 
-// judge turns what provisioning would do about a resource into a finding.
+// judge returns the finding about a resource, from what provisioning would do
+// about it; found is false if that is nothing.
 func (e *examination) judge(r provision.Resource, step provision.Step, err error) (f Finding, found bool) {
 	details := strings.Join(step.Details, "; ")
 	kind := string(r.Kind)

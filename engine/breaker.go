@@ -164,6 +164,14 @@ func (c *guardedCache) tryGet(ctx context.Context, key cache.Key) (at cache.Snap
 	return at, err
 }
 
+func (c *guardedCache) GetAll(ctx context.Context, keys []cache.Key) (all []cache.Snapshot, err error) {
+	err = c.breaker.do(ctx, func() (err error) {
+		all, err = c.Store.GetAll(ctx, keys)
+		return err
+	})
+	return all, err
+}
+
 func (c *guardedCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (at cache.Snapshot, swapped bool, err error) {
 	err = c.breaker.do(ctx, func() (err error) {
 		at, swapped, err = c.Store.Swap(ctx, key, old, next)

@@ -151,7 +151,7 @@ func TestAClaimIsGivenBackAroundTheBreaker(t *testing.T) {
 		w.queue.Queue = trippingQueue{Queue: w.queue.Queue, trip: func() {
 			w.cache.broken.Store(true)
 			for range 5 {
-				_, _ = w.engine.Peek(t.Context(), other)
+				_, _ = peek(t.Context(), w.engine, other)
 			}
 			w.cache.broken.Store(false)
 		}}

@@ -79,13 +79,6 @@ func (t Timing) withDefaults() Timing {
 // dead cache or storage.
 const maxLooks = 64
 
-// Near is what a process remembers of entries that are present.
-type Near interface {
-	// Recall returns an entry that was present at some time of the last
-	// Options.NearLag, without a call.
-	Recall(key cache.Key) (cache.Recalled, bool)
-}
-
 // Options are what an Engine is made of.
 type Options struct {
 	Cache      cache.Store // bounds the time of its calls itself

@@ -149,11 +149,17 @@ func (w *world) exists(key string) bool {
 
 func (w *world) peek() engine.View {
 	w.t.Helper()
-	view, err := w.engine.Peek(w.t.Context(), w.want)
+	view, err := peek(w.t.Context(), w.engine, w.want)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return view
+}
+
+// peek peeks at the copy in one backend.
+func peek(ctx context.Context, en *engine.Engine, w engine.Want) (engine.View, error) {
+	peeked := en.Peek(ctx, w.Object, []cloudmirror.BackendID{w.Backend})
+	return peeked[0].View, peeked[0].Err
 }
 
 // A waiter is a client in Engine.Wait.
@@ -178,7 +184,7 @@ type breakableCache struct {
 	cache.Store
 	broken   atomic.Bool
 	lose     atomic.Int64 // so many Swaps, next, are made and their answers lost
-	commands atomic.Int64 // Gets and Swaps
+	commands atomic.Int64 // all of them
 }
 
 func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
@@ -187,6 +193,14 @@ func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot
 		return cache.Snapshot{}, errBroken
 	}
 	return c.Store.Get(ctx, key)
+}
+
+func (c *breakableCache) GetAll(ctx context.Context, keys []cache.Key) ([]cache.Snapshot, error) {
+	c.commands.Add(1)
+	if c.broken.Load() {
+		return nil, errBroken
+	}
+	return c.Store.GetAll(ctx, keys)
 }
 
 func (c *breakableCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {

@@ -269,7 +269,7 @@ func (h *history) loseForGood(ctx context.Context, process string) {
 	if at, ok := h.near.Recall(h.near.key); ok && h.bucket.isLost(h.want.Object.StorageKey(at.Entry.Generation)) {
 		h.complain("%s still redirects to generation %.4s, whose copy is lost", process, at.Entry.Generation)
 	}
-	view, err := h.engines[process].Peek(ctx, h.want)
+	view, err := peek(ctx, h.engines[process], h.want)
 	if err != nil || view.Entry.State == cache.Present && h.bucket.isLost(h.want.Object.StorageKey(view.Entry.Generation)) {
 		h.complain("%s still knows generation %.4s, whose copy is lost, error %v", process, view.Entry.Generation, err)
 	}
@@ -289,7 +289,7 @@ func (h *history) ask(ctx context.Context, process string) {
 
 func (h *history) peek(ctx context.Context, process string) {
 	began, jumped := h.tick("%s is asked to look only", process), h.jumpedSoFar()
-	view, err := h.engines[process].Peek(ctx, h.want)
+	view, err := peek(ctx, h.engines[process], h.want)
 	h.judge(process, began, jumped, view, err)
 }
 

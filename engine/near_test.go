@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,15 +12,47 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror/cache"
+	"cloudmirror/cache/memcache"
 	"cloudmirror/engine"
 )
 
 const settle = 500 * time.Millisecond
 
-// A laggard remembers entries until it is told, which takes up to settle.
+// A laggard remembers entries until it is told, which takes up to settle. It is told at
+// once that what is absent changed.
 type laggard struct {
+	memory *memcache.Store
+
 	mu      sync.Mutex
 	entries map[cache.Key]cache.Snapshot
+	absent  map[cache.Key]noted
+}
+
+// A noted absence.
+type noted struct {
+	entry cache.Entry
+	since time.Time
+}
+
+func (l *laggard) RecallAny(key cache.Key) (cache.Recalled, bool) {
+	if recalled, ok := l.Recall(key); ok {
+		return recalled, true
+	}
+	at, err := l.memory.Get(context.Background(), key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, ok := l.absent[key]
+	if !ok || err != nil || at.Version() != "" || time.Since(n.since) >= time.Second {
+		delete(l.absent, key)
+		return cache.Recalled{}, false
+	}
+	return cache.Recalled{Entry: &n.entry, Now: at.Now()}, true
+}
+
+func (l *laggard) NoteAbsent(key cache.Key, _ cache.Snapshot, e cache.Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.absent[key] = noted{entry: e, since: time.Now()}
 }
 
 func (l *laggard) Recall(key cache.Key) (cache.Recalled, bool) {
@@ -35,14 +68,17 @@ func (l *laggard) forgetAll() {
 	clear(l.entries)
 }
 
-// newNearEngine returns an engine of another process that remembers the object.
+// newNearEngine returns an engine of another process, and its memory, which has the copy if there is one.
 func (w *world) newNearEngine() (*engine.Engine, *laggard) {
 	key := cache.KeyOf(w.want.Object, w.want.Backend)
 	at, err := w.memory.Get(w.t.Context(), key)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	near := &laggard{entries: map[cache.Key]cache.Snapshot{key: at}}
+	near := &laggard{memory: w.memory, entries: make(map[cache.Key]cache.Snapshot), absent: make(map[cache.Key]noted)}
+	if at.Entry.State == cache.Present {
+		near.entries[key] = at
+	}
 	m := engine.New(engine.Options{
 		Cache: w.cache, Near: near, NearLag: settle, Logger: zap.NewNop(),
 		Backends: []engine.Backend{{ID: backendID, Storage: w.storage, Queue: w.queue, TTL: 24 * time.Hour}},
@@ -76,14 +112,20 @@ func TestWhatIsRememberedNeedsNoCache(t *testing.T) {
 func TestChangesAreNotBasedOnWhatIsRemembered(t *testing.T) {
 	w := newWorld(t)
 	w.makePresent()
-	m, _ := w.newNearEngine() // it is never told
+	m, near := w.newNearEngine() // it is never told
 	if _, err := w.engine.Purge(t.Context(), w.want); err != nil {
 		t.Fatal(err)
 	}
 	w.ensure()
-	if view, err := m.Peek(t.Context(), w.want); err != nil || view.Entry.State != cache.Queued {
+	if view, err := peek(t.Context(), m, w.want); err != nil || view.Entry.State != cache.Present {
+		t.Errorf("what is remembered: %+v, error %v, want present", view.Entry, err)
+	}
+	remembered := maps.Clone(near.entries)
+	near.forgetAll() // as it has to within settle
+	if view, err := peek(t.Context(), m, w.want); err != nil || view.Entry.State != cache.Queued {
 		t.Errorf("the status is %+v, error %v, want queued", view.Entry, err)
 	}
+	near.entries = remembered
 	if _, outcome, err := m.Begin(t.Context(), w.receive()); err != nil || outcome != engine.Begun {
 		t.Errorf("the job of the new copy: outcome %v, error %v, want Begun", outcome, err)
 	}

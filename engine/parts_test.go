@@ -34,6 +34,13 @@ func (c *scheduledCache) Get(ctx context.Context, key cache.Key) (at cache.Snaps
 	return at, err
 }
 
+func (c *scheduledCache) GetAll(ctx context.Context, keys []cache.Key) (all []cache.Snapshot, err error) {
+	if failed := c.call(ctx, c.process+" cache get all", func() { all, err = c.Store.GetAll(ctx, keys) }); failed != nil {
+		return nil, failed
+	}
+	return all, err
+}
+
 func (c *scheduledCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (at cache.Snapshot, swapped bool, err error) {
 	name := fmt.Sprintf("%s cache swap %s %.4s for %s %.4s", c.process, old.Entry.State, old.Entry.Generation, next.State, next.Generation)
 	swap := func() {
@@ -83,6 +90,12 @@ func (n *nearCache) Recall(cache.Key) (cache.Recalled, bool) {
 	}
 	return cache.Recalled{}, false
 }
+
+// RecallAny implements engine.Near.
+func (n *nearCache) RecallAny(key cache.Key) (cache.Recalled, bool) { return n.Recall(key) }
+
+// NoteAbsent implements engine.Near. Absence is not remembered.
+func (n *nearCache) NoteAbsent(cache.Key, cache.Snapshot, cache.Entry) {}
 
 // A bucket is what is stored.
 type bucket struct {

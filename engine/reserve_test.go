@@ -121,27 +121,34 @@ func TestAReservationAdoptsTheGeneration(t *testing.T) {
 // A purge that comes while storage is looked at takes the reservation away: what
 // was seen is looked at again.
 func TestAPurgeOvertakesALook(t *testing.T) {
-	for _, there := range []bool{false, true} {
-		name := map[bool]string{false: "that finds nothing", true: "that finds a copy"}[there]
+	for name, tt := range map[string]struct{ there, flush bool }{
+		"that finds nothing":                {},
+		"that finds a copy":                 {there: true},
+		"that finds a copy, and is flushed": {there: true, flush: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, asked := askedWorld(t)
-				if there {
+				if tt.there {
 					w.makePresent()
 					w.memory.Flush()
 				}
 				purger := w.newEngine()
 				asked.answering = func() {
 					asked.answering = nil
+					time.Sleep(time.Millisecond) // until the marker is read
 					if _, err := purger.Purge(t.Context(), w.want); err != nil {
 						t.Error(err)
+					}
+					if tt.flush {
+						w.memory.Flush()
 					}
 				}
 				waiting := w.wait(t.Context(), w.engine)
 				time.Sleep(time.Second)
 				synctest.Wait()
 				job := w.receive()
-				if there {
+				if tt.there {
 					if job.Generation == cloudmirror.FirstGeneration {
 						t.Error("the job is for the generation that was purged")
 					}

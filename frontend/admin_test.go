@@ -69,9 +69,9 @@ func TestStateIsChangedOnlyWithAToken(t *testing.T) {
 			for _, resp := range []*http.Response{
 				w.operate(http.MethodDelete, purgePath("us-east-1"), tt.authorization, ""),
 				w.operate(http.MethodPost, "/v1/warm", tt.authorization, warmPayload),
-				w.operate(http.MethodGet, lettersPath, tt.authorization, ""),
-				w.operate(http.MethodPost, lettersPath+"/redrive", tt.authorization, `{"all":true}`),
-				w.operate(http.MethodPost, lettersPath+"/drop", tt.authorization, `{"all":true}`),
+				w.operate(http.MethodGet, deadLettersPath, tt.authorization, ""),
+				w.operate(http.MethodPost, deadLettersPath+"/redrive", tt.authorization, `{"all":true}`),
+				w.operate(http.MethodPost, deadLettersPath+"/drop", tt.authorization, `{"all":true}`),
 			} {
 				if tt.code == "" {
 					if resp.StatusCode >= 300 {
@@ -254,9 +254,9 @@ func TestOperatorsLeaveATrace(t *testing.T) {
 	})
 	w.operate(http.MethodDelete, purgePath("*"), "Bearer "+token, "")
 	w.operate(http.MethodPost, "/v1/warm", "Bearer "+token, warmPayload)
-	w.operate(http.MethodGet, lettersPath+"?full=true", "Bearer "+token, "")
-	w.operate(http.MethodPost, lettersPath+"/redrive", "Bearer "+token, `{"all":true}`)
-	w.operate(http.MethodPost, lettersPath+"/drop", "Bearer "+token, `{"all":true}`)
+	w.operate(http.MethodGet, deadLettersPath+"?full=true", "Bearer "+token, "")
+	w.operate(http.MethodPost, deadLettersPath+"/redrive", "Bearer "+token, `{"all":true}`)
+	w.operate(http.MethodPost, deadLettersPath+"/drop", "Bearer "+token, `{"all":true}`)
 	w.do(httptest.NewRequest(http.MethodGet, redirectPath("?wait=0"), nil))
 	w.frontend.Close()
 	sum := sha256.Sum256([]byte(token))

@@ -3,6 +3,7 @@ package frontend
 import (
 	"net/http"
 
+	"cloudmirror/api"
 	"cloudmirror/jobs"
 )
 
@@ -18,16 +19,20 @@ func newAdministration(c *core, o Options, rd *redirects) *administration {
 	return &administration{core: c, redirects: rd, jobs: jobs.New(jobs.Options{Engine: c.engine, Store: o.Records, Logger: c.logger})}
 }
 
-func (ad *administration) routes() []route {
+func (ad *administration) endpoints() []endpoint {
 	post := []string{http.MethodPost}
-	return []route{
-		{[]string{http.MethodDelete}, "/v1/purge/*", "/v1/purge/{service}/{region}/{url}", ad.answering(ad.purge)},
-		{reading(), "/v1/status/*", "/v1/status/{service}/{region}/{url}", ad.answering(ad.status)},
-		{reading(), "/v1/explain/*", "/v1/explain/{service}/{region}/{url}", ad.answering(ad.explain)},
-		{post, "/v1/warm", "/v1/warm", ad.answering(ad.warm)},
-		{reading(), "/v1/jobs/:id", "/v1/jobs/{id}", ad.answering(ad.job)},
-		{reading(), "/v1/dead-letters/:service/:region", "/v1/dead-letters/{service}/{region}", ad.answering(ad.letters)},
-		{post, "/v1/dead-letters/:service/:region" + redriveSuffix, "/v1/dead-letters/{service}/{region}/redrive", ad.answering(ad.redriveLetters)},
-		{post, "/v1/dead-letters/:service/:region" + dropSuffix, "/v1/dead-letters/{service}/{region}/drop", ad.answering(ad.dropLetters)},
+	const (
+		deadLetters         = api.DeadLettersPrefix + ":service/:region"
+		deadLettersTemplate = api.DeadLettersPrefix + "{service}/{region}"
+	)
+	return []endpoint{
+		{[]string{http.MethodDelete}, api.PurgePrefix + "*", api.PurgePrefix + objectTemplate, ad.answering(ad.purge)},
+		{reading(), api.StatusPrefix + "*", api.StatusPrefix + objectTemplate, ad.answering(ad.status)},
+		{reading(), api.ExplainPrefix + "*", api.ExplainPrefix + objectTemplate, ad.answering(ad.explain)},
+		{post, api.WarmPath, api.WarmPath, ad.answering(ad.warm)},
+		{reading(), api.JobPrefix + ":id", api.JobPrefix + "{id}", ad.answering(ad.job)},
+		{reading(), deadLetters, deadLettersTemplate, ad.answering(ad.deadLetters)},
+		{post, deadLetters + api.RedriveSuffix, deadLettersTemplate + api.RedriveSuffix, ad.answering(ad.redriveDeadLetters)},
+		{post, deadLetters + api.DropSuffix, deadLettersTemplate + api.DropSuffix, ad.answering(ad.dropDeadLetters)},
 	}
 }

@@ -21,8 +21,8 @@ type guard struct {
 	proxies  proxies
 	auditLog *zap.Logger
 
-	suspicions  rate.Sometimes
-	wrongTokens atomic.Int64 // not logged yet
+	warnings    rate.Sometimes // about wrong tokens
+	wrongTokens atomic.Int64   // not logged yet
 }
 
 // bearer returns the token that a request carries, alone or with its name and a
@@ -65,14 +65,14 @@ type operator struct {
 }
 
 // authorize lets requests with a valid token pass.
-func (g *guard) authorize(r *http.Request) (who operator, refusal *answer) {
+func (g *guard) authorize(r *http.Request) (op operator, refusal *answer) {
 	if len(*g.tokens.Load()) == 0 {
-		return who, refuse(administrationOff())
+		return op, refuse(administrationOff())
 	}
 	token, valid := g.bearer(r)
 	if !valid {
 		g.noteUnauthorized(r)
-		return who, refuse(unauthorized(r.Header["Authorization"] != nil))
+		return op, refuse(unauthorized(r.Header["Authorization"] != nil))
 	}
 	return operator{address: g.proxies.client(r).String(), token: token}, nil
 }
@@ -99,17 +99,17 @@ func (g *guard) noteUnauthorized(r *http.Request) {
 	}
 	g.metrics.tokenWrong.Inc()
 	g.wrongTokens.Add(1)
-	g.suspicions.Do(func() {
+	g.warnings.Do(func() {
 		g.auditLog.Warn("requests with wrong admin tokens",
 			zap.Int64("count", g.wrongTokens.Swap(0)), zap.Stringer("latest", g.proxies.client(r)))
 	})
 }
 
 // audit logs what an operator did, and the error if it did not succeed.
-func (g *guard) audit(who operator, did string, err error, fields ...zap.Field) {
-	fields = append(fields, zap.String("operator", who.address), zap.String("token", who.token.Fingerprint()))
-	if who.token.Name != "" {
-		fields = append(fields, zap.String("token_name", who.token.Name))
+func (g *guard) audit(op operator, did string, err error, fields ...zap.Field) {
+	fields = append(fields, zap.String("operator", op.address), zap.String("token", op.token.Fingerprint()))
+	if op.token.Name != "" {
+		fields = append(fields, zap.String("token_name", op.token.Name))
 	}
 	g.auditLog.Info(did, append(fields, zap.Error(err))...)
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/queue"
 )
 
@@ -19,52 +20,6 @@ const (
 	maxCensusCounts = 16 // at the same time
 )
 
-// Health of a backend, as far as a front end knows it.
-const (
-	healthOK          = "ok"
-	healthQueueDown   = "queue-unreachable"
-	healthCutOff      = "region-unreachable" // clients cannot fetch its copies; the queue may be as it likes
-	healthStorageDown = "storage-down"
-	healthCacheDown   = "cache-down"
-	healthNoCopier    = "no-copier"
-	healthUnknown     = "unknown"
-)
-
-// overviewBody is a deployment as clients see it.
-type overviewBody struct {
-	Version   string        `json:"version"`
-	Backends  []backendBody `json:"backends"`
-	Processes []processBody `json:"processes,omitempty"` // for operators
-	Presence  string        `json:"presence"`            // "ok", or why other processes are not known
-}
-
-// backendBody is a backend as clients see it.
-type backendBody struct {
-	Service  string            `json:"service"`
-	Region   string            `json:"region"`
-	Provider string            `json:"provider"`
-	Health   string            `json:"health"`
-	Cause    string            `json:"cause,omitempty"` // why it is not ok, for operators
-	Copiers  *int              `json:"copiers"`         // processes that copy to it; null: not known
-	Queue    *queueBody        `json:"queue"`           // null: not known
-	Requests map[string]uint64 `json:"requests"`        // to this process since its start, by outcome
-	LastHour map[string]uint64 `json:"last_hour"`       // to all processes that are known, by outcome
-	Copies   copiesBody        `json:"copies"`
-}
-
-// copiesBody counts the jobs that copiers hold.
-type copiesBody struct {
-	Running int `json:"running"`
-	Waiting int `json:"waiting"` // for the turn of their origin host
-}
-
-type queueBody struct {
-	Ready    int `json:"ready"`
-	Delayed  int `json:"delayed"`
-	InFlight int `json:"in_flight"`
-	Dead     int `json:"dead_letters"`
-}
-
 // backendsJSON answers GET of /v1/backends. Names of machines, and what parts say of
 // themselves, are for operators.
 func (pg *pages) backendsJSON(r *http.Request) answer {
@@ -72,12 +27,12 @@ func (pg *pages) backendsJSON(r *http.Request) answer {
 }
 
 // survey describes the deployment.
-func (pg *pages) survey(ctx context.Context, isOperator bool) overviewBody {
+func (pg *pages) survey(ctx context.Context, isOperator bool) api.Overview {
 	counts, d := pg.census.take(ctx, pg.backends), pg.deployment(ctx)
-	body := overviewBody{Version: pg.version, Backends: make([]backendBody, len(pg.backends)), Presence: "ok"}
+	body := api.Overview{Version: pg.version, Backends: make([]api.Backend, len(pg.backends)), Presence: api.PresenceOK}
 	for i, b := range pg.backends {
 		id := b.id.String()
-		body.Backends[i] = backendBody{
+		body.Backends[i] = api.Backend{
 			Service: b.id.Service, Region: b.id.Region, Provider: b.storageLabel,
 			Copiers: d.copiers(id), Requests: b.requests.counts(), LastHour: d.lastHour(id), Copies: d.copies(id),
 		}
@@ -86,13 +41,13 @@ func (pg *pages) survey(ctx context.Context, isOperator bool) overviewBody {
 		if !isOperator {
 			shown.Cause = ""
 		}
-		if counts[i].health == healthOK {
+		if counts[i].health == api.HealthOK {
 			c := counts[i].counts
-			shown.Queue = &queueBody{Ready: c.Ready, Delayed: c.Delayed, InFlight: c.InFlight, Dead: c.Dead}
+			shown.Queue = &api.QueueCounts{Ready: c.Ready, Delayed: c.Delayed, InFlight: c.InFlight, DeadLetters: c.Dead}
 		}
 	}
 	if !d.isWatched || d.err != nil {
-		body.Presence = "not known"
+		body.Presence = api.PresenceUnknown
 	}
 	if isOperator {
 		if d.err != nil {
@@ -141,11 +96,11 @@ func (c *census) take(ctx context.Context, backends []*backend) []censusResult {
 
 func count(ctx context.Context, q queue.Counter) censusResult {
 	if q == nil {
-		return censusResult{health: healthUnknown}
+		return censusResult{health: api.HealthUnknown}
 	}
 	counts, err := q.Count(ctx)
 	if err != nil {
-		return censusResult{health: healthQueueDown, err: err}
+		return censusResult{health: api.HealthQueueUnreachable, err: err}
 	}
-	return censusResult{counts: counts, health: healthOK}
+	return censusResult{counts: counts, health: api.HealthOK}
 }

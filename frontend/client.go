@@ -13,8 +13,8 @@ type proxies []netip.Prefix
 
 // client returns the address from which a request came: of the connection or, if
 // that is a trusted proxy's, the last one in X-Forwarded-For that is not. What
-// stands before it there is the client's own invention. An address that nobody
-// can read is the zero Addr.
+// stands before it there is the client's own invention. An address that cannot
+// be read is the zero Addr.
 func (p proxies) client(r *http.Request) netip.Addr {
 	address := readAddress(r.RemoteAddr)
 	if len(p) == 0 || !p.trust(address) {
@@ -52,16 +52,26 @@ func readAddress(text string) netip.Addr {
 	return address.Unmap().WithZone("")
 }
 
+// A client is the sender of a request.
+type client struct {
+	request *http.Request
+	proxies proxies
+}
+
+// client returns the sender of a request.
+func (c *core) client(r *http.Request) client { return client{request: r, proxies: c.proxies} }
+
 // network returns what counts as one client: an IPv4 address, and of IPv6, where
-// everybody has many, a network of 64 bits.
-func network(address netip.Addr) netip.Prefix {
+// each client has many, a network of 64 bits.
+func (c client) network() netip.Prefix {
+	address := c.proxies.client(c.request)
 	bits := 32
 	if address.Is6() {
 		bits = 64
 	}
 	p, err := address.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // of the zero Addr: those whom nobody knows are one client
+		return netip.Prefix{} // of the zero Addr: all clients without a known address are one
 	}
 	return p
 }

@@ -16,19 +16,26 @@ import (
 	"cloudmirror/storage"
 )
 
-// logEvery is how often, at most, the front end logs that cache, queue or storage
-// is unavailable, or that a token was wrong. At the debug level each request says so.
+// logEvery is the shortest time between two lines of the log that say that the cache, a
+// queue or a storage is unavailable, and between two about wrong tokens. At the debug
+// level each request says so.
 const logEvery = 10 * time.Second
 
 // copies is what the front end needs of a *engine.Engine.
 type copies interface {
-	Peek(ctx context.Context, w engine.Want) (engine.View, error)
+	Peek(ctx context.Context, o cloudmirror.Object, backends []cloudmirror.BackendID) []engine.Peeked
 	Wait(ctx context.Context, w engine.Want, p engine.Patience) (engine.View, error)
 	Purge(ctx context.Context, w engine.Want, also ...cloudmirror.Generation) (found bool, err error)
 	Link(ctx context.Context, w engine.Want, g cloudmirror.Generation, method string) (storage.Link, error)
 }
 
 var _ copies = (*engine.Engine)(nil)
+
+// peekOne returns what is known of the copy in one backend.
+func peekOne(ctx context.Context, c copies, w engine.Want) (engine.View, error) {
+	peeked := c.Peek(ctx, w.Object, []cloudmirror.BackendID{w.Backend})
+	return peeked[0].View, peeked[0].Err
+}
 
 // notes is what the front end needs of a *presence.Board.
 type notes interface {
@@ -47,12 +54,16 @@ type core struct {
 	metrics  *metrics
 	header   fixedHeader
 
+	// addressEpoch is raised when copies get other addresses: those that are remembered
+	// of earlier epochs count no more.
+	addressEpoch atomic.Uint64
+
 	publicURL string
 	presence  notes // nil: there is none
 	census    census
 
-	logger     *zap.Logger
-	complaints rate.Sometimes
+	logger  *zap.Logger
+	outages rate.Sometimes // of what is logged about parts that are down
 
 	draining context.Context // ends with drain
 	drain    context.CancelFunc
@@ -62,7 +73,7 @@ type core struct {
 func newCore(o Options, waiters *atomic.Int64) (*core, error) {
 	c := &core{
 		engine: o.Engine, proxies: o.TrustedProxies, header: newFixedHeader(), publicURL: o.PublicURL, presence: o.Presence,
-		logger: o.Logger, complaints: rate.Sometimes{Interval: logEvery},
+		logger: o.Logger, outages: rate.Sometimes{Interval: logEvery},
 	}
 	var err error
 	if c.services, c.backends, err = newServices(o.Services); err != nil {
@@ -76,7 +87,7 @@ func newCore(o Options, waiters *atomic.Int64) (*core, error) {
 	if c.metrics, err = newMetrics(o.Registerer, c.backends, waiters); err != nil {
 		return nil, fmt.Errorf("frontend: %w", err)
 	}
-	c.guard = &guard{metrics: c.metrics, proxies: c.proxies, auditLog: o.Audit, suspicions: rate.Sometimes{Interval: logEvery}}
+	c.guard = &guard{metrics: c.metrics, proxies: c.proxies, auditLog: o.Audit, warnings: rate.Sometimes{Interval: logEvery}}
 	c.guard.tokens.Store(&o.Tokens)
 	c.draining, c.drain = context.WithCancel(context.Background())
 	return c, nil
@@ -100,10 +111,11 @@ func (c *core) deployment(ctx context.Context) deployment {
 	return d
 }
 
-// complain logs now and then that the cache, a queue or a storage is unavailable.
-func (c *core) complain(want engine.Want, err error) {
-	c.complaints.Do(func() {
-		c.logger.Warn("the cache, a queue or a storage is unavailable; clients get their fallback", zap.Stringer("backend", want.Backend), zap.Error(err))
+// logUnavailable logs, at most once in logEvery, that the cache, a queue or a storage is
+// unavailable.
+func (c *core) logUnavailable(id cloudmirror.BackendID, err error) {
+	c.outages.Do(func() {
+		c.logger.Warn("the cache, a queue or a storage is unavailable; clients get their fallback", zap.Stringer("backend", id), zap.Error(err))
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloudmirror/api"
 	"cloudmirror/storage"
 )
 
@@ -18,9 +19,9 @@ const preflightAge = "7200" // the most that Chromium takes
 // (https://fetch.spec.whatwg.org/#http-cors-protocol). It holds values of headers,
 // ready to be put into answers, and is never changed. A nil one lets no page in.
 type cors struct {
-	everybody []string            // the allowed origin of every answer; nil: it depends on the request
-	origins   map[string][]string // allowed ones, by what requests name
-	vary      []string
+	always  []string            // the allowed origin of every answer; nil: it depends on the request
+	origins map[string][]string // allowed ones, by what requests name
+	vary    []string
 
 	exposed, methods, headers, age []string
 }
@@ -40,7 +41,7 @@ func newCORS(origins []string) *cors {
 		c.origins[origin] = []string{origin}
 	}
 	if slices.Contains(origins, everyOrigin) {
-		c.everybody = []string{everyOrigin}
+		c.always = []string{everyOrigin}
 	}
 	return c
 }
@@ -51,7 +52,7 @@ func (c *cors) admit(answer http.Header, r *http.Request) bool {
 	if c == nil {
 		return false
 	}
-	allowed := c.everybody
+	allowed := c.always
 	if allowed == nil {
 		answer["Vary"] = c.vary
 		if asked := r.Header["Origin"]; len(asked) == 1 {
@@ -76,7 +77,7 @@ func (c *cors) expose(answer http.Header, r *http.Request) {
 // preflight answers OPTIONS of /v1/redirect/:service/… and, by serveObject, of
 // /objects/:service/….
 func (rd *redirects) preflight(w http.ResponseWriter, r *http.Request) {
-	rest := strings.TrimPrefix(requestTarget(r), redirectPrefix)
+	rest := strings.TrimPrefix(requestTarget(r), api.RedirectPrefix)
 	name, _, _ := strings.Cut(rest, "/")
 	rd.answerPreflight(w, r, rd.services[name])
 }

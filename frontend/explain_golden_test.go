@@ -95,6 +95,9 @@ func TestExplanationsAreDescribed(t *testing.T) {
 
 // A schema is what is read of one in openapi.json.
 type schema struct {
+	Ref        string `json:"$ref"`
+	AllOf      []*schema
+	OneOf      []*schema
 	Properties map[string]*schema
 	Items      *schema
 	Enum       []any

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
@@ -28,15 +29,28 @@ const (
 	copyUnknown      = "unknown"         // the cache or the storage is down, and the other cannot tell
 )
 
-// explainCopy describes the copy in the region.
-func (ad *administration) explainCopy(ctx context.Context, k *known, view engine.View, err error, isOperator bool) explainedPlace {
-	p := explainedPlace{Region: k.backend.id.Region, State: copyUnknown}
+// explainCopy describes the copy in a region.
+func (ad *administration) explainCopy(ctx context.Context, c *candidate, view engine.View, err error, isOperator bool) api.ExplainedPlace {
+	p := ad.describeCopy(ctx, c, view, err, isOperator)
+	switch c.excluded {
+	case reasonDirect:
+		p.Why = "The URL matches a direct pattern: it is never copied."
+	case reasonUnreachable:
+		p.Why = "Clients cannot fetch the copies of this region now. " + p.Why
+	default:
+	}
+	return p
+}
+
+// describeCopy describes the copy in a region, whether clients can get it or not.
+func (ad *administration) describeCopy(ctx context.Context, c *candidate, view engine.View, err error, isOperator bool) api.ExplainedPlace {
+	p := api.ExplainedPlace{Region: c.place.Backend.Region, State: copyUnknown}
 	if err != nil {
 		p.Why = "It cannot be told now: the cache or the storage is down."
 		return p
 	}
 	e, now := view.Entry, view.Now
-	p.progress = ad.progressOf(ctx, k.want, view, isOperator)
+	p.Progress = ad.progressOf(ctx, *c.want, view, isOperator)
 	p.State, p.Tries, p.Error = stateOf(view, p.WaitsFor), e.Tries, describeFailure(e.Failure)
 	if p.Error != nil && isOperator {
 		p.Error.Cause = e.Failure.Cause
@@ -48,8 +62,8 @@ func (ad *administration) explainCopy(ctx context.Context, k *known, view engine
 		p.ExpiresAt = timestamp(e.Until)
 	case cache.Absent, cache.Reserved, cache.Queued, cache.Copying, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
-	p.Why = p.describe(now)
-	if p.State != copyPresent && p.State != copyCopying && k.direct == nil && ad.hasNoCopier(ctx, k.backend.id) {
+	p.Why = copyText(&p, now)
+	if p.State != copyPresent && p.State != copyCopying && c.excluded != reasonDirect && ad.hasNoCopier(ctx, c.place.Backend) {
 		p.Why += " No process says that it copies to this region: start a copier for it."
 	}
 	return p
@@ -62,8 +76,8 @@ func stateOf(v engine.View, waitsFor string) string {
 		return copyPresent
 	case cache.Reserved, cache.Queued, cache.Copying:
 		return map[string]string{
-			waitsForCopier: copyQueued, waitsForDelay: copyDelayed, waitsForHost: copyWaitsForHost,
-			waitsForCopy: copyCopying, waitsForRequest: copyLost,
+			api.WaitsForCopier: copyQueued, api.WaitsForDelay: copyDelayed, api.WaitsForHost: copyWaitsForHost,
+			api.WaitsForCopy: copyCopying, api.WaitsForRequest: copyLost,
 		}[waitsFor]
 	case cache.Failed:
 		switch {
@@ -96,8 +110,8 @@ func isGivenUp(e cache.Entry) bool {
 	}
 }
 
-// describe returns sentences about the state of a copy.
-func (p *explainedPlace) describe(now time.Time) string {
+// copyText returns sentences about the state of a copy.
+func copyText(p *api.ExplainedPlace, now time.Time) string {
 	switch p.State {
 	case copyPurged:
 		return "It was purged a moment ago. The next client who asks has a new copy made."
@@ -112,27 +126,27 @@ func (p *explainedPlace) describe(now time.Time) string {
 		}
 		return fmt.Sprintf("Its job waits for %s: %d of %d copies of it run.%s", host, p.WaitsForHost.Turns, p.WaitsForHost.MaxTurns, queuedText(p.QueuedSince, now))
 	case copyCopying:
-		return "It is being copied: " + p.amount() + "."
+		return "It is being copied: " + amountText(&p.Progress) + "."
 	case copyLost:
 		return "Its copier is gone, or its job is lost. The next client who asks has the job sent again."
 	case copyPresent:
 		return fmt.Sprintf("There is a copy of %s. It expires %s.", byteText(*p.SizeBytes), moment(*p.ExpiresAt, now))
 	case copyFailed:
 		if p.Error.RetryAt == nil || !p.Error.RetryAt.After(now) {
-			return p.failure() + " The next client who asks has it tried again."
+			return failureText(p.Error) + " The next client who asks has it tried again."
 		}
-		return fmt.Sprintf("%s The next try is due %s, if a client wants it then.", p.failure(), moment(*p.Error.RetryAt, now))
+		return fmt.Sprintf("%s The next try is due %s, if a client wants it then.", failureText(p.Error), moment(*p.Error.RetryAt, now))
 	case copyFailedFinal:
-		return fmt.Sprintf("%s The next try is due %s, at the earliest.", p.failure(), moment(*p.ExpiresAt, now))
+		return fmt.Sprintf("%s The next try is due %s, at the earliest.", failureText(p.Error), moment(*p.ExpiresAt, now))
 	case copyGivenUp:
-		return fmt.Sprintf("%s It was given up after %d tries, and its job is a dead letter. The next try is due %s, at the earliest.", p.failure(), p.Tries, moment(*p.ExpiresAt, now))
+		return fmt.Sprintf("%s It was given up after %d tries, and its job is a dead letter. The next try is due %s, at the earliest.", failureText(p.Error), p.Tries, moment(*p.ExpiresAt, now))
 	default:
 		return "There is no copy. The next client who asks has one made."
 	}
 }
 
-// amount says how far a running copy is, and how fast.
-func (p *progress) amount() string {
+// amountText says how far a running copy is, and how fast.
+func amountText(p *api.Progress) string {
 	var parts []string
 	if p.Percent != nil {
 		parts = append(parts, fmt.Sprintf("%d %% of %s", *p.Percent, byteText(*p.TotalBytes)))
@@ -148,8 +162,8 @@ func (p *progress) amount() string {
 	return strings.Join(parts, ", ")
 }
 
-func (p *explainedPlace) failure() string {
-	return "The last try failed with " + string(p.Error.Code) + ": " + p.Error.Message
+func failureText(e *api.CopyError) string {
+	return "The last try failed with " + string(e.Code) + ": " + e.Message
 }
 
 func queuedText(since *time.Time, now time.Time) string {

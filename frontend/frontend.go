@@ -14,16 +14,16 @@ import (
 // bodyTimeout is how long a client may take to send the body of a request.
 const bodyTimeout = 30 * time.Second
 
-// A Frontend answers HTTP requests. It is safe for concurrent use.
+// A Frontend answers HTTP requests: it hands each to one of three rooms. It is safe for concurrent use.
 type Frontend struct {
 	core           *core
 	redirects      *redirects
 	administration *administration
 	pages          *pages
 
-	ids    requestIDs
-	routes []route
-	echo   *echo.Echo
+	ids       requestIDs
+	endpoints []endpoint
+	echo      *echo.Echo
 }
 
 // New returns a Frontend. Close it when done.
@@ -31,8 +31,8 @@ func New(o Options) (*Frontend, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	waiters := newWaitingRoom(o.MaxWaiters, o.MaxWaitersPerClient, o.TrustedProxies)
-	c, err := newCore(o, &waiters.taken)
+	waiters := newWaiterLimit(o.MaxWaiters, o.MaxWaitersPerClient)
+	c, err := newCore(o, &waiters.waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func New(o Options) (*Frontend, error) {
 		return nil, err
 	}
 	f.administration = newAdministration(c, o, f.redirects)
-	f.routes = slices.Concat(f.redirects.routes(), f.administration.routes(), f.pages.routes())
+	f.endpoints = slices.Concat(f.redirects.endpoints(), f.administration.endpoints(), f.pages.endpoints())
 	f.echo = f.newRouter()
 	return f, nil
 }
@@ -49,7 +49,8 @@ func New(o Options) (*Frontend, error) {
 // Handler returns the handler of all requests.
 func (f *Frontend) Handler() http.Handler { return http.HandlerFunc(f.serve) }
 
-// serve is where every request comes in.
+// serve answers a request. Copies that this process keeps, and redirects whose target is
+// remembered, go around the router.
 func (f *Frontend) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Request-Id"] = []string{f.ids.of(r)}
 	defer func() {
@@ -59,15 +60,14 @@ func (f *Frontend) serve(w http.ResponseWriter, r *http.Request) {
 	}()
 	if r.ContentLength != 0 {
 		// A server without a limit would wait for a body for ever, also for one
-		// that nobody reads. An error says that the connection has no deadlines.
+		// that no handler reads. An error says that the connection has no deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	if strings.HasPrefix(r.URL.Path, objectsPrefix) {
 		f.redirects.serveObject(w, r)
 		return
 	}
-	if k, ok := f.redirects.recall(r); ok { // there is nothing left to route
-		f.redirects.redirectKnown(w, r, time.Now(), k)
+	if f.redirects.redirectRemembered(w, r) { // there is nothing left to route
 		return
 	}
 	f.echo.ServeHTTP(w, r)
@@ -87,8 +87,8 @@ func (f *Frontend) Requests() map[string]map[string]uint64 {
 	return all
 }
 
-// Drain answers those who wait for copies with the fallback, now and from now
-// on. Everything else is answered as before.
+// Drain ends the waits for copies: each client gets its fallback at once, also those
+// that come later. All other requests are answered as before.
 func (f *Frontend) Drain() { f.core.drain() }
 
 // Close drains, ends the background jobs and waits until they are gone. The

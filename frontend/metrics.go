@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // An outcome is what came of a redirect request, as metrics count it.
@@ -27,7 +28,10 @@ const (
 
 // String returns the outcome as in the label of metrics.
 func (o outcome) String() string {
-	return [outcomes]string{"hit", "backfill", "miss", "fallback", "denied", "error", "gone", "direct"}[o]
+	return [outcomes]string{
+		outcomeHit: api.OutcomeHit, outcomeBackfill: api.OutcomeBackfill, outcomeMiss: api.OutcomeMiss, outcomeFallback: api.OutcomeFallback,
+		outcomeDenied: api.OutcomeDenied, outcomeError: api.OutcomeError, outcomeGone: api.OutcomeGone, outcomeDirect: api.OutcomeDirect,
+	}[o]
 }
 
 // A tally counts the redirect requests of one backend.

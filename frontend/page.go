@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"cloudmirror/api"
 )
 
 //go:embed page.html
@@ -26,7 +28,7 @@ type page struct {
 }
 
 func newPage() (*page, error) {
-	t, err := template.New("page").Parse(pageHTML)
+	t, err := template.New("page").Funcs(template.FuncMap{"healthWords": healthWords, "toCopies": toCopies}).Parse(pageHTML)
 	if err != nil {
 		return nil, fmt.Errorf("the status page: %w", err)
 	}
@@ -37,42 +39,43 @@ func newPage() (*page, error) {
 
 // pageData is what the page shows.
 type pageData struct {
-	overviewBody
+	api.Overview
 	Style  template.CSS
 	Uptime time.Duration
 }
 
-// HealthWords returns the health for people.
-func (b backendBody) HealthWords() string {
-	switch b.Health {
-	case healthCutOff:
+// healthWords returns the health of a backend for people.
+func healthWords(health string) string {
+	switch health {
+	case api.HealthRegionUnreachable:
 		return "clients cannot fetch copies"
-	case healthQueueDown:
+	case api.HealthQueueUnreachable:
 		return "queue unreachable"
-	case healthStorageDown:
+	case api.HealthStorageDown:
 		return "storage down"
-	case healthCacheDown:
+	case api.HealthCacheDown:
 		return "cache down"
-	case healthNoCopier:
+	case api.HealthNoCopier:
 		return "no copier"
-	case healthUnknown:
+	case api.HealthUnknown:
 		return "not known"
 	}
-	return b.Health
+	return health
 }
 
-// ToCopies returns how many clients were redirected to copies in the last hour.
-func (b backendBody) ToCopies() uint64 {
-	return b.LastHour[outcomeHit.String()] + b.LastHour[outcomeBackfill.String()] + b.LastHour[outcomeMiss.String()]
+// toCopies returns how many clients were redirected to copies, by the counts of their
+// outcomes.
+func toCopies(requests map[string]uint64) uint64 {
+	return requests[api.OutcomeHit] + requests[api.OutcomeBackfill] + requests[api.OutcomeMiss]
 }
 
 // statusPage answers GET of /status and /.
 func (pg *pages) statusPage(r *http.Request) answer {
 	var body bytes.Buffer
 	err := pg.page.template.Execute(&body, pageData{
-		overviewBody: pg.survey(r.Context(), false),
-		Style:        template.CSS(pageCSS), //nolint:gosec // the style is our own
-		Uptime:       pg.uptime().Truncate(time.Second),
+		Overview: pg.survey(r.Context(), false),
+		Style:    template.CSS(pageCSS), //nolint:gosec // the style is our own
+		Uptime:   pg.uptime().Truncate(time.Second),
 	})
 	if err != nil {
 		pg.logger.Error("the status page could not be made", zap.Error(err))

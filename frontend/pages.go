@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"cloudmirror/api"
 )
 
 //go:embed openapi.json
@@ -26,33 +28,28 @@ func newPages(c *core, o Options) (*pages, error) {
 	}
 	return &pages{
 		core: c, page: page, version: o.Version, started: time.Now(),
-		probes: map[string]http.Handler{"/healthz": o.Health, "/readyz": o.Ready, "/metrics": o.Metrics},
+		probes: map[string]http.Handler{"/healthz": o.Health, api.ReadyPath: o.Ready, "/metrics": o.Metrics},
 	}, nil
 }
 
-func (pg *pages) routes() []route {
-	routes := []route{
-		{reading(), "/v1/backends", "/v1/backends", pg.answering(pg.backendsJSON)},
-		{reading(), "/v1/ping", "/v1/ping", pg.answering(pg.ping)},
+func (pg *pages) endpoints() []endpoint {
+	endpoints := []endpoint{
+		{reading(), api.BackendsPath, api.BackendsPath, pg.answering(pg.backendsJSON)},
+		{reading(), api.PingPath, api.PingPath, pg.answering(pg.ping)},
 		{reading(), "/openapi.json", "/openapi.json", pg.answering(pg.description)},
 		{reading(), "/status", "/status", pg.answering(pg.statusPage)},
 		{reading(), "/", "/", pg.answering(pg.statusPage)},
 	}
 	for path, handler := range pg.probes {
 		if handler != nil {
-			routes = append(routes, route{reading(), path, path, handler.ServeHTTP})
+			endpoints = append(endpoints, endpoint{reading(), path, path, handler.ServeHTTP})
 		}
 	}
-	return routes
-}
-
-type pingBody struct {
-	Alive  bool  `json:"alive"`
-	Uptime int64 `json:"uptime"` // seconds
+	return endpoints
 }
 
 func (pg *pages) ping(*http.Request) answer {
-	return okJSON(pingBody{Alive: true, Uptime: wholeSeconds(pg.uptime())})
+	return okJSON(api.Ping{Alive: true, Uptime: wholeSeconds(pg.uptime())})
 }
 
 func (pg *pages) description(*http.Request) answer {

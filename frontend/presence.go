@@ -3,9 +3,9 @@ package frontend
 import (
 	"cmp"
 	"fmt"
-	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/presence"
 )
 
@@ -18,30 +18,15 @@ func (t *tally) counts() map[string]uint64 {
 	return counts
 }
 
-// processBody is a process of the deployment as operators see it.
-type processBody struct {
-	Role     string           `json:"role"`
-	Name     string           `json:"name"`
-	Version  string           `json:"version"`
-	Started  time.Time        `json:"started"`
-	CopiesTo []string         `json:"copies_to"`
-	Down     []dependencyBody `json:"down"`
-}
-
-type dependencyBody struct {
-	Name  string `json:"name"`
-	Cause string `json:"cause"`
-}
-
 // describeProcess returns a note as operators see it.
-func describeProcess(n presence.Note) processBody {
-	body := processBody{
+func describeProcess(n presence.Note) api.Process {
+	body := api.Process{
 		Role: n.Role, Name: n.Name, Version: n.Version, Started: n.Started,
-		CopiesTo: append([]string{}, n.CopiesTo...), Down: []dependencyBody{},
+		CopiesTo: append([]string{}, n.CopiesTo...), Down: []api.Dependency{},
 	}
 	for _, d := range n.Dependencies {
 		if d.Cause != "" {
-			body.Down = append(body.Down, dependencyBody(d))
+			body.Down = append(body.Down, api.Dependency(d))
 		}
 	}
 	return body
@@ -76,7 +61,8 @@ func (d deployment) lastHour(backend string) map[string]uint64 {
 }
 
 // copies counts the jobs of a backend that copiers hold.
-func (d deployment) copies(backend string) (c copiesBody) {
+func (d deployment) copies(backend string) *api.CopyCounts {
+	c := new(api.CopyCounts)
 	for _, n := range d.notes {
 		for _, held := range n.Copies {
 			switch {
@@ -110,13 +96,13 @@ func (d deployment) down(backend, dependency string) string {
 func (d deployment) judge(b *backend, count censusResult) (health, cause string) {
 	id := b.id.String()
 	if !b.isReachable() {
-		return healthCutOff, cmp.Or(d.down(id, "copies "+id), "clients cannot fetch its copies")
+		return api.HealthRegionUnreachable, cmp.Or(d.down(id, "copies "+id), "clients cannot fetch its copies")
 	}
 	if count.err != nil {
-		return healthQueueDown, cloudmirror.Clause(count.err)
+		return api.HealthQueueUnreachable, cloudmirror.Clause(count.err)
 	}
 	for _, part := range []struct{ dependency, health string }{
-		{"queue " + id, healthQueueDown}, {"storage " + id, healthStorageDown}, {"cache", healthCacheDown},
+		{"queue " + id, api.HealthQueueUnreachable}, {"storage " + id, api.HealthStorageDown}, {"cache", api.HealthCacheDown},
 	} {
 		if cause := d.down(id, part.dependency); cause != "" {
 			return part.health, cause
@@ -125,9 +111,9 @@ func (d deployment) judge(b *backend, count censusResult) (health, cause string)
 	copiers := d.copiers(id)
 	switch {
 	case copiers != nil && *copiers == 0:
-		return healthNoCopier, "no process copies to it"
+		return api.HealthNoCopier, "no process copies to it"
 	case d.err != nil:
-		return healthUnknown, "which processes copy to it is not known: " + cloudmirror.Clause(d.err)
+		return api.HealthUnknown, "which processes copy to it is not known: " + cloudmirror.Clause(d.err)
 	}
 	return count.health, ""
 }

@@ -7,15 +7,13 @@ import (
 	"net/http"
 	"strings"
 
-	"cloudmirror"
-
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/engine"
 )
-
-const purgePrefix = "/v1/purge/"
 
 // maxPurges bounds the regions that one request purges at the same time.
 const maxPurges = 16
@@ -29,11 +27,11 @@ func (ad *administration) purge(r *http.Request) answer {
 	if refusal != nil {
 		return *refusal
 	}
-	t, refusal := ad.findCopy(r, purgePrefix, true)
+	t, refusal := ad.parseCopyTarget(r, api.PurgePrefix, true)
 	if refusal != nil {
 		return *refusal
 	}
-	regions, backends := anyRegion, []*backend{t.backend}
+	regions, backends := api.EveryRegion, []*backend{t.backend}
 	if t.backend == nil {
 		backends = t.service.all()
 	} else {
@@ -50,50 +48,27 @@ func (ad *administration) purge(r *http.Request) answer {
 	return purged()
 }
 
-// A purgeReport is what became of a purge.
-type purgeReport struct {
-	URL     string         `json:"url,omitempty"` // of the origin; unknown to a purge by a copy's address
-	Hash    string         `json:"hash"`          // of the URL
-	Service string         `json:"service"`
-	Regions []regionReport `json:"regions"`
-}
-
-// A regionReport is what became of a purge in one region.
-type regionReport struct {
-	Region string `json:"region"`
-	Result string `json:"result"`
-	Cause  string `json:"cause,omitempty"` // of a failure
-	Next   string `json:"next,omitempty"`  // after a failure: the command to run
-}
-
-// The results of a purge.
-const (
-	resultPurged = "purged" // there was a copy, one under way, or a failure that was remembered
-	resultAbsent = "absent" // there was nothing
-	resultFailed = "failed" // the copy may still be there
-)
-
 // purgeAll purges an object in backends, in each whatever becomes of the others. The
 // error has the causes of all failures.
-func (ad *administration) purgeAll(ctx context.Context, t copyTarget, backends []*backend) (purgeReport, error) {
-	report := purgeReport{URL: t.object.URL(), Hash: t.object.Hash(), Service: t.service.name, Regions: make([]regionReport, len(backends))}
+func (ad *administration) purgeAll(ctx context.Context, t copyTarget, backends []*backend) (api.PurgeReport, error) {
+	report := api.PurgeReport{URL: t.object.URL(), Hash: t.object.Hash(), Service: t.service.name, Regions: make([]api.RegionReport, len(backends))}
 	errs := make([]error, len(backends))
-	// Half a purge helps nobody: it goes on if the client leaves. Each of its
+	// Half a purge is of no use: it goes on if the client leaves. Each of its
 	// steps has a deadline.
 	ctx = context.WithoutCancel(ctx)
 	var purges errgroup.Group
 	purges.SetLimit(maxPurges)
 	for i, b := range backends {
 		purges.Go(func() error {
-			one := regionReport{Region: b.id.Region, Result: resultAbsent}
+			one := api.RegionReport{Region: b.id.Region, Result: api.PurgeAbsent}
 			found, err := ad.engine.Purge(ctx, engine.Want{Object: t.object, Backend: b.id}, t.generation)
 			switch {
 			case err != nil:
 				errs[i] = fmt.Errorf("in %s: %w", b.id, err)
-				one.Result, one.Cause = resultFailed, cloudmirror.Clause(err)
+				one.Result, one.Cause = api.PurgeFailed, cloudmirror.Clause(err)
 				one.Next = fmt.Sprintf("cloudmirror purge --service %s --region %s %s", b.id.Service, b.id.Region, shellQuote(t.address))
 			case found:
-				one.Result = resultPurged
+				one.Result = api.PurgeDone
 			}
 			report.Regions[i] = one
 			return nil
@@ -104,10 +79,10 @@ func (ad *administration) purgeAll(ctx context.Context, t copyTarget, backends [
 }
 
 // failedRegions returns the names of the regions in which a purge failed.
-func (p *purgeReport) failedRegions() []string {
+func failedRegions(p api.PurgeReport) []string {
 	var names []string
 	for _, r := range p.Regions {
-		if r.Result == resultFailed {
+		if r.Result == api.PurgeFailed {
 			names = append(names, r.Region)
 		}
 	}

@@ -8,31 +8,36 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
 
-const redirectPrefix = "/v1/redirect/"
-
 // redirect answers GET and HEAD of /v1/redirect/:service/:region/:url.
 func (rd *redirects) redirect(w http.ResponseWriter, r *http.Request) {
-	began := time.Now()
-	k, refusal := rd.learn(r)
+	began, d := time.Now(), rd.doorOf(r.Host)
+	t, refusal := rd.readTarget(r, d)
 	if refusal != nil {
-		rd.finish(w, r, began, k, *refusal)
+		rd.finish(w, r, began, t, *refusal)
 		return
 	}
-	rd.redirectKnown(w, r, began, k)
+	rd.finish(w, r, began, t, rd.answerTarget(r, d, t, began))
 }
 
-// redirectKnown is redirect for a target that has been read.
-func (rd *redirects) redirectKnown(w http.ResponseWriter, r *http.Request, began time.Time, k *known) {
-	rd.finish(w, r, began, k, rd.decide(r, k, began))
+// redirectRemembered is redirect for a target that is remembered. It reports whether it
+// is; if not, the request is not answered.
+func (rd *redirects) redirectRemembered(w http.ResponseWriter, r *http.Request) bool {
+	d := rd.doorOf(r.Host)
+	t, found := rd.recallTarget(r, d)
+	if found {
+		began := time.Now()
+		rd.finish(w, r, began, t, rd.answerTarget(r, d, t, began))
+	}
+	return found
 }
 
 // finish sends the answer to a redirect request, counts it and logs it.
-func (rd *redirects) finish(w http.ResponseWriter, r *http.Request, began time.Time, k *known, a answer) {
-	t := k.target
+func (rd *redirects) finish(w http.ResponseWriter, r *http.Request, began time.Time, t *redirectTarget, a answer) {
 	switch {
 	case t.service == nil:
 	case a.redirect != nil:
@@ -55,60 +60,64 @@ func (rd *redirects) finish(w http.ResponseWriter, r *http.Request, began time.T
 	}
 }
 
-// decide returns the answer to a client whose target is allowed. What can be
-// checked without a look-up is checked first.
-func (rd *redirects) decide(r *http.Request, k *known, began time.Time) answer {
-	if a, decided := rd.decideUnseen(r, k); decided {
+// answerTarget returns the answer to a request for an allowed target, which came in
+// through a door.
+func (rd *redirects) answerTarget(r *http.Request, d *door, t *redirectTarget, began time.Time) answer {
+	rt := d.policy.route(rd.client(r), t)
+	if a, found := rd.answerWithoutCopy(r, &rt); found {
 		return a
 	}
-	view, cut, err := rd.obtain(r, k.want, k.terms, began.Add(k.terms.wait))
-	return rd.conclude(r, k, view, cut, err)
+	view, cut, err := rd.waitForCopy(r, &rt, began.Add(t.wait))
+	return rd.chooseAnswer(r, &rt, view, cut, err)
 }
 
-// decideUnseen decides what needs no look-up of the copy.
-func (rd *redirects) decideUnseen(r *http.Request, k *known) (a answer, decided bool) {
-	switch {
-	case rd.loops(r.Header):
+// answerWithoutCopy returns the answer where the state of the copy does not matter.
+func (rd *redirects) answerWithoutCopy(r *http.Request, rt *route) (a answer, found bool) {
+	if rd.loops(r.Header) {
 		return loopDetected(), true
-	case k.direct != nil:
-		return toOriginDirectly(k.direct), true
-	case !k.backend.isReachable():
-		return unreachable(k.terms, k.object), true
 	}
-	return a, false
+	switch rt.best(cloudmirror.PlaceCopy).excluded {
+	case reasonDirect:
+		return toOriginDirectly(rt.target.direct), true
+	case reasonUnreachable:
+		return unreachable(rt), true
+	default:
+		return a, false
+	}
 }
 
-// obtain gets a copy within a client's terms, whose wait ends at end. If it ends
-// without one, cut is why it was not waited for any longer, or err says that a
-// part of ours is down.
-func (rd *redirects) obtain(r *http.Request, want engine.Want, t terms, end time.Time) (view engine.View, cut cloudmirror.Code, err error) {
-	ctx := r.Context()
-	who, refused := rd.waiters.enter(r)
+// waitForCopy makes sure of the copy or of a job for it, and waits for it until end at
+// most. The engine looks, makes sure and waits in one call, so that a hit is one read. If
+// there is no copy then, cut is why it was not waited for any longer, or err says that the
+// cache, the queue or the storage is down.
+func (rd *redirects) waitForCopy(r *http.Request, rt *route, end time.Time) (view engine.View, cut cloudmirror.Code, err error) {
+	ctx, want := r.Context(), *rt.best(cloudmirror.PlaceCopy).want
+	network, refused := rd.waiters.acquire(rd.client(r))
 	if refused != "" {
-		view, err = rd.engine.Peek(ctx, want)
+		view, err = peekOne(ctx, rd.engine, want)
 		return view, refused, err
 	}
-	defer rd.waiters.leave(who)
+	defer rd.waiters.release(network)
 	patience := engine.Patience{Until: end, End: rd.draining.Done()}
-	if t.now {
+	if rt.target.now {
 		patience = engine.Patience{}
 	}
 	view, err = rd.engine.Wait(ctx, want, patience)
 	if err != nil || isFinal(view.Entry) {
 		return view, "", err
 	}
-	return view, rd.waitEnds(t), nil
+	return view, rd.whyWaitEnds(rt.target), nil
 }
 
-// waitEnds returns why a client stops waiting for a copy that is not there yet.
-func (rd *redirects) waitEnds(t terms) cloudmirror.Code {
+// whyWaitEnds returns why a client stops waiting for a copy that is not there yet.
+func (rd *redirects) whyWaitEnds(t *redirectTarget) cloudmirror.Code {
 	switch {
 	case t.now:
-		return codeRedirectNow
+		return api.CodeRedirectNow
 	case rd.draining.Err() != nil:
-		return codeDraining
+		return api.CodeDraining
 	}
-	return codeWaitTimeout
+	return api.CodeWaitTimeout
 }
 
 // isFinal reports whether waiting for a copy is of no use.
@@ -116,14 +125,15 @@ func isFinal(e cache.Entry) bool {
 	return e.State == cache.Present || e.State == cache.Failed && e.Failure.Permanent
 }
 
-// conclude decides the answer by what the engine found.
-func (rd *redirects) conclude(r *http.Request, k *known, view engine.View, cut cloudmirror.Code, err error) answer {
-	t := k.terms
+// chooseAnswer returns the answer by what the engine found of the copy. It excludes the
+// origin from the route if the client gets the failure of the copy instead.
+func (rd *redirects) chooseAnswer(r *http.Request, rt *route, view engine.View, cut cloudmirror.Code, err error) answer {
 	if r.Context().Err() != nil {
-		return gone(notYet(t, k.object, codeWaitTimeout))
+		return gone(notYet(rt, api.CodeWaitTimeout))
 	}
+	inRegion := rt.best(cloudmirror.PlaceCopy)
 	if err == nil && view.Entry.State == cache.Present {
-		to, linkErr := rd.locate(r, k, view.Entry.Generation)
+		to, linkErr := rd.locateCopy(r, rt.target, inRegion, view.Entry.Generation)
 		if linkErr == nil {
 			return toCopy(to, view)
 		}
@@ -131,12 +141,13 @@ func (rd *redirects) conclude(r *http.Request, k *known, view engine.View, cut c
 	}
 	switch {
 	case errors.Is(err, engine.ErrClosed):
-		return notYet(t, k.object, codeDraining)
+		return notYet(rt, api.CodeDraining)
 	case err != nil:
-		rd.complain(k.want, err)
-		return unavailableCopy(t, k.object)
+		rd.logUnavailable(inRegion.place.Backend, err)
+		return unavailableCopy(rt)
 	case view.Entry.State == cache.Failed:
-		return failed(t, k.object, view)
+		rt.passOn(view.Entry)
+		return failed(rt, view)
 	}
-	return notYet(t, k.object, cut)
+	return notYet(rt, cut)
 }

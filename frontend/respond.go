@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
@@ -15,31 +16,6 @@ import (
 // This file holds every answer that the front end gives, and with it every
 // status code. Redirects, errors and JSON are no-store without exception (see
 // the package comment); only a document has a Cache-Control of its own.
-
-// Codes of errors that are no failures of a copy.
-const (
-	codeNotFound         cloudmirror.Code = "NotFound"
-	codeMethodNotAllowed cloudmirror.Code = "MethodNotAllowed"
-	codeUnknownBackend   cloudmirror.Code = "UnknownBackend"
-	codeInvalidOption    cloudmirror.Code = "InvalidOption"
-	codeInvalidRequest   cloudmirror.Code = "InvalidRequest"
-	codeTooLarge         cloudmirror.Code = "RequestTooLarge"
-	codeLoopDetected     cloudmirror.Code = "LoopDetected"
-	codeUnauthorized     cloudmirror.Code = "Unauthorized"
-	codeAdminOff         cloudmirror.Code = "AdministrationOff"
-	codeUnknownJob       cloudmirror.Code = "UnknownJob"
-	codeUnknownLetter    cloudmirror.Code = "UnknownLetter"
-	codeMalformedLetter  cloudmirror.Code = "MalformedLetter"
-	codeTooManyJobs      cloudmirror.Code = "TooManyJobs"
-	codeWaitTimeout      cloudmirror.Code = "WaitTimeout"
-	codeRedirectNow      cloudmirror.Code = "RedirectNow"
-	codeTooManyWaiters   cloudmirror.Code = "TooManyWaiters"
-	codeTooManyRequests  cloudmirror.Code = "TooManyRequests"
-	codeDraining         cloudmirror.Code = "Draining"
-	codeUnavailable      cloudmirror.Code = "Unavailable"
-	codeUnreachable      cloudmirror.Code = "RegionUnreachable"
-	codePurgeFailed      cloudmirror.Code = "PurgeFailed"
-)
 
 // retryAfter is when a client may ask again, if nothing else says so.
 const retryAfter = 5 * time.Second
@@ -56,7 +32,7 @@ type answer struct {
 	message  string           // of an error, one sentence
 	location string           // with json: where what was made is
 	json     any
-	report   *purgeReport // with code: of a purge that failed
+	report   *api.PurgeReport // with code: of a purge that failed
 	document *document
 
 	retryAfter time.Duration // 0: not said
@@ -92,56 +68,55 @@ func toOriginDirectly(to *redirect) answer {
 	return answer{status: http.StatusFound, redirect: to, outcome: outcomeDirect, cache: cacheStatus{bypass: true, detail: "direct"}}
 }
 
-// instead answers a client that cannot have the copy now: with a redirect to
-// the origin or, if it wants none, with an error.
-func instead(t terms, o cloudmirror.Object, status int, code cloudmirror.Code, message string, retry time.Duration) answer {
+// fallBack answers a client that cannot have the copy now: with a redirect to
+// the origin or, if the route excludes it, with an error.
+func fallBack(rt *route, status int, code cloudmirror.Code, message string, retry time.Duration) answer {
 	a := answer{cache: cacheStatus{miss: true, detail: kebab(code)}}
-	if t.fallback == cloudmirror.FallbackOrigin {
+	if rt.leadsToOrigin() {
 		a.status, a.outcome = http.StatusFound, outcomeFallback
-		a.redirect = newRedirect("origin", o.URL())
+		a.redirect = newRedirect(originOf(rt.target.object))
 		return a
 	}
 	a.status, a.outcome, a.code, a.message, a.retryAfter = status, outcomeError, code, message, retry
 	return a
 }
 
-// notYet answers a client for whom there is no copy yet, and why it is not
-// waited for any longer.
-func notYet(t terms, o cloudmirror.Object, why cloudmirror.Code) answer {
+// notYet answers a client for which there is no copy yet; why says what ended its wait.
+func notYet(rt *route, why cloudmirror.Code) answer {
 	switch why {
-	case codeTooManyWaiters:
-		return instead(t, o, http.StatusServiceUnavailable, why, "Too many requests wait for copies; try again later.", retryAfter)
-	case codeTooManyRequests:
-		return instead(t, o, http.StatusTooManyRequests, why, "Too many requests of this client wait for copies; try again later.", retryAfter)
-	case codeDraining:
-		return instead(t, o, http.StatusServiceUnavailable, why, "This server is about to stop; try again.", time.Second)
-	case codeRedirectNow:
-		return instead(t, o, http.StatusGatewayTimeout, why, "The copy is made in the background; this service does not wait for it.", retryAfter)
+	case api.CodeTooManyWaiters:
+		return fallBack(rt, http.StatusServiceUnavailable, why, "Too many requests wait for copies; try again later.", retryAfter)
+	case api.CodeTooManyRequests:
+		return fallBack(rt, http.StatusTooManyRequests, why, "Too many requests of this client wait for copies; try again later.", retryAfter)
+	case api.CodeDraining:
+		return fallBack(rt, http.StatusServiceUnavailable, why, "This server is about to stop; try again.", time.Second)
+	case api.CodeRedirectNow:
+		return fallBack(rt, http.StatusGatewayTimeout, why, "The copy is made in the background; this service does not wait for it.", retryAfter)
 	default:
-		return instead(t, o, http.StatusGatewayTimeout, codeWaitTimeout, "The copy was not ready in time; it is made in the background.", retryAfter)
+		return fallBack(rt, http.StatusGatewayTimeout, api.CodeWaitTimeout, "The copy was not ready in time; it is made in the background.", retryAfter)
 	}
 }
 
-// unavailableCopy answers a client that meets a part of ours which is down.
-func unavailableCopy(t terms, o cloudmirror.Object) answer {
-	return instead(t, o, http.StatusServiceUnavailable, codeUnavailable, "The cache, the queue or the storage of this region is unavailable; try again later.", retryAfter)
+// unavailableCopy answers a client while the cache, the queue or the storage is down.
+func unavailableCopy(rt *route) answer {
+	return fallBack(rt, http.StatusServiceUnavailable, api.CodeUnavailable, "The cache, the queue or the storage of this region is unavailable; try again later.", retryAfter)
 }
 
-// unreachable answers a client of a region whose copies nobody can fetch now. None
+// unreachable answers a client of a region whose copies cannot be fetched now. None
 // is looked up or made on its behalf: it could not be fetched either.
-func unreachable(t terms, o cloudmirror.Object) answer {
-	return instead(t, o, http.StatusServiceUnavailable, codeUnreachable, "The copies of this region cannot be fetched now; try again later.", retryAfter)
+func unreachable(rt *route) answer {
+	return fallBack(rt, http.StatusServiceUnavailable, api.CodeRegionUnreachable, "The copies of this region cannot be fetched now; try again later.", retryAfter)
 }
 
 // failed answers a client whose copy failed. Final is what the origin said of the
 // object itself, and a forbidden address. Any other failure may be the copier's
 // alone: the client may still get the object from the URL that it asked for, and
 // never from where that redirects.
-func failed(t terms, o cloudmirror.Object, v engine.View) answer {
+func failed(rt *route, v engine.View) answer {
 	failure := v.Entry.Failure
 	if status, outcome := finalStatus(failure); status != 0 {
-		if t.fallback == cloudmirror.FallbackOrigin && concernsCopier(failure) {
-			a := instead(t, o, 0, failure.Code, "", 0)
+		if rt.leadsToOrigin() {
+			a := fallBack(rt, 0, failure.Code, "", 0)
 			a.cache.fwdStatus = failure.Status
 			return a
 		}
@@ -151,7 +126,7 @@ func failed(t terms, o cloudmirror.Object, v engine.View) answer {
 	if !failure.Permanent {
 		retry = min(max(failure.RetryAt.Sub(v.Now), time.Second), time.Minute)
 	}
-	return instead(t, o, http.StatusBadGateway, failure.Code, sentence(failure.Message), retry)
+	return fallBack(rt, http.StatusBadGateway, failure.Code, sentence(failure.Message), retry)
 }
 
 // remembered says where an error comes from: the cache, or a try just now.
@@ -171,15 +146,15 @@ func problem(status int, o outcome, code cloudmirror.Code, message string) answe
 }
 
 func unknownRoute() answer {
-	return problem(http.StatusNotFound, outcomeDenied, codeNotFound, "There is nothing at this path; /openapi.json describes what there is.")
+	return problem(http.StatusNotFound, outcomeDenied, api.CodeNotFound, "There is nothing at this path; /openapi.json describes what there is.")
 }
 
 func methodNotAllowed() answer {
-	return problem(http.StatusMethodNotAllowed, outcomeDenied, codeMethodNotAllowed, "The method is not allowed here; the Allow header names those that are.")
+	return problem(http.StatusMethodNotAllowed, outcomeDenied, api.CodeMethodNotAllowed, "The method is not allowed here; the Allow header names those that are.")
 }
 
 func unknownBackend() answer {
-	return problem(http.StatusNotFound, outcomeDenied, codeUnknownBackend, "There is no such service or region; /v1/backends lists them.")
+	return problem(http.StatusNotFound, outcomeDenied, api.CodeUnknownBackend, "There is no such service or region; /v1/backends lists them.")
 }
 
 func invalidURL(err error) answer {
@@ -205,27 +180,27 @@ func invalidTarget(err error) answer {
 }
 
 func invalidOption(err error) answer {
-	return problem(http.StatusBadRequest, outcomeDenied, codeInvalidOption, sentence(err.Error()))
+	return problem(http.StatusBadRequest, outcomeDenied, api.CodeInvalidOption, sentence(err.Error()))
 }
 
 func invalidRequest(err error) answer {
-	return problem(http.StatusBadRequest, outcomeDenied, codeInvalidRequest, sentence(err.Error()))
+	return problem(http.StatusBadRequest, outcomeDenied, api.CodeInvalidRequest, sentence(err.Error()))
 }
 
 func requestTooLarge() answer {
-	return problem(http.StatusRequestEntityTooLarge, outcomeDenied, codeTooLarge, "The request's body is too large.")
+	return problem(http.StatusRequestEntityTooLarge, outcomeDenied, api.CodeRequestTooLarge, "The request's body is too large.")
 }
 
 func loopDetected() answer {
-	return problem(http.StatusLoopDetected, outcomeDenied, codeLoopDetected, "The request came from a copier of this deployment: the origin URL leads back to it.")
+	return problem(http.StatusLoopDetected, outcomeDenied, api.CodeLoopDetected, "The request came from a copier of this deployment: the origin URL leads back to it.")
 }
 
 func administrationOff() answer {
-	return problem(http.StatusForbidden, outcomeDenied, codeAdminOff, "This server has no admin tokens configured, so nothing can be changed through it.")
+	return problem(http.StatusForbidden, outcomeDenied, api.CodeAdministrationOff, "This server has no admin tokens configured, so nothing can be changed through it.")
 }
 
 func unauthorized(tried bool) answer {
-	a := problem(http.StatusUnauthorized, outcomeDenied, codeUnauthorized, "This request needs the header Authorization: Bearer <admin token>.")
+	a := problem(http.StatusUnauthorized, outcomeDenied, api.CodeUnauthorized, "This request needs the header Authorization: Bearer <admin token>.")
 	a.challenge = `Bearer realm="cloudmirror"`
 	if tried {
 		a.message = "The admin token is not valid."
@@ -235,23 +210,23 @@ func unauthorized(tried bool) answer {
 }
 
 func unavailable(message string) answer {
-	a := problem(http.StatusServiceUnavailable, outcomeError, codeUnavailable, message)
+	a := problem(http.StatusServiceUnavailable, outcomeError, api.CodeUnavailable, message)
 	a.retryAfter = retryAfter
 	return a
 }
 
 func draining() answer {
-	a := problem(http.StatusServiceUnavailable, outcomeError, codeDraining, "This server is about to stop; try again.")
+	a := problem(http.StatusServiceUnavailable, outcomeError, api.CodeDraining, "This server is about to stop; try again.")
 	a.retryAfter = time.Second
 	return a
 }
 
 func unknownJob() answer {
-	return problem(http.StatusNotFound, outcomeDenied, codeUnknownJob, "There is no such job, or not any more: jobs are known for a day after they end.")
+	return problem(http.StatusNotFound, outcomeDenied, api.CodeUnknownJob, "There is no such job, or not any more: jobs are known for a day after they end.")
 }
 
 func tooManyJobs() answer {
-	a := problem(http.StatusTooManyRequests, outcomeDenied, codeTooManyJobs, "Too many jobs are running; try again later.")
+	a := problem(http.StatusTooManyRequests, outcomeDenied, api.CodeTooManyJobs, "Too many jobs are running; try again later.")
 	a.retryAfter = time.Minute
 	return a
 }
@@ -268,9 +243,9 @@ func gone(a answer) answer {
 }
 
 // notPurged answers a purge that failed in at least one region.
-func notPurged(report purgeReport) answer {
-	a := problem(http.StatusBadGateway, outcomeError, codePurgeFailed,
-		sentence("the object may still be in "+strings.Join(report.failedRegions(), ", ")+"; purge it again"))
+func notPurged(report api.PurgeReport) answer {
+	a := problem(http.StatusBadGateway, outcomeError, api.CodePurgeFailed,
+		sentence("the object may still be in "+strings.Join(failedRegions(report), ", ")+"; purge it again"))
 	a.report, a.retryAfter = &report, retryAfter
 	return a
 }
@@ -299,12 +274,12 @@ func okDocument(d document) answer { return answer{status: http.StatusOK, docume
 func publicState(s cache.State) string {
 	switch s {
 	case cache.Present:
-		return "present"
+		return api.StatePresent
 	case cache.Reserved, cache.Queued, cache.Copying:
-		return "pending"
+		return api.StatePending
 	case cache.Failed:
-		return "error"
+		return api.StateError
 	case cache.Absent, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
-	return "absent"
+	return api.StateAbsent
 }

@@ -8,32 +8,35 @@ import (
 	"go.uber.org/zap"
 )
 
-// A route is one path and what answers it.
-type route struct {
+// An endpoint is one path and what answers it.
+type endpoint struct {
 	methods  []string
 	path     string // as Echo matches it; what is behind it is read from the raw target
 	template string // as openapi.json describes it
 	serve    http.HandlerFunc
 }
 
-// reading returns the methods of routes that change nothing.
+// objectTemplate ends the templates of endpoints that name an object.
+const objectTemplate = "{service}/{region}/{url}"
+
+// reading returns the methods of endpoints that change nothing.
 func reading() []string { return []string{http.MethodGet, http.MethodHead} }
 
 // newRouter returns an Echo that only routes: handlers write to the server's own
 // writer, and errors are ours.
 func (f *Frontend) newRouter() *echo.Echo {
-	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = f.routingError
-	for _, route := range f.routes {
-		for _, method := range route.methods {
-			e.Add(method, route.path, func(c echo.Context) error {
-				route.serve(c.Response().Writer, c.Request())
+	router := echo.New()
+	router.HideBanner, router.HidePort = true, true
+	router.HTTPErrorHandler = f.routingError
+	for _, e := range f.endpoints {
+		for _, method := range e.methods {
+			router.Add(method, e.path, func(c echo.Context) error {
+				e.serve(c.Response().Writer, c.Request())
 				return nil
 			})
 		}
 	}
-	return e
+	return router
 }
 
 // routingError answers the requests for which Echo has no route.

@@ -27,14 +27,8 @@ type Backend struct {
 	Region       string            // its name in the service
 	StorageLabel string            // of its storage: text for people
 	Queue        queue.Counter     // nil: it is not known how full it is
-	Letters      queue.DeadLetters // nil: they cannot be reached
+	DeadLetters  queue.DeadLetters // nil: they cannot be reached
 	Reach        reach             // nil: clients can always fetch its copies
-}
-
-// reach is what the front end needs of what watches a backend's addresses.
-type reach interface {
-	// Reachable is asked for each request.
-	Reachable() bool
 }
 
 // A service is a Service in use.
@@ -50,13 +44,10 @@ type backend struct {
 	id           cloudmirror.BackendID
 	storageLabel string
 	queue        queue.Counter
-	letters      queue.DeadLetters
+	deadLetters  queue.DeadLetters
 	reach        reach
 	requests     tally
 }
-
-// isReachable reports whether clients can fetch the copies.
-func (b *backend) isReachable() bool { return b.reach == nil || b.reach.Reachable() }
 
 // newServices checks the services and returns them with all backends, by name.
 func newServices(given map[string]Service) (map[string]*service, []*backend, error) {
@@ -76,7 +67,7 @@ func newServices(given map[string]Service) (map[string]*service, []*backend, err
 			if s.backends[b.Region] != nil {
 				return nil, nil, fmt.Errorf("service %s has region %s twice", name, b.Region)
 			}
-			s.backends[b.Region] = &backend{id: id, storageLabel: b.StorageLabel, queue: b.Queue, letters: b.Letters, reach: b.Reach}
+			s.backends[b.Region] = &backend{id: id, storageLabel: b.StorageLabel, queue: b.Queue, deadLetters: b.DeadLetters, reach: b.Reach}
 			all = append(all, s.backends[b.Region])
 		}
 		services[name] = s

@@ -23,7 +23,7 @@ func TestErrorsRepeatLittle(t *testing.T) {
 		"an unknown service":         httptest.NewRequest(http.MethodPost, "/v1/warm", strings.NewReader(`{"service":"`+long+`"}`)),
 		"a URL":                      httptest.NewRequest(http.MethodPost, "/v1/warm", strings.NewReader(`{"service":"s3","urls":["`+long+`"]}`)),
 		"a host":                     httptest.NewRequest(http.MethodPost, "/v1/warm", strings.NewReader(`{"service":"s3","urls":["https://`+long[:8000]+`/"]}`)),
-		"an id of a letter":          httptest.NewRequest(http.MethodPost, lettersPath+"/redrive", strings.NewReader(`{"ids":["`+long+`"]}`)),
+		"an id of a letter":          httptest.NewRequest(http.MethodPost, deadLettersPath+"/redrive", strings.NewReader(`{"ids":["`+long+`"]}`)),
 		"an option":                  httptest.NewRequest(http.MethodGet, redirectPath("?wait="+long[:8000]), nil),
 		"a path":                     httptest.NewRequest(http.MethodGet, "/"+long[:8000], nil),
 		"a job":                      httptest.NewRequest(http.MethodGet, "/v1/jobs/"+long[:8000], nil),

@@ -6,41 +6,10 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
-
-const statusPrefix = "/v1/status/"
-
-// statusBody is an entry as clients see it. Members without a meaning in the
-// state are left out.
-type statusBody struct {
-	State    string `json:"state"`         // absent, present, pending or error
-	URL      string `json:"url,omitempty"` // the canonical origin URL; unknown by a copy's address
-	Service  string `json:"service"`
-	Region   string `json:"region"`
-	Location string `json:"location,omitempty"` // of the copy
-	Direct   bool   `json:"direct,omitempty"`   // clients are sent to the origin, whatever the state is
-
-	SizeBytes *int64     `json:"size,omitempty"`
-	SHA256    string     `json:"sha256,omitempty"`
-	StoredAt  *time.Time `json:"stored_at,omitempty"`
-	ExpiresAt *time.Time `json:"expires_at,omitempty"`
-
-	Tries int `json:"tries,omitempty"`
-	progress
-
-	Error *statusError `json:"error,omitempty"` // why the last try failed
-}
-
-type statusError struct {
-	Code      cloudmirror.Code `json:"code"`
-	Message   string           `json:"message"`
-	Status    int              `json:"status,omitempty"` // the origin's
-	Permanent bool             `json:"permanent"`
-	RetryAt   *time.Time       `json:"retry_at,omitempty"`
-	Cause     string           `json:"cause,omitempty"` // for operators
-}
 
 // status answers GET of /v1/status/:service/:region/:url; the URL may be that of
 // the origin, of this mirror, or of a copy. It causes no copy. With a valid token it
@@ -48,20 +17,20 @@ type statusError struct {
 // causes and names of processes.
 func (ad *administration) status(r *http.Request) answer {
 	isOperator := ad.guard.isOperator(r)
-	t, refusal := ad.findStatus(r, isOperator)
+	t, refusal := ad.parseStatusTarget(r, isOperator)
 	if refusal != nil {
 		return *refusal
 	}
 	want := engine.Want{Object: t.object, Backend: t.backend.id}
-	view, err := ad.engine.Peek(r.Context(), want)
+	view, err := peekOne(r.Context(), ad.engine, want)
 	if err != nil {
 		if !errors.Is(err, r.Context().Err()) {
-			ad.complain(want, err)
+			ad.logUnavailable(want.Backend, err)
 		}
 		return unavailable("The state of the object cannot be read now; try again later.")
 	}
 	body := describe(want, view.Entry)
-	body.progress = ad.progressOf(r.Context(), want, view, isOperator)
+	body.Progress = ad.progressOf(r.Context(), want, view, isOperator)
 	body.Direct = t.service.Rules.IsDirect(t.object)
 	if view.Entry.State == cache.Present {
 		if link, err := ad.engine.Link(r.Context(), want, view.Entry.Generation, http.MethodGet); err == nil {
@@ -74,11 +43,11 @@ func (ad *administration) status(r *http.Request) answer {
 	return okJSON(body)
 }
 
-// findStatus finds what a status is about. The object of a copy's address has no URL
+// parseStatusTarget reads what a status is about. The object of a copy's address has no URL
 // that the service could allow; the answer has the copy's location, perhaps signed.
 // So it is for operators.
-func (ad *administration) findStatus(r *http.Request, isOperator bool) (t copyTarget, refusal *answer) {
-	t, refusal = ad.findCopy(r, statusPrefix, isOperator)
+func (ad *administration) parseStatusTarget(r *http.Request, isOperator bool) (t copyTarget, refusal *answer) {
+	t, refusal = ad.parseCopyTarget(r, api.StatusPrefix, isOperator)
 	switch {
 	case refusal != nil:
 		return t, refusal
@@ -100,8 +69,8 @@ func (ad *administration) findStatus(r *http.Request, isOperator bool) (t copyTa
 	return t, nil
 }
 
-func describe(w engine.Want, e cache.Entry) *statusBody {
-	body := &statusBody{
+func describe(w engine.Want, e cache.Entry) *api.Status {
+	body := &api.Status{
 		State: publicState(e.State), URL: w.Object.URL(), Service: w.Backend.Service, Region: w.Backend.Region,
 		Tries: e.Tries,
 	}
@@ -118,11 +87,11 @@ func describe(w engine.Want, e cache.Entry) *statusBody {
 }
 
 // describeFailure returns a failure as everybody may see it; nil for nil.
-func describeFailure(f *cache.Failure) *statusError {
+func describeFailure(f *cache.Failure) *api.CopyError {
 	if f == nil {
 		return nil
 	}
-	shown := &statusError{Code: f.Code, Message: sentence(f.Message), Status: f.Status, Permanent: f.Permanent, RetryAt: timestamp(f.RetryAt)}
+	shown := &api.CopyError{Code: f.Code, Message: sentence(f.Message), Status: f.Status, Permanent: f.Permanent, RetryAt: timestamp(f.RetryAt)}
 	if f.Permanent {
 		shown.RetryAt = nil
 	}

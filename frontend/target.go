@@ -5,10 +5,8 @@ import (
 	"strings"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
-
-// anyRegion stands for all regions of a service, where that is allowed.
-const anyRegion = "*"
 
 // A target is what a request names.
 type target struct {
@@ -42,10 +40,10 @@ func requestTarget(r *http.Request) string {
 // operators, [cloudmirror.ParseLegacyTarget].
 type targetParser func(rest string) (cloudmirror.Target, error)
 
-// find reads the target `<prefix>:service/:region/:url`. The names are looked up
+// parseTarget reads the target `<prefix>:service/:region/:url`. The names are looked up
 // as they are, undecoded. If it names nothing, or has other options than those,
 // the answer says why.
-func (c *core) find(r *http.Request, prefix string, parse targetParser, options ...string) (t target, refusal *answer) {
+func (c *core) parseTarget(r *http.Request, prefix string, parse targetParser, options ...string) (t target, refusal *answer) {
 	rest, found := strings.CutPrefix(requestTarget(r), prefix)
 	if !found {
 		return t, refuse(unknownRoute())
@@ -58,7 +56,7 @@ func (c *core) find(r *http.Request, prefix string, parse targetParser, options 
 	if t.service = c.services[service]; t.service == nil {
 		return t, refuse(unknownBackend())
 	}
-	if t.backend = t.service.backends[region]; t.backend == nil && region != anyRegion {
+	if t.backend = t.service.backends[region]; t.backend == nil && region != api.EveryRegion {
 		return t, refuse(unknownBackend())
 	}
 	parsed, err := parse(rest)

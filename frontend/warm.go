@@ -12,24 +12,12 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/jobs"
 )
 
-// Limits of one warm request.
-const (
-	maxWarmURLs  = 1_000
-	maxWarmWants = 10_000 // URLs times regions
-	maxWarmBytes = maxWarmURLs * cloudmirror.MaxURLBytes
-)
-
-const jobsPrefix = "/v1/jobs/"
-
-type warmBody struct {
-	Service string   `json:"service"`
-	Regions []string `json:"regions"` // none, or only *: all of the service
-	URLs    []string `json:"urls"`
-	Partial bool     `json:"partial"` // count URLs that are refused as failed, and ask for the others
-}
+// maxWarmBytes bounds the body of a request to warm, and of others with a body.
+const maxWarmBytes = api.MaxWarmURLs * cloudmirror.MaxURLBytes
 
 // warm answers POST of /v1/warm: a job in the background asks for the copies,
 // like a patient client of each.
@@ -38,7 +26,7 @@ func (ad *administration) warm(r *http.Request) answer {
 	if refusal != nil {
 		return *refusal
 	}
-	var body warmBody
+	var body api.WarmRequest
 	if err := readJSON(r, &body); err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return requestTooLarge()
@@ -60,8 +48,8 @@ func (ad *administration) warm(r *http.Request) answer {
 	for _, b := range backends {
 		request.Backends = append(request.Backends, b.id)
 	}
-	if n := len(request.Items) * len(backends); n > maxWarmWants {
-		return invalidRequest(fmt.Errorf("the request asks for %d copies, at most %d are allowed", n, maxWarmWants))
+	if n := len(request.Items) * len(backends); n > api.MaxWarmCopies {
+		return invalidRequest(fmt.Errorf("the request asks for %d copies, at most %d are allowed", n, api.MaxWarmCopies))
 	}
 	if ad.draining.Err() != nil {
 		return draining()
@@ -74,26 +62,26 @@ func (ad *administration) warm(r *http.Request) answer {
 		return draining()
 	}
 	ad.guard.audit(who, "warm", nil, zap.String("service", s.name), zap.Strings("regions", report.Regions), zap.Int("urls", report.URLs), zap.String("job", report.ID))
-	return accepted(strings.TrimSuffix(ad.publicURL, "/")+jobsPrefix+report.ID, shown(report))
+	return accepted(strings.TrimSuffix(ad.publicURL, "/")+api.JobPrefix+report.ID, shownJob(report))
 }
 
 // job answers GET of /v1/jobs/:id. The id is secret: a client that
 // has it may see the job.
 func (ad *administration) job(r *http.Request) answer {
-	id, _, _ := strings.Cut(strings.TrimPrefix(requestTarget(r), jobsPrefix), "?")
+	id, _, _ := strings.Cut(strings.TrimPrefix(requestTarget(r), api.JobPrefix), "?")
 	report, err := ad.jobs.Find(r.Context(), id)
 	switch {
 	case errors.Is(err, jobs.ErrUnknown):
 		return unknownJob()
 	case err != nil:
-		ad.complaints.Do(func() { ad.logger.Warn("a job of another front end cannot be looked up", zap.Error(err)) })
+		ad.outages.Do(func() { ad.logger.Warn("a job of another front end cannot be looked up", zap.Error(err)) })
 		return unavailable("The job is none of this front end, and what others have noted of theirs cannot be read now; try again later.")
 	}
-	return okJSON(shown(report))
+	return okJSON(shownJob(report))
 }
 
-// shown returns a job as clients see it.
-func shown(r jobs.Report) jobs.Report {
+// shownJob returns a job as clients see it.
+func shownJob(r api.Job) api.Job {
 	r.Failures = slices.Clone(r.Failures)
 	for i := range r.Failures {
 		r.Failures[i].Message = sentence(r.Failures[i].Message)
@@ -126,7 +114,7 @@ func (s *service) all() []*backend {
 
 // some returns the backends of the named regions, each once.
 func (s *service) some(regions []string) (backends []*backend, known bool) {
-	if len(regions) == 0 || len(regions) == 1 && regions[0] == anyRegion {
+	if len(regions) == 0 || len(regions) == 1 && regions[0] == api.EveryRegion {
 		return s.all(), true
 	}
 	for _, region := range regions {
@@ -144,10 +132,10 @@ func (s *service) some(regions []string) (backends []*backend, known bool) {
 // request returns what a job is asked for: the objects that the URLs name, each once.
 // A URL that is not allowed, is never copied or is none refuses the request; if the
 // body asks for that, it is counted as failed instead.
-func (s *service) request(body warmBody) (jobs.Request, *answer) {
+func (s *service) request(body api.WarmRequest) (jobs.Request, *answer) {
 	r := jobs.Request{Service: s.name}
-	if n := len(body.URLs); n == 0 || n > maxWarmURLs {
-		return r, refuse(invalidRequest(fmt.Errorf("urls has %d elements, 1 to %d are allowed", n, maxWarmURLs)))
+	if n := len(body.URLs); n == 0 || n > api.MaxWarmURLs {
+		return r, refuse(invalidRequest(fmt.Errorf("urls has %d elements, 1 to %d are allowed", n, api.MaxWarmURLs)))
 	}
 	seen := make(map[cloudmirror.Object]bool, len(body.URLs))
 	for i, url := range body.URLs {

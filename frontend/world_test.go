@@ -93,7 +93,7 @@ func newWorld(t testing.TB, change ...func(*frontend.Options)) *world {
 		w.queues[id] = &breakableQueue{Queue: memqueue.New(memqueue.Options{})}
 		w.storages[id] = &breakableStorage{Provider: files}
 		o.Objects[id] = files.Handler()
-		s.Backends = append(s.Backends, frontend.Backend{Region: id.Region, StorageLabel: "files", Queue: w.queues[id], Letters: w.queues[id]})
+		s.Backends = append(s.Backends, frontend.Backend{Region: id.Region, StorageLabel: "files", Queue: w.queues[id], DeadLetters: w.queues[id]})
 		backends = append(backends, engine.Backend{ID: id, Storage: w.storages[id], Queue: w.queues[id], TTL: time.Hour, NegativeTTL: 30 * time.Second, Recheck: recheck})
 	}
 	w.engine = engine.New(engine.Options{Cache: w.cache, Near: w.near, Backends: backends, Logger: zap.NewNop()})
@@ -125,6 +125,11 @@ func (n *nearCache) Recall(key cache.Key) (cache.Recalled, bool) {
 	at, err := n.memory.Get(context.Background(), key)
 	return cache.Recalled{Entry: &at.Entry, Now: at.Now()}, err == nil && at.Entry.State == cache.Present
 }
+
+// RecallAny shows no absence.
+func (n *nearCache) RecallAny(key cache.Key) (cache.Recalled, bool) { return n.Recall(key) }
+
+func (n *nearCache) NoteAbsent(cache.Key, cache.Snapshot, cache.Entry) {}
 
 // memoryDir returns a directory that is in memory where there is such a file
 // system: a busy disk makes hundreds of small stores slow, which says nothing
@@ -323,7 +328,7 @@ func text(s string) http.Handler {
 type breakableCache struct {
 	cache.Store
 	down  atomic.Bool
-	asked atomic.Int64 // Gets
+	asked atomic.Int64 // Gets and GetAlls
 }
 
 func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
@@ -332,6 +337,14 @@ func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot
 		return cache.Snapshot{}, errDown
 	}
 	return c.Store.Get(ctx, key)
+}
+
+func (c *breakableCache) GetAll(ctx context.Context, keys []cache.Key) ([]cache.Snapshot, error) {
+	c.asked.Add(1)
+	if c.down.Load() {
+		return nil, errDown
+	}
+	return c.Store.GetAll(ctx, keys)
 }
 
 func (c *breakableCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // fixedHeader holds header values that are the same in many answers, ready to
@@ -29,13 +30,17 @@ type redirect struct {
 	body             string
 }
 
-// newRedirect returns a redirect whose body has the given "status".
-func newRedirect(status, location string) *redirect {
-	body := append(make([]byte, 0, len(location)+64), `{"status":"`...)
+// newRedirect returns the redirect to a copy or to an origin.
+func newRedirect(to cloudmirror.Location) *redirect {
+	status := "present"
+	if to.Place.Kind == cloudmirror.PlaceOrigin {
+		status = "origin"
+	}
+	body := append(make([]byte, 0, len(to.URL)+64), `{"status":"`...)
 	body = append(body, status...)
 	body = append(body, `","url":`...)
-	body = append(appendString(body, location), '}')
-	return &redirect{location: []string{location}, length: []string{strconv.Itoa(len(body))}, body: string(body)}
+	body = append(appendString(body, to.URL), '}')
+	return &redirect{location: []string{to.URL}, length: []string{strconv.Itoa(len(body))}, body: string(body)}
 }
 
 // write sends an answer.
@@ -66,7 +71,7 @@ func (c *core) write(w http.ResponseWriter, r *http.Request, a answer) {
 	}
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead && body != "" {
-		_, _ = io.WriteString(w, body) // an error means that the client is gone, which is nobody's concern
+		_, _ = io.WriteString(w, body) // an error means that the client is gone
 	}
 }
 
@@ -96,23 +101,18 @@ func (d *document) describe(h http.Header) {
 func (a *answer) encode(requestID []string) string {
 	switch {
 	case a.code != "":
-		e := errorBody{Code: a.code, Message: a.message, purgeReport: a.report}
+		e := api.Error{Code: a.code, Message: a.message}
 		if len(requestID) == 1 {
 			e.RequestID = requestID[0]
+		}
+		if a.report != nil {
+			return string(appendJSON(nil, api.FailedPurge{Error: e, PurgeReport: *a.report}))
 		}
 		return string(appendJSON(nil, e))
 	case a.json != nil:
 		return string(appendJSON(nil, a.json))
 	}
 	return ""
-}
-
-// errorBody is the one shape of errors.
-type errorBody struct {
-	Code         cloudmirror.Code `json:"code"`
-	Message      string           `json:"message"`
-	RequestID    string           `json:"request_id"`
-	*purgeReport                  // its members, if a purge failed
 }
 
 // appendJSON appends a value of one of our body types, all of which encode.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
@@ -20,7 +21,7 @@ func (s sink) WriteString(p string) (int, error) { return len(p), nil }
 // BenchmarkWrite writes the headers and body of a redirect to a copy.
 func BenchmarkWrite(b *testing.B) {
 	c := &core{header: newFixedHeader()}
-	to := newRedirect("present", "https://mirror-eu-west-1.s3.eu-west-1.amazonaws.com/43210de95df6906d4bfe9324fa07e8f30701410e0e259fdddfa2105ed80e719c/0/tool-1.2.3-linux-amd64.tar.gz")
+	to := newRedirect(cloudmirror.Location{URL: "https://mirror-eu-west-1.s3.eu-west-1.amazonaws.com/43210de95df6906d4bfe9324fa07e8f30701410e0e259fdddfa2105ed80e719c/0/tool-1.2.3-linux-amd64.tar.gz"})
 	now := time.Now()
 	view := engine.View{Entry: cache.Entry{State: cache.Present, Until: now.Add(time.Hour)}, Now: now}
 	r := &http.Request{Method: http.MethodGet}

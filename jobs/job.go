@@ -6,18 +6,8 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/engine"
-)
-
-// A State says how far a job is.
-type State string
-
-// The states of a job.
-const (
-	Running State = "running"
-	Done    State = "done"    // every copy is present or failed
-	Stopped State = "stopped" // it ran out of time, or its process stopped in order
-	Lost    State = "lost"    // its process is gone
 )
 
 // A Request is what a job is asked for: each object in each backend.
@@ -42,39 +32,6 @@ type Refusal struct {
 	Message string
 }
 
-// A Report is a job as it stands.
-type Report struct {
-	ID          string     `json:"id"`
-	State       State      `json:"state"`
-	Service     string     `json:"service"`
-	Regions     []string   `json:"regions"`
-	URLs        int        `json:"urls"`   // each counted once
-	Counts      Counts     `json:"counts"` // of copies: URLs times regions
-	Failures    []Failure  `json:"failures,omitempty"`
-	FailedURLs  []int      `json:"failed_urls"`  // indexes of the URLs of which at least one copy failed
-	PendingURLs []int      `json:"pending_urls"` // indexes of the URLs of which at least one copy is not done
-	Shared      bool       `json:"shared"`       // other processes find the job
-	CreatedAt   time.Time  `json:"created_at"`
-	FinishedAt  *time.Time `json:"finished_at,omitempty"`
-}
-
-// Counts are numbers of copies.
-type Counts struct {
-	Pending int   `json:"pending"`
-	Present int   `json:"present"`
-	Error   int   `json:"error"`
-	Bytes   int64 `json:"bytes"` // of the copies that were made while the job waited for them
-}
-
-// A Failure is a copy that failed.
-type Failure struct {
-	Index   int              `json:"index"` // of the URL in the request
-	URL     string           `json:"url"`   // without its query; "": the request's is none
-	Region  string           `json:"region"`
-	Code    cloudmirror.Code `json:"code"`
-	Message string           `json:"message"`
-}
-
 // A want is a copy that a job asks for.
 type want struct {
 	engine.Want
@@ -94,19 +51,19 @@ type job struct {
 
 	mu       sync.Mutex
 	changes  int // counted, to publish nothing twice
-	state    State
+	state    api.JobState
 	finished time.Time
-	counts   Counts
-	failures []Failure // the first of them, within maxFailures and maxFailureBytes
-	told     int       // bytes of URLs and messages of failures
-	waiting  []int     // copies that are not done, by index of the URL
-	bad      []bool    // whether a copy failed, by index of the URL
+	counts   api.JobCounts
+	failures []api.JobFailure // the first of them, within maxFailures and maxFailureBytes
+	told     int              // bytes of URLs and messages of failures
+	waiting  []int            // copies that are not done, by index of the URL
+	bad      []bool           // whether a copy failed, by index of the URL
 }
 
 func newJob(r Request) *job {
 	j := &job{
 		id: cloudmirror.NewID(), service: r.Service, urls: len(r.Items) + len(r.Refusals),
-		created: now(), state: Running, published: make(chan struct{}),
+		created: now(), state: api.JobRunning, published: make(chan struct{}),
 	}
 	for _, b := range r.Backends {
 		j.regions = append(j.regions, b.Region)
@@ -125,7 +82,7 @@ func newJob(r Request) *job {
 	j.counts.Pending = len(r.Items) * len(r.Backends)
 	for _, f := range r.Refusals {
 		for _, region := range j.regions {
-			j.fail(Failure{Index: f.Index, URL: f.URL, Region: region, Code: f.Code, Message: f.Message})
+			j.fail(api.JobFailure{Index: f.Index, URL: f.URL, Region: region, Code: f.Code, Message: f.Message})
 		}
 	}
 	return j
@@ -137,7 +94,7 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 func (j *job) isRunning() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.state == Running
+	return j.state == api.JobRunning
 }
 
 // present notes a copy. Bytes are those that were copied for it.
@@ -153,7 +110,7 @@ func (j *job) failed(w want, code cloudmirror.Code, message string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.settle(w)
-	j.fail(Failure{Index: w.index, URL: w.Object.WithoutQuery(), Region: w.Backend.Region, Code: code, Message: message})
+	j.fail(api.JobFailure{Index: w.index, URL: w.Object.WithoutQuery(), Region: w.Backend.Region, Code: code, Message: message})
 }
 
 // settle takes a copy out of those that are pending. The caller holds the lock.
@@ -164,7 +121,7 @@ func (j *job) settle(w want) {
 }
 
 // fail counts a failure. The caller holds the lock.
-func (j *job) fail(f Failure) {
+func (j *job) fail(f api.JobFailure) {
 	j.counts.Error++
 	j.bad[f.Index] = true
 	if size := len(f.URL) + len(f.Message); len(j.failures) < maxFailures && j.told+size <= maxFailureBytes {
@@ -176,17 +133,17 @@ func (j *job) finish() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.changes++
-	j.state, j.finished = Done, now()
+	j.state, j.finished = api.JobDone, now()
 	if j.counts.Pending > 0 {
-		j.state = Stopped
+		j.state = api.JobStopped
 	}
 }
 
 // report returns the job as it stands, and how often it has changed.
-func (j *job) report() (Report, int) {
+func (j *job) report() (api.Job, int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	r := Report{
+	r := api.Job{
 		ID: j.id, State: j.state, Service: j.service, Regions: j.regions, URLs: j.urls, Counts: j.counts,
 		Failures: j.failures[:len(j.failures):len(j.failures)], FailedURLs: []int{}, PendingURLs: []int{},
 		Shared: j.isShared.Load(), CreatedAt: j.created,

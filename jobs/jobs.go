@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 	"cloudmirror/kv"
@@ -28,10 +28,6 @@ const (
 	firstOutageWait = time.Second
 	maxOutageWait   = 30 * time.Second
 )
-
-// CodeUnavailable is the code of a copy that a job gave up on because cache, queue or
-// storage was unavailable.
-const CodeUnavailable cloudmirror.Code = "Unavailable"
 
 // Errors that callers tell apart.
 var (
@@ -80,10 +76,10 @@ func New(o Options) *Jobs {
 // Start runs a job in the background. When it returns, other processes find the job,
 // if the store answered within storeTimeout; the report says whether it did. The
 // error is ErrTooMany or ErrClosed.
-func (js *Jobs) Start(ctx context.Context, r Request) (Report, error) {
+func (js *Jobs) Start(ctx context.Context, r Request) (api.Job, error) {
 	j := newJob(r)
 	if err := js.add(j, r); err != nil { //nolint:contextcheck // the job outlives its request
-		return Report{}, err
+		return api.Job{}, err
 	}
 	select {
 	case <-j.published:
@@ -191,7 +187,7 @@ func (js *Jobs) obtain(ctx context.Context, j *job, w want) {
 			return
 		case try == maxOutageTries:
 			js.logger.Warn("a warm job gave up on a copy", zap.String("job", j.id), zap.Stringer("backend", w.Backend), zap.Error(err))
-			j.failed(w, CodeUnavailable, "the cache, the queue or the storage of this region is unavailable")
+			j.failed(w, api.CodeUnavailable, "the cache, the queue or the storage of this region is unavailable")
 			return
 		}
 		pause(ctx, wait)

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 	"cloudmirror/jobs"
@@ -112,7 +113,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 	})
 }
 
-func (w *world) start(urls int, path string) jobs.Report {
+func (w *world) start(urls int, path string) api.Job {
 	w.t.Helper()
 	r := jobs.Request{Service: "s3", Backends: []cloudmirror.BackendID{east}}
 	for i := range urls {
@@ -125,7 +126,7 @@ func (w *world) start(urls int, path string) jobs.Report {
 	return w.begin(r)
 }
 
-func (w *world) begin(r jobs.Request) jobs.Report {
+func (w *world) begin(r jobs.Request) api.Job {
 	w.t.Helper()
 	report, err := w.runs.Start(w.t.Context(), r)
 	if err != nil {
@@ -134,7 +135,7 @@ func (w *world) begin(r jobs.Request) jobs.Report {
 	return report
 }
 
-func (w *world) find(js *jobs.Jobs, id string) jobs.Report {
+func (w *world) find(js *jobs.Jobs, id string) api.Job {
 	w.t.Helper()
 	r, err := js.Find(w.t.Context(), id)
 	if err != nil {
@@ -146,7 +147,7 @@ func (w *world) find(js *jobs.Jobs, id string) jobs.Report {
 func TestOtherProcessesFindAJobAtOnceAndFollowIt(t *testing.T) {
 	inWorld(t, func(w *world) {
 		j := w.start(3, "")
-		if got := w.find(w.other, j.ID); !j.Shared || !got.Shared || got.State != jobs.Running || got.Counts.Pending != 3 || fmt.Sprint(got.PendingURLs) != "[0 1 2]" {
+		if got := w.find(w.other, j.ID); !j.Shared || !got.Shared || got.State != api.JobRunning || got.Counts.Pending != 3 || fmt.Sprint(got.PendingURLs) != "[0 1 2]" {
 			t.Errorf("at once: %+v", got)
 		}
 		w.engine.views <- copied(5)
@@ -154,7 +155,7 @@ func TestOtherProcessesFindAJobAtOnceAndFollowIt(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		got := w.find(w.other, j.ID)
-		if got.State != jobs.Running || got.Counts != (jobs.Counts{Pending: 1, Present: 1, Error: 1, Bytes: 5}) || len(got.FailedURLs) != 1 || len(got.PendingURLs) != 1 || len(got.Failures) != 1 {
+		if got.State != api.JobRunning || got.Counts != (api.JobCounts{Pending: 1, Present: 1, Error: 1, Bytes: 5}) || len(got.FailedURLs) != 1 || len(got.PendingURLs) != 1 || len(got.Failures) != 1 {
 			t.Errorf("after a second: %+v", got)
 		}
 		if f := got.Failures[0]; f.Index != got.FailedURLs[0] || f.Code != cloudmirror.CodeOriginStatus || f.Region != "us-east-1" {
@@ -164,7 +165,7 @@ func TestOtherProcessesFindAJobAtOnceAndFollowIt(t *testing.T) {
 		present.Source = engine.FromCache
 		w.engine.views <- present
 		synctest.Wait() // the end is written at once
-		if got := w.find(w.other, j.ID); got.State != jobs.Done || got.FinishedAt == nil || got.Counts.Bytes != 5 || len(got.PendingURLs) != 0 {
+		if got := w.find(w.other, j.ID); got.State != api.JobDone || got.FinishedAt == nil || got.Counts.Bytes != 5 || len(got.PendingURLs) != 0 {
 			t.Errorf("in the end: %+v", got)
 		}
 		time.Sleep(23 * time.Hour)
@@ -200,7 +201,7 @@ func TestAJobWhoseProcessIsGoneIsLost(t *testing.T) {
 	inWorld(t, func(w *world) {
 		j := w.start(2, "")
 		time.Sleep(time.Hour + 500*time.Millisecond) // between two ticks of the process, here and below
-		if got := w.find(w.other, j.ID); got.State != jobs.Running {
+		if got := w.find(w.other, j.ID); got.State != api.JobRunning {
 			t.Errorf("while its process lives: %s", got.State)
 		}
 		w.store.isDown.Store(true) // the process is not heard of any more
@@ -208,15 +209,15 @@ func TestAJobWhoseProcessIsGoneIsLost(t *testing.T) {
 		if _, err := w.other.Find(w.t.Context(), j.ID); err == nil || errors.Is(err, jobs.ErrUnknown) {
 			t.Errorf("while the store is down: %v, want its error", err)
 		}
-		if got := w.find(w.runs, j.ID); got.State != jobs.Running || got.Shared {
+		if got := w.find(w.runs, j.ID); got.State != api.JobRunning || got.Shared {
 			t.Errorf("to its own process: %+v", got)
 		}
 		w.store.isDown.Store(false)
-		if got := w.find(w.other, j.ID); got.State != jobs.Lost || fmt.Sprint(got.PendingURLs) != "[0 1]" {
+		if got := w.find(w.other, j.ID); got.State != api.JobLost || fmt.Sprint(got.PendingURLs) != "[0 1]" {
 			t.Errorf("after %v: %+v", jobs.Silence, got)
 		}
 		time.Sleep(3 * time.Second) // it was only cut off
-		if got := w.find(w.other, j.ID); got.State != jobs.Running {
+		if got := w.find(w.other, j.ID); got.State != api.JobRunning {
 			t.Errorf("when it is heard of again: %s", got.State)
 		}
 	})
@@ -226,17 +227,17 @@ func TestAJobRunsWithoutTheStore(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.store.isDown.Store(true)
 		j := w.start(1, "")
-		if j.Shared || w.find(w.runs, j.ID).State != jobs.Running {
+		if j.Shared || w.find(w.runs, j.ID).State != api.JobRunning {
 			t.Errorf("job %+v, want one that says that others do not find it", j)
 		}
 		w.engine.views <- copied(1)
 		synctest.Wait()
-		if got := w.find(w.runs, j.ID); got.State != jobs.Done {
+		if got := w.find(w.runs, j.ID); got.State != api.JobDone {
 			t.Errorf("job %+v", got)
 		}
 		w.store.isDown.Store(false)
 		time.Sleep(2 * time.Second)
-		if got := w.find(w.other, j.ID); got.State != jobs.Done || !w.find(w.runs, j.ID).Shared {
+		if got := w.find(w.other, j.ID); got.State != api.JobDone || !w.find(w.runs, j.ID).Shared {
 			t.Errorf("when the store is back: %+v", got)
 		}
 	})
@@ -248,7 +249,7 @@ func TestAnOrderlyStopIsWritten(t *testing.T) {
 		w.engine.views <- copied(1)
 		synctest.Wait()
 		w.runs.Close()
-		if got := w.find(w.other, j.ID); got.State != jobs.Stopped || got.Counts.Pending != 1 {
+		if got := w.find(w.other, j.ID); got.State != api.JobStopped || got.Counts.Pending != 1 {
 			t.Errorf("job %+v", got)
 		}
 		if _, err := w.runs.Start(w.t.Context(), jobs.Request{Service: "s3", Backends: []cloudmirror.BackendID{east}}); !errors.Is(err, jobs.ErrClosed) {
@@ -266,7 +267,7 @@ func TestAFlushedStoreIsFilledAgain(t *testing.T) {
 			}
 		}
 		time.Sleep(4 * time.Second)
-		if got := w.find(w.other, j.ID); got.State != jobs.Running {
+		if got := w.find(w.other, j.ID); got.State != api.JobRunning {
 			t.Errorf("job %+v", got)
 		}
 	})
@@ -283,7 +284,7 @@ func TestEveryFailedURLIsNamedWithinTheBoundsOfARecord(t *testing.T) {
 		synctest.Wait()
 		for _, js := range []*jobs.Jobs{w.runs, w.other} {
 			got := w.find(js, j.ID)
-			if n := len(got.Failures); got.State != jobs.Done || len(got.FailedURLs) != 1000 || n != 5 || got.Counts.Error != 1000 {
+			if n := len(got.Failures); got.State != api.JobDone || len(got.FailedURLs) != 1000 || n != 5 || got.Counts.Error != 1000 {
 				t.Errorf("%s, %d failures, want 5, %d failed URLs, %+v", got.State, n, len(got.FailedURLs), got.Counts)
 			}
 		}
@@ -306,7 +307,7 @@ func TestAJobThatEndedHoldsNoURLs(t *testing.T) {
 		w.engine.views <- copied(1)
 		synctest.Wait()
 		runtime.GC()
-		if got := w.find(w.runs, j.ID); got.State != jobs.Done || held.Value() != nil {
+		if got := w.find(w.runs, j.ID); got.State != api.JobDone || held.Value() != nil {
 			t.Errorf("%s, the items are held: %v", got.State, held.Value() != nil)
 		}
 	})
@@ -319,7 +320,7 @@ func TestRefusalsAreFailures(t *testing.T) {
 			Refusals: []jobs.Refusal{{Index: 4, URL: "https://evil.test/", Code: "URLNotAllowed", Message: "no"}},
 		})
 		synctest.Wait()
-		if got := w.find(w.other, j.ID); got.State != jobs.Done || got.URLs != 1 || got.Counts.Error != 2 || !slices.Equal(got.FailedURLs, []int{4}) || got.Failures[1].Region != "eu-west-1" {
+		if got := w.find(w.other, j.ID); got.State != api.JobDone || got.URLs != 1 || got.Counts.Error != 2 || !slices.Equal(got.FailedURLs, []int{4}) || got.Failures[1].Region != "eu-west-1" {
 			t.Errorf("job %+v", got)
 		}
 	})
@@ -343,7 +344,7 @@ func TestUnknownJobs(t *testing.T) {
 
 // Front ends of the next release write more, and lists that are empty stay lists.
 func TestReportsAreJSONOfTheInterface(t *testing.T) {
-	text, err := json.Marshal(jobs.Report{FailedURLs: []int{}, PendingURLs: []int{}})
+	text, err := json.Marshal(api.Job{FailedURLs: []int{}, PendingURLs: []int{}})
 	if err != nil || !strings.Contains(string(text), `"failed_urls":[],"pending_urls":[],"shared":false`) {
 		t.Errorf("%s, %v", text, err)
 	}

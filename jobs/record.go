@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"cloudmirror/api"
 	"cloudmirror/kv"
 )
 
@@ -35,36 +36,36 @@ const (
 
 // Find returns a job of this or of another process. The error is ErrUnknown if there
 // is none; any other means that the store cannot say.
-func (js *Jobs) Find(ctx context.Context, id string) (Report, error) {
+func (js *Jobs) Find(ctx context.Context, id string) (api.Job, error) {
 	if j := js.own(id); j != nil {
 		r, _ := j.report()
 		return r, nil
 	}
 	if js.store == nil || id == "" || len(id) > maxIDBytes {
-		return Report{}, ErrUnknown
+		return api.Job{}, ErrUnknown
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	value, err := js.store.Get(ctx, reports, id)
 	if errors.Is(err, kv.ErrNotFound) {
-		return Report{}, ErrUnknown
+		return api.Job{}, ErrUnknown
 	}
 	if err != nil {
-		return Report{}, fmt.Errorf("jobs: find a job: %w", err)
+		return api.Job{}, fmt.Errorf("jobs: find a job: %w", err)
 	}
-	var r Report
+	var r api.Job
 	if err := json.Unmarshal(value, &r); err != nil {
-		return Report{}, fmt.Errorf("jobs: read a job: %w", err)
+		return api.Job{}, fmt.Errorf("jobs: read a job: %w", err)
 	}
-	if r.State != Running {
+	if r.State != api.JobRunning {
 		return r, nil
 	}
 	_, err = js.store.Get(ctx, signs, id)
 	switch {
 	case errors.Is(err, kv.ErrNotFound):
-		r.State = Lost
+		r.State = api.JobLost
 	case err != nil:
-		return Report{}, fmt.Errorf("jobs: find the sign of life of a job: %w", err)
+		return api.Job{}, fmt.Errorf("jobs: find the sign of life of a job: %w", err)
 	}
 	return r, nil
 }
@@ -135,7 +136,7 @@ func (p *publisher) write() bool {
 	r, changes := p.job.report()
 	r.Shared = true
 	var err error
-	if r.State == Running { // before the report: no other process finds a running job without it
+	if r.State == api.JobRunning { // before the report: no other process finds a running job without it
 		err = p.store.Put(ctx, signs, r.ID, nil, Silence)
 	}
 	var value []byte
@@ -159,7 +160,7 @@ func (p *publisher) write() bool {
 
 // encode returns a report as the store keeps it: at most 410 KiB, if each byte of what
 // failures say takes six.
-func encode(r Report) ([]byte, error) {
+func encode(r api.Job) ([]byte, error) {
 	var value bytes.Buffer
 	encoder := json.NewEncoder(&value)
 	encoder.SetEscapeHTML(false) // six bytes for each & of a URL

@@ -103,6 +103,8 @@ func TestLayersRefuse(t *testing.T) {
 		{"a fake, by a test of a lower layer", "origin/client_test.go", "cloudmirror/origin/origintest", ""},
 		{"a suite, by the product", "app/app.go", "cloudmirror/cache/cachetest", "only tests may import"},
 		{"servers, by a test", "cache/rediscache/store_test.go", "cloudmirror/test/servers", ""},
+		{"the lab, by a test", "cache/rediscache/store_test.go", "cloudmirror/test/lab", ""},
+		{"the lab, by the product", "app/app.go", "cloudmirror/test/lab", "only tests may import"},
 		{"servers, by the product", "app/app.go", "cloudmirror/test/servers", "only tests may import"},
 		{"servers, by a suite", "cache/cachetest/suite.go", "cloudmirror/test/servers", "only tests may import"},
 		{"anything, by what is under test", "test/bench/main.go", "cloudmirror/app", ""},

@@ -2,6 +2,7 @@ package cachetest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -50,6 +51,14 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"an unreadable value reads as absent and can be swapped away", getUnreadable},
 		{"ping succeeds", ping},
 
+		{"many keys read in their order, what is absent among them as absent", getAllInOrder},
+		{"no keys read as no snapshots", getAllOfNone},
+		{"unreadable values among many keys read as absent and can be swapped away", getAllUnreadable},
+		{"what many keys read as can be swapped", getAllSwaps},
+		{"many keys read at one time of the store's clock", getAllAtOneTime},
+		{"64 keys are read at once, and more are refused", getAllOfTooMany},
+		{"keys of different objects are refused", getAllOfDifferentObjects},
+
 		{"a swap takes place if nothing changed since", swapWins},
 		{"a swap from an old snapshot is refused", swapFromOldSnapshot},
 		{"a swap of an entry that vanished is refused", swapOfVanished},
@@ -84,12 +93,19 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 }
 
 // newKey returns a key that no other test uses.
-func newKey() cache.Key {
+func newKey() cache.Key { return newKeys(1)[0] }
+
+// newKeys returns keys of one object that no other test uses.
+func newKeys(n int) []cache.Key {
 	object, err := cloudmirror.ParseObject("https://origin.example/" + cloudmirror.NewID())
 	if err != nil {
 		panic(err) // the URL above is valid
 	}
-	return cache.KeyOf(object, cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"})
+	keys := make([]cache.Key, n)
+	for i := range keys {
+		keys[i] = cache.KeyOf(object, cloudmirror.BackendID{Service: "s3", Region: fmt.Sprintf("eu-west-%d", i+1)})
+	}
+	return keys
 }
 
 // A tester is a *testing.T or a *rapid.T.

@@ -28,17 +28,22 @@ func getStored(t *testing.T, s suite) {
 	}
 }
 
-func getUnreadable(t *testing.T, s suite) {
-	if s.Plant == nil {
-		t.Skip(s.NoPlant)
-	}
-	for phrase, raw := range map[string]string{
+// unreadable returns values that are no entries, by what is wrong with them.
+func unreadable() map[string]string {
+	return map[string]string{
 		"not JSON":             "\x00 no entry",
 		"empty":                "",
 		"of another version":   `{"v":99,"state":"present","gen":"0","until":9999999999999}`,
 		"of an unknown state":  `{"v":1,"state":"thinking","gen":"0","until":9999999999999}`,
 		"an error and no more": `{"v":1,"state":"error","gen":"0","until":9999999999999}`,
-	} {
+	}
+}
+
+func getUnreadable(t *testing.T, s suite) {
+	if s.Plant == nil {
+		t.Skip(s.NoPlant)
+	}
+	for phrase, raw := range unreadable() {
 		t.Run(phrase, func(t *testing.T) {
 			key := newKey()
 			s.Plant(t, key, raw)

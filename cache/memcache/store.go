@@ -68,6 +68,21 @@ func (s *Store) Get(_ context.Context, key cache.Key) (cache.Snapshot, error) {
 	return s.lookUp(key, now).snapshot(now), nil
 }
 
+// GetAll implements cache.Store.
+func (s *Store) GetAll(_ context.Context, keys []cache.Key) ([]cache.Snapshot, error) {
+	if err := cache.CheckKeys(keys); err != nil {
+		return nil, fmt.Errorf("memcache: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	all := make([]cache.Snapshot, len(keys))
+	for i, key := range keys {
+		all[i] = s.lookUp(key, now).snapshot(now)
+	}
+	return all, nil
+}
+
 // Swap implements cache.Store. The error says that next is no valid entry.
 func (s *Store) Swap(_ context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {
 	kept, err := storable(next)

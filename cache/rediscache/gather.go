@@ -37,7 +37,7 @@ type gatherer struct {
 	mu       sync.Mutex
 	underWay map[*pipeline]struct{}
 	trip     time.Duration // of the last few
-	waiting  []*gathered
+	waiting  [][]gathered  // the reads of one caller each
 }
 
 // A pipeline is some reads on their way.
@@ -46,13 +46,34 @@ type pipeline struct {
 	reads []*gathered
 }
 
-// A gathered is one read. Its result is there when done is closed.
+// A gathered is one read. The reads of one caller go in one pipeline, and the results
+// of all are there when done is closed.
 type gathered struct {
 	name   string
-	left   bool // the caller does not wait any more; guarded by the gatherer's mu
+	left   bool // in the last read of a caller: the caller does not wait any more; guarded by the gatherer's mu
 	result string
 	err    error
-	done   chan struct{}
+	done   chan struct{} // in the last read of a caller
+}
+
+// value returns what is stored, of which "" is nothing.
+func (r *gathered) value() (string, error) {
+	switch {
+	case r.err == nil:
+		return r.result, nil
+	case errors.Is(r.err, redis.Nil):
+		return "", nil
+	case redis.HasErrorPrefix(r.err, "WRONGTYPE"):
+		return foreign, nil
+	}
+	return "", r.err
+}
+
+// end says that the read is done.
+func (r *gathered) end() {
+	if r.done != nil {
+		close(r.done)
+	}
 }
 
 // newGatherer returns one that makes its requests as calls of c.
@@ -63,22 +84,54 @@ func newGatherer(client redis.UniversalClient, c *calls, patience time.Duration)
 	}
 }
 
-// get is a GET. The caller waits as long as its context and the patience of the
-// gatherer let it, whatever becomes of the pipeline.
+// get is a GET of one name. It returns what is stored, of which "" is nothing.
 func (g *gatherer) get(ctx context.Context, name string) (string, error) {
-	if err := ctx.Err(); err != nil {
+	reads := []gathered{{name: name}}
+	if err := g.read(ctx, reads); err != nil {
 		return "", err
 	}
-	read := &gathered{name: name, done: make(chan struct{})}
+	return reads[0].value()
+}
+
+// getAll is a GET of each of at most maxGathered names, all in one pipeline. One MGET
+// would not tell a value of another type from none, and users with an ACL that older
+// releases documented may not send it.
+func (g *gatherer) getAll(ctx context.Context, names []string) ([]string, error) {
+	reads := make([]gathered, len(names))
+	for i, name := range names {
+		reads[i].name = name
+	}
+	if err := g.read(ctx, reads); err != nil {
+		return nil, err
+	}
+	values := make([]string, len(reads))
+	for i := range reads {
+		var err error
+		if values[i], err = reads[i].value(); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// read makes the reads of one caller, of which there is at least one. The caller waits
+// as long as its context and the patience of the gatherer let it, whatever becomes of
+// the pipeline.
+func (g *gatherer) read(ctx context.Context, reads []gathered) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	last := &reads[len(reads)-1]
+	last.done = make(chan struct{})
 	g.mu.Lock()
-	g.waiting = append(g.waiting, read)
+	g.waiting = append(g.waiting, reads)
 	g.dispatch() //nolint:contextcheck // a pipeline is of many callers, and outlives each
 	g.mu.Unlock()
-	if err := await(ctx, read.done, g.patience); err != nil {
-		g.leave(read) //nolint:contextcheck // as above
-		return "", err
+	err := await(ctx, last.done, g.patience)
+	if err != nil {
+		g.leave(last) //nolint:contextcheck // as above
 	}
-	return read.result, read.err
+	return err
 }
 
 // dispatch begins pipelines while there is room for them. The caller holds the
@@ -100,9 +153,13 @@ func (g *gatherer) take() *pipeline {
 	}
 	p := &pipeline{began: time.Now()}
 	taken := 0
-	for ; taken < len(g.waiting) && len(p.reads) < maxGathered; taken++ {
-		if read := g.waiting[taken]; !read.left {
-			p.reads = append(p.reads, read)
+	for ; taken < len(g.waiting) && len(p.reads)+len(g.waiting[taken]) <= maxGathered; taken++ {
+		reads := g.waiting[taken]
+		if reads[len(reads)-1].left {
+			continue
+		}
+		for i := range reads {
+			p.reads = append(p.reads, &reads[i])
 		}
 	}
 	kept := copy(g.waiting, g.waiting[taken:])
@@ -141,7 +198,7 @@ func (g *gatherer) sendOne(read *gathered) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
 	read.result, read.err = g.client.Get(ctx, read.name).Result()
-	close(read.done)
+	read.end()
 }
 
 func (g *gatherer) send(reads []*gathered) {
@@ -160,7 +217,7 @@ func (g *gatherer) send(reads []*gathered) {
 		if errors.Is(read.err, errUnanswered) && err != nil {
 			read.err = err
 		}
-		close(read.done)
+		read.end()
 	}
 }
 
@@ -179,7 +236,7 @@ func (g *gatherer) next(p *pipeline) *pipeline {
 func (g *gatherer) refuse(p *pipeline) {
 	for _, read := range p.reads {
 		read.err = redis.ErrClosed
-		close(read.done)
+		read.end()
 	}
 	delete(g.underWay, p)
 }

@@ -104,3 +104,22 @@ func TestALateRequestHoldsUpNoOthers(t *testing.T) {
 		under.close()
 	})
 }
+
+// The reads of one caller go in one pipeline, whatever else waits, or not at all.
+func TestTheReadsOfACallerGoTogether(t *testing.T) {
+	g := newGatherer(nil, new(calls), time.Second)
+	for range 100 {
+		g.waiting = append(g.waiting, make([]gathered, 1))
+	}
+	left := make([]gathered, 64)
+	left[63].left = true
+	g.waiting = append(g.waiting, left, make([]gathered, 64), make([]gathered, 1))
+	for i, want := range []int{100, 65} {
+		if p := g.take(); p == nil || len(p.reads) != want {
+			t.Fatalf("pipeline %d has the reads %+v, want %d", i, p, want)
+		}
+	}
+	if len(g.waiting) != 0 {
+		t.Errorf("reads of %d callers wait still", len(g.waiting))
+	}
+}

@@ -32,6 +32,9 @@ type NodeReport struct {
 	EvictionPolicy string // such as noeviction
 }
 
+// operatorTimeout bounds Inspect, and what it asks of one server.
+const operatorTimeout = 5 * time.Second
+
 // inspections is how often the clock is read, for the shortest round trip.
 const inspections = 5
 
@@ -68,7 +71,7 @@ func Inspect(ctx context.Context, o Options, now func() time.Time) ([]NodeReport
 			err = c.ForEachMaster(ctx, func(ctx context.Context, m *redis.Client) error { return inspectNode(ctx, m, tags[m.Options().Addr]) })
 		}
 	case *redis.Client:
-		if err = checkMode(ctx, c); err == nil {
+		if err = CheckMode(ctx, c); err == nil {
 			err = inspectNode(ctx, c, "0")
 		}
 	}

@@ -12,11 +12,15 @@ import (
 // Cluster or a Sentinel behind a plain redis://.
 var ErrMode = errors.New("cache.redis.url has the form for a single server")
 
-// checkMode returns an ErrMode for a node of a Cluster, which refuses the keys of
+// CheckMode returns an ErrMode for a node of a Cluster, which refuses the keys of
 // other nodes, and for a Sentinel, which has no keys. It asks by HELLO, which every
 // user may send (https://redis.io/docs/latest/commands/hello/). A server that does
 // not tell its mode is taken for a single one.
-func checkMode(ctx context.Context, c *redis.Client) error {
+func CheckMode(ctx context.Context, client redis.UniversalClient) error {
+	c, isOne := client.(*redis.Client)
+	if !isOne { // a client of a Cluster
+		return nil
+	}
 	hello := redis.NewMapStringInterfaceCmd(ctx, "hello") // without a version: the connection keeps its own
 	if err := c.Process(ctx, hello); err != nil {
 		if reply := redis.Error(nil); errors.As(err, &reply) {

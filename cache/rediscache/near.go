@@ -2,12 +2,10 @@ package rediscache
 
 import (
 	"hash/maphash"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudmirror/cache"
@@ -21,7 +19,8 @@ const (
 	nearOverhead = 450
 )
 
-// A near keeps present entries in memory. What it hands out is what the server
+// A near keeps present entries in memory, and absences beside them (absence.go). What
+// it hands out is what the server
 // held at some time of the last delta: it must have a proof that every change
 // made before a moment, no longer ago than that, has been noted.
 //
@@ -40,12 +39,11 @@ type near struct {
 }
 
 type nearShard struct {
-	mu       sync.Mutex
-	items    *simplelru.LRU[cache.Key, *cache.Entry]
-	bytes    int64
-	maxBytes int64
-	all      uint64            // how often all was forgotten
-	some     [nearSlots]uint64 // how often a key of each slot was
+	mu      sync.Mutex
+	present bounded[*cache.Entry]
+	absent  bounded[absence]
+	all     uint64            // how often all was forgotten
+	some    [nearSlots]uint64 // how often a key of each slot was
 }
 
 // A proof says that all changes made before a time have been noted. The clock of
@@ -71,12 +69,8 @@ func newNear(maxBytes int64, delta time.Duration) *near {
 	}
 	for i := range n.shards {
 		s := &n.shards[i]
-		s.maxBytes = maxBytes / nearShards
-		items, err := simplelru.NewLRU(math.MaxInt, func(key cache.Key, e *cache.Entry) { s.bytes -= nearBytes(key, e) })
-		if err != nil { // the bound is positive
-			panic(err)
-		}
-		s.items = items
+		s.present.init(maxBytes/nearShards, nearBytes)
+		s.absent.init(maxAbsentBytes/nearShards, absenceBytes)
 	}
 	return n
 }
@@ -93,8 +87,8 @@ func (n *near) register(registerer prometheus.Registerer) error {
 	}
 	for _, c := range []prometheus.Collector{
 		n.hits, n.misses, n.bypasses,
-		gauge("entries", "Entries in memory.", func(s *nearShard) int64 { return int64(s.items.Len()) }),
-		gauge("bytes", "What the entries in memory take, about.", func(s *nearShard) int64 { return s.bytes }),
+		gauge("entries", "Entries in memory.", func(s *nearShard) int64 { return int64(s.present.items.Len()) }),
+		gauge("bytes", "What the entries in memory take, about.", func(s *nearShard) int64 { return s.present.bytes }),
 	} {
 		if err := registerer.Register(c); err != nil {
 			return err
@@ -119,18 +113,23 @@ func (n *near) shard(key cache.Key) (s *nearShard, slot uint64) {
 	return &n.shards[h%nearShards], h / nearShards % nearSlots
 }
 
-// recall returns the entry under key if it is kept and can be trusted. The order
-// is what counts: the proof is taken before the entry, so that it speaks of that,
-// and the time after it, so that no pause between the two goes unnoticed.
-func (n *near) recall(key cache.Key, c *clock) (cache.Recalled, bool) {
+// recall returns the entry under key if it is kept and can be trusted; with orAbsent,
+// also an absence that can be shown. The order is what counts: the proof is taken
+// before the entry, so that it speaks of that, and the time after it, so that no pause
+// between the two goes unnoticed.
+func (n *near) recall(key cache.Key, c *clock, orAbsent bool) (cache.Recalled, bool) {
 	proof := n.proof.Load()
 	if proof == nil {
 		n.bypasses.Inc()
 		return cache.Recalled{}, false
 	}
 	s, _ := n.shard(key)
+	var missing absence
 	s.mu.Lock()
-	found, ok := s.items.Get(key)
+	found, _ := s.present.items.Get(key)
+	if found == nil && orAbsent {
+		missing, _ = s.absent.items.Get(key)
+	}
 	s.mu.Unlock()
 	local := time.Now()
 	if !proof.holds(local, n.trust) {
@@ -138,7 +137,11 @@ func (n *near) recall(key cache.Key, c *clock) (cache.Recalled, bool) {
 		return cache.Recalled{}, false
 	}
 	now := c.at(local)
-	if !ok || !now.Before(found.Until) {
+	switch {
+	case found != nil && now.Before(found.Until):
+	case found == nil && local.Before(missing.until):
+		found = missing.entry
+	default:
 		n.misses.Inc()
 		return cache.Recalled{}, false
 	}
@@ -176,6 +179,10 @@ func (n *near) guard(key cache.Key) guard {
 	return guard{shard: s, slot: slot, changes: s.all + s.some[slot]}
 }
 
+// isCurrent reports whether the key has not changed since. The caller holds the
+// shard's lock.
+func (g guard) isCurrent() bool { return g.shard.all+g.shard.some[g.slot] == g.changes }
+
 // keep keeps a present entry that was read after the guard was made, unless the
 // key may have changed since.
 func (n *near) keep(key cache.Key, e cache.Entry, g guard) {
@@ -186,14 +193,8 @@ func (n *near) keep(key cache.Key, e cache.Entry, g guard) {
 	s := g.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all+s.some[g.slot] != g.changes {
-		return
-	}
-	s.items.Remove(key) // and its bytes
-	s.items.Add(key, &e)
-	s.bytes += nearBytes(key, &e)
-	for s.bytes > s.maxBytes {
-		s.items.RemoveOldest()
+	if g.isCurrent() {
+		s.present.put(key, &e)
 	}
 }
 
@@ -202,7 +203,8 @@ func (n *near) forget(key cache.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.some[slot]++
-	s.items.Remove(key)
+	s.present.items.Remove(key)
+	s.absent.items.Remove(key)
 }
 
 func (n *near) forgetAll() {
@@ -210,7 +212,8 @@ func (n *near) forgetAll() {
 		s := &n.shards[i]
 		s.mu.Lock()
 		s.all++
-		s.items.Purge()
+		s.present.items.Purge()
+		s.absent.items.Purge()
 		s.mu.Unlock()
 	}
 }

@@ -39,7 +39,7 @@ func TestAReadInFlightWhenSomethingChangesIsNotKept(t *testing.T) {
 			g := n.guard("key")
 			test.between(n)
 			n.keep("key", present(time.Now().Add(time.Hour)), g)
-			if _, ok := n.recall("key", new(clock)); ok != test.kept {
+			if _, ok := n.recall("key", new(clock), false); ok != test.kept {
 				t.Errorf("kept is %t, want %t", ok, test.kept)
 			}
 		})
@@ -52,7 +52,7 @@ func TestWhatIsKeptIsShownWhileProofAndEntryHold(t *testing.T) {
 		n.keep("key", present(time.Now().Add(10*time.Second)), n.guard("key"))
 		want := func(phrase string, want bool) {
 			t.Helper()
-			if _, ok := n.recall("key", c); ok != want {
+			if _, ok := n.recall("key", c, false); ok != want {
 				t.Errorf("%s: shown is %t, want %t", phrase, ok, want)
 			}
 		}
@@ -91,7 +91,7 @@ func TestOnlyPresentEntriesAreKept(t *testing.T) {
 		e := present(time.Now().Add(time.Hour))
 		e.State = state
 		n.keep("key", e, n.guard("key"))
-		if _, ok := n.recall("key", new(clock)); ok {
+		if _, ok := n.recall("key", new(clock), false); ok {
 			t.Errorf("an entry that is %s is shown", state)
 		}
 	}
@@ -107,12 +107,12 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 	for i := range entries {
 		key := longKey(i)
 		n.keep(key, present(time.Now().Add(time.Hour)), n.guard(key))
-		n.recall(longKey(0), new(clock)) // it stays in use
+		n.recall(longKey(0), new(clock), false) // it stays in use
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	counted := n.sum(func(s *nearShard) int64 { return s.bytes })
-	kept := n.sum(func(s *nearShard) int64 { return int64(s.items.Len()) })
+	counted := n.sum(func(s *nearShard) int64 { return s.present.bytes })
+	kept := n.sum(func(s *nearShard) int64 { return int64(s.present.items.Len()) })
 	taken := int64(after.HeapAlloc) - int64(before.HeapAlloc)
 	t.Logf("%d entries, %d bytes counted, %d taken", kept, counted, taken)
 	if counted > bound || counted < bound*3/4 {
@@ -121,11 +121,11 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 	if taken > bound*5/4 {
 		t.Errorf("%d bytes are taken, of at most %d", taken, bound)
 	}
-	if _, ok := n.recall(longKey(0), new(clock)); !ok {
+	if _, ok := n.recall(longKey(0), new(clock), false); !ok {
 		t.Error("an entry in use was dropped")
 	}
 	n.forgetAll()
-	if counted := n.sum(func(s *nearShard) int64 { return s.bytes }); counted != 0 {
+	if counted := n.sum(func(s *nearShard) int64 { return s.present.bytes }); counted != 0 {
 		t.Errorf("%d bytes are counted when all is forgotten", counted)
 	}
 	runtime.KeepAlive(n)

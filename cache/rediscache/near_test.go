@@ -248,7 +248,13 @@ func TestNothingOldStaysInMemory(t *testing.T) {
 		running.Go(func() {
 			for isLast := false; ; {
 				if _, ok := store.Recall(keys[i]); !ok {
-					if _, err := store.Get(t.Context(), keys[i]); err != nil {
+					var err error
+					if i%2 == 0 {
+						_, err = store.Get(t.Context(), keys[i])
+					} else {
+						_, err = store.GetAll(t.Context(), keys[i:i+1])
+					}
+					if err != nil {
 						t.Error(err)
 					}
 				}

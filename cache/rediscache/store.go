@@ -35,8 +35,8 @@ type Options struct {
 	// this long and a second, watchers may wait in vain. 0: a second, or a
 	// quarter of NearDelta.
 	CanaryInterval time.Duration
-	// NearBytes bounds the present entries that are kept in memory for Recall.
-	// 0: none are.
+	// NearBytes bounds the present entries that are kept in memory for Recall. Absences
+	// take up to 4 MiB beside them. 0: nothing is kept.
 	NearBytes int64
 	// NearDelta is how old what Recall shows may be, with NearBytes.
 	NearDelta time.Duration
@@ -151,13 +151,7 @@ func (s *Store) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) 
 
 func (s *Store) getPlain(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
 	raw, err := s.reads.get(ctx, s.name(key))
-	switch {
-	case err == nil:
-	case errors.Is(err, redis.Nil):
-		raw = ""
-	case redis.HasErrorPrefix(err, "WRONGTYPE"):
-		raw = foreign
-	default:
+	if err != nil {
 		return cache.Snapshot{}, fmt.Errorf("rediscache: get %s: %w", key, s.at(err))
 	}
 	return snapshot(raw, s.clock.now()), nil
@@ -240,7 +234,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		err = client.ForEachMaster(ctx, ping)
 	case *redis.Client:
 		if err = ping(ctx, client); err == nil {
-			err = checkMode(ctx, client)
+			err = CheckMode(ctx, client)
 		}
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // completeFor is complete, but for a service and region that every argument names: a
@@ -95,7 +96,7 @@ func (t *target) read(raw string) (cloudmirror.Object, error) {
 		return m.Object, nil
 	}
 	o, err := cloudmirror.ParseLegacyObject(raw)
-	if server, _, found := strings.Cut(o.URL(), "/v1/redirect/"); err == nil && found && t.isServer(server) {
+	if server, _, found := strings.Cut(o.URL(), api.RedirectPrefix); err == nil && found && t.isServer(server) {
 		return o, errors.New("the URL is one of this mirror, and no redirect's: give it whole, or the origin's")
 	}
 	return o, err

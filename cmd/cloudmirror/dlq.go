@@ -3,16 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 	"cloudmirror/config"
 )
-
-const defaultLetters = 100 // that are listed
 
 func (c *cli) dlqCommand() *cobra.Command {
 	command := &cobra.Command{
@@ -37,7 +39,7 @@ did not answer, 2 the command line or the configuration is wrong.`,
 	}
 	command.AddCommand(c.dlqListCommand(), c.dlqShowCommand(),
 		c.dlqHandleCommand(handling{
-			name: "redrive", done: "redriven",
+			name: "redrive", done: "redriven", do: (*client.Client).Redrive,
 			short: "Send the jobs of dead letters again",
 			long: `Send the job of each letter again, over an error that stands and with none of its
 tries counted, and then remove the letter. It gets one try, and as many more as
@@ -45,19 +47,19 @@ clients wait for; if it fails again it comes back as another letter. A letter th
 is no job is refused.`,
 		}),
 		c.dlqHandleCommand(handling{
-			name: "drop", done: "dropped",
+			name: "drop", done: "dropped", do: (*client.Client).Drop,
 			short: "Remove dead letters for good",
 			long:  `Remove each letter for good. Its object stays what it is.`,
 		}))
 	return command
 }
 
-// completeForLetters fills in what talking about letters needs.
-func (t *target) completeForLetters(c *cli) error {
+// completeForDeadLetters fills in what talking about letters needs.
+func (t *target) completeForDeadLetters(c *cli) error {
 	if err := t.complete(c); err != nil {
 		return err
 	}
-	if t.backend.Region == everyRegion {
+	if t.backend.Region == api.EveryRegion {
 		return usagef("--region must name one region")
 	}
 	return t.requireToken(c)
@@ -65,7 +67,7 @@ func (t *target) completeForLetters(c *cli) error {
 
 func (c *cli) dlqListCommand() *cobra.Command {
 	var t target
-	limit := defaultLetters
+	limit := api.DefaultDeadLetters
 	command := &cobra.Command{
 		Use:   "ls",
 		Short: "List dead letters",
@@ -76,16 +78,16 @@ its query, alone; and the code of what went wrong, with the reason.`,
   cloudmirror dlq ls --json --service s3 --region eu-west-1 --limit 1000`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := t.completeForLetters(c); err != nil {
+			if err := t.completeForDeadLetters(c); err != nil {
 				return err
 			}
-			client := newClient(&t)
-			defer client.close()
-			list, err := client.letters(command.Context(), t.backend, fmt.Sprintf("limit=%d", limit))
+			server := t.newClient()
+			defer server.Close()
+			list, err := server.DeadLetters(command.Context(), t.backend, limit)
 			if err != nil {
 				return err
 			}
-			return c.printLetters(&t, list)
+			return c.printDeadLetters(&t, list)
 		},
 	}
 	t.addFlags(command)
@@ -94,22 +96,22 @@ its query, alone; and the code of what went wrong, with the reason.`,
 	return command
 }
 
-func (c *cli) printLetters(t *target, list *letterList) error {
-	if len(list.Letters) == 0 && !t.json {
+func (c *cli) printDeadLetters(t *target, list *client.DeadLetters) error {
+	if len(list.Raw) == 0 && !t.json {
 		return c.println("no dead letters in " + t.backend.String())
 	}
-	for i, raw := range list.Letters {
+	for i, raw := range list.Raw {
 		if t.json {
 			if err := c.printJSON(raw); err != nil {
 				return err
 			}
 			continue
 		}
-		l, err := readLetter(raw)
-		if err != nil {
-			return err
+		var l api.DeadLetter
+		if err := json.Unmarshal(raw, &l); err != nil {
+			return fmt.Errorf("read the answer: %w", err)
 		}
-		text := l.text(time.Now())
+		text := deadLetterText(&l, time.Now())
 		if i > 0 {
 			text = "\n" + text
 		}
@@ -117,8 +119,8 @@ func (c *cli) printLetters(t *target, list *letterList) error {
 			return err
 		}
 	}
-	if list.Count != nil && *list.Count > len(list.Letters) {
-		fmt.Fprintf(c.stderr, "cloudmirror: there are about %d letters; %d are listed\n", *list.Count, len(list.Letters))
+	if list.Count != nil && *list.Count > len(list.Raw) {
+		fmt.Fprintf(c.stderr, "cloudmirror: there are about %d letters; %d are listed\n", *list.Count, len(list.Raw))
 	}
 	return nil
 }
@@ -133,13 +135,13 @@ its query, which may be a secret.`,
 		Example: `  cloudmirror dlq show 17`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, ids []string) error {
-			if err := t.completeForLetters(c); err != nil {
+			if err := t.completeForDeadLetters(c); err != nil {
 				return err
 			}
-			client := newClient(&t)
-			defer client.close()
-			return c.eachLetter(command.Context(), ids, t.json, func(id string) error {
-				return c.showLetter(command.Context(), client, &t, id)
+			server := t.newClient()
+			defer server.Close()
+			return c.eachDeadLetter(command.Context(), ids, t.json, func(id string) error {
+				return c.showDeadLetter(command.Context(), server, &t, id)
 			})
 		},
 	}
@@ -148,15 +150,14 @@ its query, which may be a secret.`,
 	return command
 }
 
-func (c *cli) showLetter(ctx context.Context, client *client, t *target, id string) error {
-	list, err := client.letters(ctx, t.backend, letterQuery(id))
+func (c *cli) showDeadLetter(ctx context.Context, server *client.Client, t *target, id string) error {
+	raw, err := server.DeadLetter(ctx, t.backend, id)
 	if err != nil {
 		return err
 	}
-	if len(list.Letters) == 0 {
-		return errNoLetter
+	if raw == nil {
+		return errNoDeadLetter
 	}
-	raw := list.Letters[0]
 	if t.json {
 		return c.printJSON(raw)
 	}
@@ -165,6 +166,72 @@ func (c *cli) showLetter(ctx context.Context, client *client, t *target, id stri
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	delete(fields, "id")
-	lines := []string{plain(id) + " in " + t.backend.String()}
+	lines := []string{cloudmirror.Plain(id) + " in " + t.backend.String()}
 	return c.println(strings.Join(append(lines, sortedFieldLines(fields)...), "\n"))
+}
+
+// A failedDeadLetter is the line of --json for a dead letter that something went wrong
+// with.
+type failedDeadLetter struct {
+	ID     string `json:"id"`
+	Failed any    `json:"failed"`
+}
+
+// errNoDeadLetter says that the server knows no dead letter of an id.
+var errNoDeadLetter = errors.New("there is no such letter; perhaps somebody else handles it")
+
+// deadLetterText returns the lines that list a dead letter, without the last one's end.
+func deadLetterText(l *api.DeadLetter, now time.Time) string {
+	facts, about := []string{"buried at a time that is not known"}, "(no job)"
+	if l.BuriedAt != nil {
+		facts[0] = fmt.Sprintf("%s ago, at %s", ago(now.Sub(*l.BuriedAt)), l.BuriedAt.UTC().Format(time.RFC3339))
+	}
+	if l.Job != nil && l.Malformed == "" {
+		facts, about = append(facts, fmt.Sprintf("tries: %d", l.Job.Tries)), cloudmirror.Plain(l.Job.URL)
+	}
+	reason := l.Reason
+	if reason == "" {
+		reason = "(no reason: the queue moved it by itself)"
+	}
+	return strings.Join([]string{
+		cloudmirror.Plain(l.ID), "    " + strings.Join(facts, ", "), "    " + about, wrapped("    ", cloudmirror.Plain(reason), 4),
+	}, "\n")
+}
+
+// ago returns a time that has passed, in its largest unit.
+func ago(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%d s", max(0, d/time.Second))
+}
+
+// eachDeadLetter calls do with every id. After a failure, which it tells,
+// it goes on with the others, and returns errReported at the end.
+func (c *cli) eachDeadLetter(ctx context.Context, ids []string, asJSON bool, do func(id string) error) error {
+	failed := false
+	for _, id := range ids {
+		err := do(id)
+		if err != nil {
+			failed = true
+			fmt.Fprintf(c.stderr, "cloudmirror: letter %s: %s\n", cloudmirror.Plain(id), errorText(err))
+			if asJSON {
+				if err := c.printJSON(failedDeadLetter{ID: id, Failed: jsonError(err)}); err != nil {
+					return err
+				}
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if failed {
+		return errReported
+	}
+	return nil
 }

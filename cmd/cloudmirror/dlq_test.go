@@ -21,33 +21,33 @@ import (
 	"cloudmirror/queue/memqueue"
 )
 
-const letterURL = "https://example.com/file?signature=secret"
+const deadLetterURL = "https://example.com/file?signature=secret"
 
-// A lettersServer is a front end with a real queue, of which others can be made.
-type lettersServer struct {
+// A deadLetterServer is a front end with a real queue, of which others can be made.
+type deadLetterServer struct {
 	t     *testing.T
 	queue *memqueue.Queue
 	URL   string
 }
 
-func newLettersServer(t *testing.T, letters func(*memqueue.Queue) queue.DeadLetters) *lettersServer {
+func newDeadLetterServer(t *testing.T, deadLetters func(*memqueue.Queue) queue.DeadLetters) *deadLetterServer {
 	t.Helper()
-	s := &lettersServer{t: t, queue: memqueue.New(memqueue.Options{DeadCapacity: 5_000})}
+	s := &deadLetterServer{t: t, queue: memqueue.New(memqueue.Options{DeadCapacity: 5_000})}
 	cache, err := memcache.New(memcache.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := engine.New(engine.Options{Cache: cache, Logger: zap.NewNop()})
-	t.Cleanup(engine.Close)
+	en := engine.New(engine.Options{Cache: cache, Logger: zap.NewNop()})
+	t.Cleanup(en.Close)
 	token := cloudmirror.Token{Hash: sha256.Sum256([]byte(fakeToken))}
 	reached := queue.DeadLetters(s.queue)
-	if letters != nil {
-		reached = letters(s.queue)
+	if deadLetters != nil {
+		reached = deadLetters(s.queue)
 	}
 	f, err := frontend.New(frontend.Options{
-		Engine: engine, Tokens: []cloudmirror.Token{token},
+		Engine: en, Tokens: []cloudmirror.Token{token},
 		Services: map[string]frontend.Service{"s3": {
-			Backends: []frontend.Backend{{Region: "us-east-1", Queue: s.queue, Letters: reached}},
+			Backends: []frontend.Backend{{Region: "us-east-1", Queue: s.queue, DeadLetters: reached}},
 		}},
 	})
 	if err != nil {
@@ -61,9 +61,9 @@ func newLettersServer(t *testing.T, letters func(*memqueue.Queue) queue.DeadLett
 }
 
 // bury makes n dead letters, with the ids from 1 on.
-func (s *lettersServer) bury(n int) {
+func (s *deadLetterServer) bury(n int) {
 	s.t.Helper()
-	object, err := cloudmirror.ParseObject(letterURL)
+	object, err := cloudmirror.ParseObject(deadLetterURL)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func (s *lettersServer) bury(n int) {
 	}
 }
 
-func (s *lettersServer) counts() queue.Counts {
+func (s *deadLetterServer) counts() queue.Counts {
 	s.t.Helper()
 	counts, err := s.queue.Count(s.t.Context())
 	if err != nil {
@@ -94,14 +94,14 @@ func (s *lettersServer) counts() queue.Counts {
 	return counts
 }
 
-func (w *world) dlq(t *testing.T, s *lettersServer, args ...string) result {
+func (w *world) dlq(t *testing.T, s *deadLetterServer, args ...string) result {
 	t.Helper()
 	w.environ = []string{"CLOUDMIRROR_TOKEN=" + fakeToken}
 	return w.run(t.Context(), append(append([]string{"dlq"}, args...), "--server", s.URL)...)
 }
 
-func TestLettersAreListedWithoutTheirQueries(t *testing.T) {
-	w, s := newWorld(t), newLettersServer(t, nil)
+func TestDeadLettersAreListedWithoutTheirQueries(t *testing.T) {
+	w, s := newWorld(t), newDeadLetterServer(t, nil)
 	if got := w.dlq(t, s, "ls"); got != (result{stdout: "no dead letters in s3/us-east-1\n"}) {
 		t.Errorf("without letters: %+v", got)
 	}
@@ -136,11 +136,11 @@ func TestLettersAreListedWithoutTheirQueries(t *testing.T) {
 	}
 }
 
-func TestALetterIsShownInFull(t *testing.T) {
-	w, s := newWorld(t), newLettersServer(t, nil)
+func TestADeadLetterIsShownInFull(t *testing.T) {
+	w, s := newWorld(t), newDeadLetterServer(t, nil)
 	s.bury(2)
 	got := w.dlq(t, s, "show", "2", "9")
-	for _, want := range []string{"2 in s3/us-east-1\n", "  job.url        " + letterURL + "\n", "  body\n    {\"version\":1,\"id\":\"job2\"", "  receives       1\n"} {
+	for _, want := range []string{"2 in s3/us-east-1\n", "  job.url        " + deadLetterURL + "\n", "  body\n    {\"version\":1,\"id\":\"job2\"", "  receives       1\n"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("%q is not in\n%s", want, got.stdout)
 		}
@@ -154,8 +154,8 @@ func TestALetterIsShownInFull(t *testing.T) {
 	}
 }
 
-func TestLettersAreRedrivenAndDropped(t *testing.T) {
-	w, s := newWorld(t), newLettersServer(t, nil)
+func TestDeadLettersAreRedrivenAndDropped(t *testing.T) {
+	w, s := newWorld(t), newDeadLetterServer(t, nil)
 	s.bury(4)
 	got := w.dlq(t, s, "redrive", "2", "9")
 	want := result{
@@ -176,8 +176,8 @@ func TestLettersAreRedrivenAndDropped(t *testing.T) {
 	}
 }
 
-func TestThousandsOfLettersTakeMoreThanOneRequest(t *testing.T) {
-	w, s := newWorld(t), newLettersServer(t, nil)
+func TestThousandsOfDeadLettersTakeMoreThanOneRequest(t *testing.T) {
+	w, s := newWorld(t), newDeadLetterServer(t, nil)
 	s.bury(2_500)
 	got := w.dlq(t, s, "redrive", "--all")
 	if n := strings.Count(got.stdout, "redriven "); got.status != exitOK || n != 2_500 || s.counts() != (queue.Counts{Ready: 2_500}) {
@@ -203,9 +203,9 @@ func (r returning) Redrive(ctx context.Context, c queue.Choice) ([]queue.Handled
 	return handled, err
 }
 
-func TestLettersThatComeBackAreNotRedrivenForEver(t *testing.T) {
+func TestDeadLettersThatComeBackAreNotRedrivenForEver(t *testing.T) {
 	w := newWorld(t)
-	s := newLettersServer(t, func(q *memqueue.Queue) queue.DeadLetters { return returning{q} })
+	s := newDeadLetterServer(t, func(q *memqueue.Queue) queue.DeadLetters { return returning{q} })
 	s.bury(5)
 	got := w.dlq(t, s, "redrive", "--all")
 	if n := strings.Count(got.stdout, "redriven "); got.status != exitOK || n < 5 || n > 8 || s.counts().Dead != 5 {
@@ -223,7 +223,7 @@ func (breaking) Drop(context.Context, queue.Choice) ([]queue.Handled, error) {
 
 func TestAQueueThatBreaksHalfwayIsTold(t *testing.T) {
 	w := newWorld(t)
-	s := newLettersServer(t, func(q *memqueue.Queue) queue.DeadLetters { return breaking{q} })
+	s := newDeadLetterServer(t, func(q *memqueue.Queue) queue.DeadLetters { return breaking{q} })
 	got := w.dlq(t, s, "drop", "--all")
 	want := result{status: exitFailed, stderr: "cloudmirror: letter 1: MalformedLetter: The letter is no job; it can only be dropped.\n" +
 		"cloudmirror: the queue failed before all was done; look again with \"cloudmirror dlq ls\"\n"}
@@ -233,7 +233,7 @@ func TestAQueueThatBreaksHalfwayIsTold(t *testing.T) {
 }
 
 func TestDLQUsage(t *testing.T) {
-	w, s := newWorld(t), newLettersServer(t, nil)
+	w, s := newWorld(t), newDeadLetterServer(t, nil)
 	s.bury(1)
 	tests := map[string]struct {
 		args   []string

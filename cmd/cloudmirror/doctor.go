@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"cloudmirror"
 	"cloudmirror/app"
 	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
@@ -78,10 +79,10 @@ func (c *cli) printFinding(f doctor.Finding, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(f)
 	}
-	severity, text := fmt.Sprintf("%-8s", f.Severity), plain(f.Subject)
+	severity, text := fmt.Sprintf("%-8s", f.Severity), cloudmirror.Plain(f.Subject)
 	if f.Problem == "" {
 		return c.println(wrapped(severity, text, 8))
 	}
-	text += fmt.Sprintf(": %s [%s]", plain(f.Problem), f.ID)
-	return c.println(wrapped(severity, text, 8) + "\n" + wrapped("        to do: ", plain(f.Remedy), 15))
+	text += fmt.Sprintf(": %s [%s]", cloudmirror.Plain(f.Problem), f.ID)
+	return c.println(wrapped(severity, text, 8) + "\n" + wrapped("        to do: ", cloudmirror.Plain(f.Remedy), 15))
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 	"cloudmirror/config"
 )
 
@@ -47,7 +49,7 @@ The exit status says whether the server answered, not what it explains.`,
 	return command
 }
 
-func (c *cli) explain(ctx context.Context, client *client, t *target, raw string) error {
+func (c *cli) explain(ctx context.Context, server *client.Client, t *target, raw string) error {
 	b, err := t.backendOf(raw)
 	if err != nil {
 		return err
@@ -64,21 +66,21 @@ func (c *cli) explain(ctx context.Context, client *client, t *target, raw string
 	if m, ok := cloudmirror.ParseMirrorURL(raw); ok {
 		sent += optionQuery(m.Options)
 	}
-	answer, err := client.explain(ctx, b, sent)
+	answer, err := server.Explain(ctx, b, sent)
 	if err != nil {
 		return err
 	}
 	if t.json {
 		return c.printJSON(answer)
 	}
-	var e explanation
+	var e api.Explanation
 	if err := json.Unmarshal(answer, &e); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	if e.Target.URL == "" {
 		e.Target.URL = withoutSecrets(raw)
 	}
-	return c.println(e.text())
+	return c.println(explanationText(&e))
 }
 
 // optionQuery returns the query of a redirect with options.
@@ -93,52 +95,12 @@ func optionQuery(options []cloudmirror.Option) string {
 	return "?" + query.Encode()
 }
 
-// An explanation is what a server says about the answer to a client.
-type explanation struct {
-	At     time.Time `json:"at"`
-	Target struct {
-		URL     string `json:"url"`
-		Service string `json:"service"`
-		Region  string `json:"region"`
-		Pattern string `json:"pattern"`
-		Direct  string `json:"direct"`
-		Nearly  *struct {
-			Pattern string `json:"pattern"`
-			Matches string `json:"matches"`
-			Scheme  string `json:"scheme"`
-		} `json:"nearly"`
-		Refused *struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-			Cause   string `json:"cause"`
-		} `json:"refused"`
-	} `json:"target"`
-	Places   []place `json:"places"`
-	Excluded []place `json:"excluded"`
-	Answer   struct {
-		Status      int     `json:"status"`
-		Location    string  `json:"location"`
-		WaitSeconds float64 `json:"wait_seconds"`
-		Why         string  `json:"why"`
-	} `json:"answer"`
-}
-
-// A place is a region, with the state of the copy in it, or the origin.
-type place struct {
-	Region string `json:"region"`
-	State  string `json:"state"`
-	Why    string `json:"why"`
-	Error  struct {
-		Cause string `json:"cause"`
-	} `json:"error"`
-}
-
-// text returns the explanation for people, in lines of at most outputColumns but for
+// explanationText returns an explanation for people, in lines of at most outputColumns but for
 // URLs and patterns that are longer.
-func (e *explanation) text() string {
+func explanationText(e *api.Explanation) string {
 	var l labelled
 	t := &e.Target
-	l.lines = []string{plain(t.URL), "in " + plain(t.Service+"/"+t.Region) + ", " + e.At.UTC().Format(time.DateTime) + " UTC"}
+	l.lines = []string{cloudmirror.Plain(t.URL), "in " + cloudmirror.Plain(t.Service+"/"+t.Region) + ", " + e.At.UTC().Format(time.DateTime) + " UTC"}
 	switch {
 	case t.Pattern != "":
 		l.whole("allowed by", t.Pattern)
@@ -149,7 +111,7 @@ func (e *explanation) text() string {
 		l.whole("direct by", t.Direct)
 	}
 	if r := t.Refused; r != nil {
-		l.add("refused", r.Code+": "+r.Message)
+		l.add("refused", string(r.Code)+": "+r.Message)
 		l.cause(r.Cause)
 	}
 	switch n := t.Nearly; {
@@ -167,7 +129,9 @@ func (e *explanation) text() string {
 		if p.State != "" {
 			l.add("copy", p.State)
 			l.add("", p.Why)
-			l.cause(p.Error.Cause)
+			if p.Error != nil {
+				l.cause(p.Error.Cause)
+			}
 		}
 	}
 	gets := fmt.Sprintf("status %d", e.Answer.Status)
@@ -190,12 +154,12 @@ type labelled struct{ lines []string }
 
 // add adds a text of words, in as many lines as it takes.
 func (l *labelled) add(label, text string) {
-	l.lines = append(l.lines, wrapped(fmt.Sprintf("  %-*s", labelWidth-2, label), plain(text), labelWidth))
+	l.lines = append(l.lines, wrapped(fmt.Sprintf("  %-*s", labelWidth-2, label), cloudmirror.Plain(text), labelWidth))
 }
 
 // whole adds a text that must not be broken, for people to copy.
 func (l *labelled) whole(label, text string) {
-	l.lines = append(l.lines, fmt.Sprintf("  %-*s%s", labelWidth-2, label, plain(text)))
+	l.lines = append(l.lines, fmt.Sprintf("  %-*s%s", labelWidth-2, label, cloudmirror.Plain(text)))
 }
 
 func (l *labelled) cause(text string) {

@@ -150,7 +150,7 @@ func TestExplainFailures(t *testing.T) {
 		"another shape": {
 			[]string{url},
 			`{"target":[]}`,
-			result{status: exitFailed, stderr: "cloudmirror: https://example.com/file?…: read the answer: json: cannot unmarshal array into Go struct field explanation.target of type"},
+			result{status: exitFailed, stderr: "cloudmirror: https://example.com/file?…: read the answer: json: cannot unmarshal array into Go struct field Explanation.target of type"},
 		},
 		"a URL that is too long to ask about": {
 			[]string{"https://example.com/" + strings.Repeat("a", 1<<20)},

@@ -37,8 +37,8 @@ func awkward() map[string]string {
 func TestWrappedTextKeepsItsWords(t *testing.T) {
 	for name, text := range awkward() {
 		for _, first := range []string{"", "    ", "error   ", strings.Repeat("f", 79), strings.Repeat("f", 90)} {
-			got := wrapped(first, plain(text), 8)
-			if one := strings.Join(strings.Fields(got), ""); one != strings.Join(strings.Fields(first+plain(text)), "") {
+			got := wrapped(first, cloudmirror.Plain(text), 8)
+			if one := strings.Join(strings.Fields(got), ""); one != strings.Join(strings.Fields(first+cloudmirror.Plain(text)), "") {
 				t.Errorf("%s behind %q: it is no longer the same: %s", name, first, got)
 			}
 			if len(first) < outputColumns {
@@ -56,7 +56,7 @@ func TestLettersFitATerminal(t *testing.T) {
 	}
 	for name, reason := range awkward() {
 		t.Run(name, func(t *testing.T) {
-			w, s := newWorld(t), newLettersServer(t, nil)
+			w, s := newWorld(t), newDeadLetterServer(t, nil)
 			job := queue.Job{
 				ID: "job", Object: object, Tries: 4,
 				Backend: cloudmirror.BackendID{Service: "s3", Region: "us-east-1"}, Generation: cloudmirror.FirstGeneration,

@@ -14,6 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 	"cloudmirror/config"
 )
 
@@ -71,7 +74,7 @@ func readyURL(loaded *config.Config) string {
 			host = "::1" // which answers, too, where only IPv6 is bound
 		}
 	}
-	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/readyz"}).String()
+	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: api.ReadyPath}).String()
 }
 
 func (c *cli) health(ctx context.Context, address string, asJSON bool) error {
@@ -90,11 +93,11 @@ func (c *cli) health(ctx context.Context, address string, asJSON bool) error {
 		return err // it names the URL
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	body, err := io.ReadAll(io.LimitReader(response.Body, client.MaxAnswerBytes))
 	if err != nil {
 		return fmt.Errorf("read the answer of %s: %w", address, err)
 	}
-	answer := readReadiness(string(body))
+	answer := api.ParseReadiness(string(body))
 	answer.Ready = response.StatusCode == http.StatusOK
 	if asJSON {
 		err = c.printJSON(answer)
@@ -116,7 +119,7 @@ func (c *cli) printAnswer(text string) error {
 		if line == "" {
 			continue
 		}
-		if err := c.println(wrapped("", plain(line), 2)); err != nil {
+		if err := c.println(wrapped("", cloudmirror.Plain(line), 2)); err != nil {
 			return err
 		}
 	}

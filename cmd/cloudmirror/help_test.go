@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cloudmirror/api"
 	"cloudmirror/doctor"
 )
 
@@ -100,7 +101,7 @@ func TestEveryCommandHasJSON(t *testing.T) {
 func TestJSONHasTheDocumentedMembers(t *testing.T) {
 	lines := map[string][]any{
 		"rewrite": {rewriting{}}, "purge": {purging{}}, "verify": {verified{}},
-		"provision": {outcomeLine{}}, "doctor": {doctor.Finding{}}, "health": {readiness{}},
+		"provision": {outcomeLine{}}, "doctor": {doctor.Finding{}}, "health": {api.Readiness{}},
 		"config check": {checked{}}, "version": {version{}}, "warm": {warmFailure{}, warmResult{}},
 	}
 	rows := jsonRows(t)

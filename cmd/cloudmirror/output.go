@@ -3,9 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -29,13 +26,4 @@ func (c *cli) printJSON(v any) error {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
-}
-
-// plain shows text of others on a terminal: as it is, or quoted if it holds
-// control characters.
-func plain(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return text
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"cloudmirror"
 	"cloudmirror/app"
 	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
@@ -122,7 +123,7 @@ func (c *cli) printOutcome(o provision.Outcome) error {
 		return err
 	}
 	for _, detail := range o.Details {
-		if err := c.println(wrapped("    ", plain(detail), 6)); err != nil {
+		if err := c.println(wrapped("    ", cloudmirror.Plain(detail), 6)); err != nil {
 			return err
 		}
 	}

@@ -9,16 +9,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 	"cloudmirror/config"
 )
 
 // A purging is a line of `purge --json`.
 type purging struct {
-	URL     string         `json:"url"`
-	Service string         `json:"service"`
-	Region  string         `json:"region"`
-	Purged  bool           `json:"purged"`            // there was something, and all of it is gone
-	Regions []regionReport `json:"regions,omitempty"` // none: the server is of an older release
+	URL     string             `json:"url"`
+	Service string             `json:"service"`
+	Region  string             `json:"region"`
+	Purged  bool               `json:"purged"`            // there was something, and all of it is gone
+	Regions []api.RegionReport `json:"regions,omitempty"` // none: the server is of an older release
 }
 
 func (c *cli) purgeCommand() *cobra.Command {
@@ -59,10 +61,10 @@ least one URL nothing was there in any region.`,
 			if err := t.requireToken(c); err != nil {
 				return err
 			}
-			client := newClient(&t)
-			defer client.close()
+			server := t.newClient()
+			defer server.Close()
 			return c.eachURL(command.Context(), args, t.json, func(raw string) error {
-				return c.purge(command.Context(), client, &t, raw)
+				return c.purge(command.Context(), server, &t, raw)
 			})
 		},
 	}
@@ -71,7 +73,7 @@ least one URL nothing was there in any region.`,
 	return command
 }
 
-func (c *cli) purge(ctx context.Context, client *client, t *target, raw string) error {
+func (c *cli) purge(ctx context.Context, server *client.Client, t *target, raw string) error {
 	b, err := t.backendOf(raw)
 	if err != nil {
 		return err
@@ -80,7 +82,7 @@ func (c *cli) purge(ctx context.Context, client *client, t *target, raw string) 
 	if err != nil {
 		return err
 	}
-	report, err := client.purge(ctx, b, object)
+	report, err := server.Purge(ctx, b, object)
 	if err != nil {
 		return err
 	}
@@ -90,12 +92,12 @@ func (c *cli) purge(ctx context.Context, client *client, t *target, raw string) 
 	if report.URL == "" {
 		report.URL = shownURL(object)
 	}
-	outcome := report.outcome()
+	outcome := purgeOutcome(&report)
 	if t.json {
 		line := purging{URL: report.URL, Service: b.Service, Region: b.Region, Purged: outcome == nil, Regions: report.Regions}
 		return errors.Join(c.printJSON(line), told(outcome))
 	}
-	for _, line := range report.lines(c.sameServer(t), b) {
+	for _, line := range purgeLines(&report, c.sameServer(t), b) {
 		if err := c.println(line); err != nil {
 			return err
 		}
@@ -106,15 +108,15 @@ func (c *cli) purge(ctx context.Context, client *client, t *target, raw string) 
 // errNothingThere says that there was nothing to purge.
 var errNothingThere = errors.New("nothing was there")
 
-// outcome returns errNothingThere, or an error that names the regions that failed.
-func (p *purgeReport) outcome() error {
+// purgeOutcome returns errNothingThere, or an error that names the regions that failed.
+func purgeOutcome(p *api.PurgeReport) error {
 	var failed []string
 	isAbsent := len(p.Regions) > 0
 	for _, r := range p.Regions {
-		if r.Result == "failed" {
-			failed = append(failed, plain(r.Region))
+		if r.Result == api.PurgeFailed {
+			failed = append(failed, cloudmirror.Plain(r.Region))
 		}
-		isAbsent = isAbsent && r.Result == "absent"
+		isAbsent = isAbsent && r.Result == api.PurgeAbsent
 	}
 	switch {
 	case len(failed) > 0:
@@ -125,23 +127,23 @@ func (p *purgeReport) outcome() error {
 	return nil
 }
 
-// lines returns the report for people, a line for each region. Flags are those by which
+// purgeLines returns the report for people, a line for each region. Flags are those by which
 // the next command asks the same server.
-func (p *purgeReport) lines(flags string, b cloudmirror.BackendID) []string {
+func purgeLines(p *api.PurgeReport, flags string, b cloudmirror.BackendID) []string {
 	if len(p.Regions) == 0 {
 		return []string{fmt.Sprintf("purged %s from %s; the server is of an older release and does not say whether anything was there", p.URL, b)}
 	}
 	var lines []string
 	for _, r := range p.Regions {
-		place := b.Service + "/" + plain(r.Region)
+		place := b.Service + "/" + cloudmirror.Plain(r.Region)
 		switch r.Result {
-		case "purged":
-			lines = append(lines, fmt.Sprintf("purged %s from %s", plain(p.URL), place))
-		case "absent":
-			lines = append(lines, fmt.Sprintf("nothing there: %s in %s", plain(p.URL), place))
+		case api.PurgeDone:
+			lines = append(lines, fmt.Sprintf("purged %s from %s", cloudmirror.Plain(p.URL), place))
+		case api.PurgeAbsent:
+			lines = append(lines, fmt.Sprintf("nothing there: %s in %s", cloudmirror.Plain(p.URL), place))
 		default:
 			next := strings.Replace(r.Next, "cloudmirror purge ", "cloudmirror purge "+flags, 1)
-			lines = append(lines, fmt.Sprintf("failed: %s in %s: %s\n  next: %s", plain(p.URL), place, plain(r.Cause), plain(next)))
+			lines = append(lines, fmt.Sprintf("failed: %s in %s: %s\n  next: %s", cloudmirror.Plain(p.URL), place, cloudmirror.Plain(r.Cause), cloudmirror.Plain(next)))
 		}
 	}
 	return lines

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cloudmirror"
+	"cloudmirror/api"
 )
 
 // A rewriting is a line of `rewrite --json`.
@@ -47,7 +48,7 @@ understands, or from their last part alone, to origin URLs.`,
 			if err := t.completeFor(c, args); err != nil {
 				return err
 			}
-			if t.backend.Region == everyRegion {
+			if t.backend.Region == api.EveryRegion {
 				return usagef("--region must name one region: a client is redirected to one copy")
 			}
 			return c.eachURL(command.Context(), args, t.json, func(raw string) error { return c.rewrite(raw, &t) })
@@ -103,7 +104,7 @@ func (c *cli) decode(raw string, asJSON bool) error {
 // splitRedirect returns the last part of a redirect URL, or of what may be the
 // last part alone, as the server would read it.
 func splitRedirect(raw string) (backend cloudmirror.BackendID, rest string, err error) {
-	_, path, found := strings.Cut(raw, "/v1/redirect/")
+	_, path, found := strings.Cut(raw, api.RedirectPrefix)
 	if !found {
 		return cloudmirror.BackendID{}, raw, nil
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"cloudmirror/api"
 )
 
 const fakeToken = "the-token-of-the-fake"
@@ -71,12 +73,12 @@ func (f *fakeServer) purge(w http.ResponseWriter, r *http.Request, region, targe
 	}
 	raw, _ := base64.RawURLEncoding.DecodeString(target)
 	report := map[string]any{"url": string(raw), "hash": "h", "service": "s3"}
-	var results []regionReport
+	var results []api.RegionReport
 	for _, name := range regions {
-		key, one := name+"/"+target, regionReport{Region: name, Result: "absent"}
+		key, one := name+"/"+target, api.RegionReport{Region: name, Result: "absent"}
 		switch {
 		case f.down[name]:
-			one = regionReport{Region: name, Result: "failed", Cause: "it is down", Next: "cloudmirror purge --service s3 --region " + name + " 'URL'"}
+			one = api.RegionReport{Region: name, Result: "failed", Cause: "it is down", Next: "cloudmirror purge --service s3 --region " + name + " 'URL'"}
 			status, report["code"], report["message"] = http.StatusBadGateway, "PurgeFailed", "Not everywhere."
 		case f.copies[key] != nil:
 			one.Result = "purged"

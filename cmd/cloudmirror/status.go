@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 	"cloudmirror/config"
 )
 
@@ -71,22 +73,22 @@ with 0.`,
 }
 
 // askEach calls ask with each URL and a client of the server, for one region.
-func (c *cli) askEach(ctx context.Context, t *target, urls []string, ask func(context.Context, *client, *target, string) error) error {
+func (c *cli) askEach(ctx context.Context, t *target, urls []string, ask func(context.Context, *client.Client, *target, string) error) error {
 	if err := t.completeFor(c, urls); err != nil {
 		return err
 	}
-	if t.backend.Region == everyRegion {
+	if t.backend.Region == api.EveryRegion {
 		return usagef("--region must name one region")
 	}
 	if err := t.completeToken(c); err != nil {
 		return err
 	}
-	client := newClient(t)
-	defer client.close()
-	return c.eachURL(ctx, urls, t.json, func(raw string) error { return ask(ctx, client, t, raw) })
+	server := t.newClient()
+	defer server.Close()
+	return c.eachURL(ctx, urls, t.json, func(raw string) error { return ask(ctx, server, t, raw) })
 }
 
-func (c *cli) status(ctx context.Context, client *client, t *target, raw string) error {
+func (c *cli) status(ctx context.Context, server *client.Client, t *target, raw string) error {
 	b, err := t.backendOf(raw)
 	if err != nil {
 		return err
@@ -95,7 +97,7 @@ func (c *cli) status(ctx context.Context, client *client, t *target, raw string)
 	if err != nil {
 		return err
 	}
-	answer, err := client.status(ctx, b, object)
+	answer, err := server.Status(ctx, b, object)
 	if err != nil {
 		return err
 	}
@@ -133,12 +135,12 @@ func (c *cli) printStatus(o cloudmirror.Object, b cloudmirror.BackendID, answer 
 // the member.
 func stateWords(fields map[string]any) string {
 	switch fields["state"] {
-	case "pending":
-		if fields["waits_for"] == "copy" {
+	case api.StatePending:
+		if fields["waits_for"] == api.WaitsForCopy {
 			return "copying"
 		}
 		return "waiting"
-	case "error":
+	case api.StateError:
 		failure, _ := fields["error"].(map[string]any)
 		text, _ := fields["expires_at"].(string)
 		until, err := time.Parse(time.RFC3339, text)
@@ -177,7 +179,7 @@ func relative(value any) string {
 func fieldLines(name string, value any) []string {
 	inner, ok := value.(map[string]any)
 	if !ok {
-		return []string{fieldLine(plain(name), plain(fmt.Sprint(value))+relative(value))}
+		return []string{fieldLine(cloudmirror.Plain(name), cloudmirror.Plain(fmt.Sprint(value))+relative(value))}
 	}
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(inner)) {

@@ -11,11 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 	"cloudmirror/config"
 )
-
-// everyRegion stands for all regions of a service, in a purge.
-const everyRegion = "*"
 
 // adminTokenFile is where `serve` keeps a token of its own, in the data
 // directory.
@@ -34,6 +33,11 @@ type target struct {
 
 	flags      cloudmirror.BackendID // what flags said of the backend
 	incomplete error                 // why the backend is not complete without an address
+}
+
+// newClient returns a client of the server. The caller closes it.
+func (t *target) newClient() *client.Client {
+	return client.New(client.Options{Server: t.server, Token: t.token, UserAgent: "cloudmirror/" + buildVersion().Version})
 }
 
 func (t *target) addFlags(command *cobra.Command) {
@@ -101,7 +105,7 @@ func (t *target) completeService() error {
 }
 
 func (t *target) completeRegion() error {
-	if t.backend.Region == everyRegion {
+	if t.backend.Region == api.EveryRegion {
 		return nil
 	}
 	if t.backend.Region == "" {

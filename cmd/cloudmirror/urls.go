@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"cloudmirror"
+	"cloudmirror/api/client"
 )
 
 // A failure is the line of --json for a URL that something went wrong with.
 type failure struct {
 	URL    string `json:"url"`
-	Failed any    `json:"failed"` // a serverError, or its message alone
+	Failed any    `json:"failed"` // a client.Error, or its message alone
 }
 
 // eachURL calls do with every argument; for the argument "-", with every line of
@@ -83,7 +86,7 @@ func (c *cli) eachLine(do func(line string) error) error {
 }
 
 func jsonError(err error) any {
-	if e, ok := errors.AsType[*serverError](err); ok {
+	if e, ok := errors.AsType[*client.Error](err); ok {
 		return e
 	}
 	return map[string]string{"message": errorText(err)}
@@ -104,5 +107,5 @@ func withoutSecrets(raw string) string {
 	if query != "" {
 		shown += "?…"
 	}
-	return plain(shown)
+	return cloudmirror.Plain(shown)
 }

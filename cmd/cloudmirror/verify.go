@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 	"cloudmirror/app"
 	"cloudmirror/config"
 	"cloudmirror/engine"
@@ -81,15 +83,15 @@ purged, or could not be read, 2 the command line or the configuration is wrong.`
 
 // verifyAll verifies the copies of all URLs, in all regions that are meant.
 func (c *cli) verifyAll(ctx context.Context, t *target, args []string, purge bool) error {
-	v := &verification{cli: c, target: t, purge: purge, client: newClient(t)}
-	defer v.client.close()
+	v := &verification{cli: c, target: t, purge: purge, server: t.newClient()}
+	defer v.server.Close()
 	defer v.close()
 	return c.eachURL(ctx, args, t.json, func(raw string) error { return v.each(ctx, raw) })
 }
 
 // regions returns the backends that one stands for whose region may be *.
 func (t *target) regions(b cloudmirror.BackendID) []cloudmirror.BackendID {
-	if b.Region != everyRegion {
+	if b.Region != api.EveryRegion {
 		return []cloudmirror.BackendID{b}
 	}
 	i := slices.IndexFunc(t.loaded.Services, func(s config.Service) bool { return s.Name == b.Service })
@@ -107,7 +109,7 @@ func (t *target) regions(b cloudmirror.BackendID) []cloudmirror.BackendID {
 type verification struct {
 	*cli
 	target   *target
-	client   *client
+	server   *client.Client
 	purge    bool
 	storages []openStorage // opened so far
 }
@@ -201,9 +203,9 @@ func (v *verification) one(ctx context.Context, s openStorage, named cloudmirror
 		bad = errDamaged
 		line.FoundBytes, line.Found = &found.SizeBytes, found.SHA256
 		if v.purge {
-			report, err := v.client.purge(ctx, s.id, named)
-			if err == nil && !errors.Is(report.outcome(), errNothingThere) {
-				err = report.outcome()
+			report, err := v.server.Purge(ctx, s.id, named)
+			if outcome := purgeOutcome(&report); err == nil && !errors.Is(outcome, errNothingThere) {
+				err = outcome
 			}
 			if err != nil {
 				bad = fmt.Errorf("%w; it could not be purged: %w", errDamaged, err)

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -112,9 +111,9 @@ func (c *cli) warm(ctx context.Context, t *target, o warmOptions, args []string)
 	}
 	ctx, stop := untilSignal(ctx, hangUp()...)
 	defer stop()
-	client := newClient(t)
-	defer client.close()
-	w := newWarmer(client, t.backend, urls, &progress{out: c.stderr, isLive: c.canRedraw(), urls: len(urls), began: time.Now()})
+	server := t.newClient()
+	defer server.Close()
+	w := newWarmer(server, t.backend, urls, &progress{out: c.stderr, isLive: c.canRedraw(), urls: len(urls), began: time.Now()})
 	w.wait, w.rate = o.wait, o.rate
 	err = w.run(ctx)
 	if errors.Is(err, context.Canceled) {
@@ -147,8 +146,8 @@ type warmFailure struct {
 }
 
 type warmProblem struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code    cloudmirror.Code `json:"code"`
+	Message string           `json:"message"`
 }
 
 // Bounds of the failures that are named on standard error.
@@ -173,7 +172,7 @@ func (c *cli) reportWarming(w *warmer, asJSON bool, o warmOptions) error {
 		}
 		switch {
 		case i < maxShownFailures:
-			fmt.Fprintf(c.stderr, "cloudmirror: %s in %s: %s: %s\n", cloudmirror.Line(withoutSecrets(f.URL), maxShownURLBytes), plain(f.Region), plain(f.Failed.Code), plain(f.Failed.Message))
+			fmt.Fprintf(c.stderr, "cloudmirror: %s in %s: %s: %s\n", cloudmirror.Line(withoutSecrets(f.URL), maxShownURLBytes), cloudmirror.Plain(f.Region), cloudmirror.Plain(string(f.Failed.Code)), cloudmirror.Plain(f.Failed.Message))
 		case i == maxShownFailures:
 			fmt.Fprintf(c.stderr, "cloudmirror: and more failures than these %d\n", maxShownFailures)
 		}
@@ -203,34 +202,7 @@ func (c *cli) printWarming(r warmResult, asJSON bool, o warmOptions) error {
 	line := fmt.Sprintf("%s URLs: %s present, %s failed, %s not done; %s copied in %s", grouped(r.URLs), grouped(r.Present), grouped(r.Failed),
 		grouped(r.NotDone), byteCount(r.Bytes), shortDuration(time.Duration(r.Seconds*float64(time.Second))))
 	if n := r.URLs - r.Present; n > 0 && o.failedFile != "" {
-		line += "; " + plain(o.failedFile) + " has the URLs that are not present"
+		line += "; " + cloudmirror.Plain(o.failedFile) + " has the URLs that are not present"
 	}
 	return c.println(line)
-}
-
-// A warmReport is a job, as far as `warm` reads it.
-type warmReport struct {
-	ID          string `json:"id"`
-	State       string `json:"state"`
-	FailedURLs  []int  `json:"failed_urls"`  // indexes
-	PendingURLs *[]int `json:"pending_urls"` // indexes
-	Counts      struct {
-		Bytes int64 `json:"bytes"`
-	} `json:"counts"`
-	Failures []struct {
-		Index                 int
-		Region, Code, Message string
-	} `json:"failures"`
-}
-
-// readWarmReport reads a job from an answer that has the wanted status.
-func readWarmReport(status, want int, body []byte) (*warmReport, error) {
-	if status != want {
-		return nil, asServerError(status, body)
-	}
-	r := new(warmReport)
-	if json.Unmarshal(body, r) != nil || r.ID == "" || r.PendingURLs == nil {
-		return nil, errOldServer
-	}
-	return r, nil
 }

@@ -326,7 +326,7 @@ func TestWarmKeepsToItsRate(t *testing.T) {
 
 // impatient returns a warmer of one URL whose patience is short.
 func impatient(server string) *warmer {
-	w := newWarmer(newClient(&target{server: server, token: fakeToken}), backendOfTest, []string{"https://example.com/1"},
+	w := newWarmer((&target{server: server, token: fakeToken}).newClient(), backendOfTest, []string{"https://example.com/1"},
 		&progress{out: new(strings.Builder), urls: 1, began: time.Now()})
 	w.patience, w.firstPatience, w.forget = 10*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
 	w.polls, w.retries = pauses{time.Millisecond, 20 * time.Millisecond}, pauses{time.Millisecond, 20 * time.Millisecond}
@@ -358,7 +358,7 @@ func TestWarmGivesUpSoonOnAServerThatNeverAnswered(t *testing.T) {
 	}
 	w = impatient(server.URL)
 	w.patience = time.Hour
-	defer w.client.close()
+	defer w.server.Close()
 	if err := w.run(t.Context()); err != nil || w.result().Present != 1 {
 		t.Errorf("error %v, %+v", err, w.result())
 	}
@@ -371,7 +371,7 @@ func TestWarmSaysOnceWhyItTriesAgain(t *testing.T) {
 		server.starts = append(server.starts, answerOfTest{429, fmt.Sprintf(`{"code":"TooManyJobs","message":"Too many jobs.","request_id":"%d"}`, i)})
 	}
 	w := impatient(server.URL)
-	defer w.client.close()
+	defer w.server.Close()
 	var said strings.Builder
 	w.progress.out, w.patience = &said, time.Hour
 	if err := w.run(t.Context()); err != nil || said.String() != "cloudmirror: trying again: TooManyJobs: Too many jobs. (HTTP 429)\n" {
@@ -385,7 +385,7 @@ func TestWarmAsksAgainForWhatAForgottenJobHadNotDone(t *testing.T) {
 		server.looks = append(server.looks, answerOfTest{404, `{"code":"UnknownJob","message":"Not here."}`})
 	}
 	w := impatient(server.URL)
-	defer w.client.close()
+	defer w.server.Close()
 	if err := w.run(t.Context()); err != nil || len(server.batches) < 2 || w.result().Present != 1 {
 		t.Errorf("error %v, %d jobs, %+v", err, len(server.batches), w.result())
 	}
@@ -394,7 +394,7 @@ func TestWarmAsksAgainForWhatAForgottenJobHadNotDone(t *testing.T) {
 func TestAnInterruptedWarmLooksOnceMore(t *testing.T) {
 	server := newWarmServer(t)
 	w := impatient(server.URL)
-	defer w.client.close()
+	defer w.server.Close()
 	w.polls = pauses{time.Hour, time.Hour}
 	ctx, interrupt := context.WithCancel(t.Context())
 	ended := make(chan error)
@@ -414,7 +414,7 @@ func TestWarmForgetsFailuresThatWereMended(t *testing.T) {
 	failure := map[string]any{"index": 0, "region": "us-east-1", "code": "OriginStatus", "message": "It is not there."}
 	server.ends = []map[string]any{{"state": "stopped", "pending_urls": []int{0}, "failed_urls": []int{0}, "failures": []any{failure}}}
 	w := impatient(server.URL)
-	defer w.client.close()
+	defer w.server.Close()
 	if err := w.run(t.Context()); err != nil || w.result().Present != 1 || len(w.failures()) != 0 {
 		t.Errorf("error %v, %+v, failures %v", err, w.result(), w.failures())
 	}
@@ -426,7 +426,7 @@ func TestWarmGivesUpOnJobsThatDoNothing(t *testing.T) {
 		server.ends = append(server.ends, map[string]any{"state": "lost", "pending_urls": []int{0}})
 	}
 	w := impatient(server.URL)
-	defer w.client.close()
+	defer w.server.Close()
 	if err := w.run(t.Context()); err == nil || !strings.Contains(err.Error(), "10 jobs in a row ended with none of their 1 URLs done") {
 		t.Errorf("error %v", err)
 	}

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,10 +14,11 @@ import (
 	"golang.org/x/time/rate"
 
 	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/api/client"
 )
 
 const (
-	maxBatchURLs   = 1_000     // what the server takes in one request
 	maxBatchBytes  = 512 << 10 // of URLs: nginx takes requests of 1 MiB by default
 	minSplitURLs   = 100       // a batch of fewer is not refused for its size
 	maxRunningJobs = 8         // of one command; a front end runs 16
@@ -32,8 +29,6 @@ const (
 	lastLookTimeout = 2 * time.Second
 	maxIdleJobs     = 10 // of a batch in a row that end with nothing done
 )
-
-var errOldServer = errors.New("the server is of an older release, or no cloudmirror: its jobs do not tell which URLs are done")
 
 // A urlState is how far a URL of the list is.
 type urlState byte
@@ -47,8 +42,8 @@ const (
 // A warmer has a server copy the URLs of a list, in jobs of a batch each. Make one
 // with newWarmer; fields above mu are set before run.
 type warmer struct {
-	client   *client
-	backend  cloudmirror.BackendID // of any region: everyRegion
+	server   *client.Client
+	backend  cloudmirror.BackendID // of any region: api.EveryRegion
 	urls     []string
 	wait     bool
 	rate     float64 // URLs a second; 0: no limit
@@ -67,9 +62,9 @@ type warmer struct {
 	answered time.Time // when the server last gave an answer that counts
 }
 
-func newWarmer(c *client, b cloudmirror.BackendID, urls []string, p *progress) *warmer {
+func newWarmer(server *client.Client, b cloudmirror.BackendID, urls []string, p *progress) *warmer {
 	return &warmer{
-		client: c, backend: b, urls: urls, states: make([]urlState, len(urls)), wait: true, progress: p,
+		server: server, backend: b, urls: urls, states: make([]urlState, len(urls)), wait: true, progress: p,
 		patience: serverPatience, firstPatience: firstPatience, forget: jobPatience,
 		polls:    pauses{first: 200 * time.Millisecond, last: 2 * time.Second},
 		retries:  pauses{first: 500 * time.Millisecond, last: 10 * time.Second},
@@ -92,9 +87,9 @@ func (w *warmer) run(ctx context.Context) error {
 	defer showing.Wait()
 	defer close(stop)
 
-	most, limit := maxBatchURLs, rate.Inf
+	most, limit := api.MaxWarmURLs, rate.Inf
 	if w.rate > 0 {
-		most, limit = int(min(max(math.Ceil(w.rate), 1), maxBatchURLs)), rate.Limit(w.rate)
+		most, limit = int(min(max(math.Ceil(w.rate), 1), api.MaxWarmURLs)), rate.Limit(w.rate)
 	}
 	limiter := rate.NewLimiter(limit, most)
 	group, working := errgroup.WithContext(ctx)
@@ -161,48 +156,30 @@ func (w *warmer) warm(ctx context.Context, batch []int) error {
 	return nil
 }
 
-// isOld reports whether the server refused a member of the request that it does not
-// know.
-func isOld(err error) bool {
-	e, ok := errors.AsType[*serverError](err)
-	return ok && e.Code == "InvalidRequest" && strings.Contains(e.Message, `"partial"`)
-}
-
 // isTooLarge reports whether the server may have refused a batch for its size.
 func isTooLarge(err error) bool {
-	e, ok := errors.AsType[*serverError](err)
-	return ok && (e.Code == "InvalidRequest" || e.Status == http.StatusRequestEntityTooLarge)
+	e, ok := errors.AsType[*client.Error](err)
+	return ok && (e.Code == api.CodeInvalidRequest || e.Status == http.StatusRequestEntityTooLarge)
 }
 
 // start begins a job for a batch. It tries until the server takes it, unless the
 // server refuses for good or is silent for too long.
-func (w *warmer) start(ctx context.Context, batch []int) (*warmReport, error) {
-	body := map[string]any{"service": w.backend.Service, "partial": true}
-	if w.backend.Region != everyRegion {
-		body["regions"] = []string{w.backend.Region}
+func (w *warmer) start(ctx context.Context, batch []int) (*api.Job, error) {
+	request := api.WarmRequest{Service: w.backend.Service, URLs: make([]string, len(batch)), Partial: true}
+	if w.backend.Region != api.EveryRegion {
+		request.Regions = []string{w.backend.Region}
 	}
-	urls := make([]string, len(batch))
 	for i, index := range batch {
-		urls[i] = w.urls[index]
-	}
-	body["urls"] = urls
-	var payload bytes.Buffer
-	encoder := json.NewEncoder(&payload)
-	encoder.SetEscapeHTML(false) // six bytes for each & of a URL
-	if err := encoder.Encode(body); err != nil {
-		return nil, fmt.Errorf("make the request: %w", err)
+		request.URLs[i] = w.urls[index]
 	}
 	for pause := w.retries.begin(); ; {
-		r, err := w.exchange(ctx, http.MethodPost, "/v1/warm", payload.Bytes(), http.StatusAccepted)
+		r, err := w.heard(w.server.Warm(ctx, request))
 		if err == nil {
 			w.mu.Lock()
 			w.jobs = append(w.jobs, r.ID)
 			w.mu.Unlock()
 			w.note(batch, r)
 			return r, nil
-		}
-		if isOld(err) {
-			return nil, errOldServer
 		}
 		if err := w.retry(ctx, err, &pause); err != nil {
 			return nil, err
@@ -211,15 +188,15 @@ func (w *warmer) start(ctx context.Context, batch []int) (*warmReport, error) {
 }
 
 // follow asks how far a job is until it has ended, or is lost.
-func (w *warmer) follow(ctx context.Context, batch []int, r *warmReport) error {
+func (w *warmer) follow(ctx context.Context, batch []int, r *api.Job) error {
 	var unknownSince time.Time
 	poll, pause := w.polls.begin(), w.retries.begin()
-	for r.State == "running" {
+	for r.State == api.JobRunning {
 		if err := poll.wait(ctx); err != nil {
 			w.lookLast(ctx, batch, r.ID)
 			return err
 		}
-		next, err := w.exchange(ctx, http.MethodGet, "/v1/jobs/"+url.PathEscape(r.ID), nil, http.StatusOK)
+		next, err := w.heard(w.server.Job(ctx, r.ID))
 		switch {
 		case err == nil:
 			r, unknownSince, pause = next, time.Time{}, w.retries.begin()
@@ -238,8 +215,8 @@ func (w *warmer) follow(ctx context.Context, batch []int, r *warmReport) error {
 			}
 		}
 	}
-	if r.State != "done" {
-		w.progress.say(fmt.Sprintf("a job ended as %s; asking again for what it had not done", plain(r.State)))
+	if r.State != api.JobDone {
+		w.progress.say(fmt.Sprintf("a job ended as %s; asking again for what it had not done", cloudmirror.Plain(string(r.State))))
 	}
 	return nil
 }
@@ -249,25 +226,21 @@ func (w *warmer) follow(ctx context.Context, batch []int, r *warmReport) error {
 func (w *warmer) lookLast(ctx context.Context, batch []int, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLookTimeout)
 	defer cancel()
-	if r, err := w.exchange(ctx, http.MethodGet, "/v1/jobs/"+url.PathEscape(id), nil, http.StatusOK); err == nil {
+	if r, err := w.server.Job(ctx, id); err == nil {
 		w.note(batch, r)
 	}
 }
 
 func isUnknownJob(err error) bool {
-	e, ok := errors.AsType[*serverError](err)
-	return ok && e.Code == "UnknownJob"
+	e, ok := errors.AsType[*client.Error](err)
+	return ok && e.Code == api.CodeUnknownJob
 }
 
-// exchange makes a request whose answer is a job, and notes when the server last
+// heard passes on what a request for a job returned, and notes when the server last
 // gave an answer that counts: a job, that there is none, or that too many run.
-func (w *warmer) exchange(ctx context.Context, method, path string, payload []byte, want int) (*warmReport, error) {
-	status, body, err := w.client.exchange(ctx, method, path, payload)
-	if err != nil {
-		return nil, err
-	}
-	r, err := readWarmReport(status, want, body)
-	if err == nil || status == http.StatusTooManyRequests || isUnknownJob(err) {
+func (w *warmer) heard(r *api.Job, err error) (*api.Job, error) {
+	e, isAnswer := errors.AsType[*client.Error](err)
+	if err == nil || isAnswer && (e.Status == http.StatusTooManyRequests || e.Code == api.CodeUnknownJob) {
 		w.mu.Lock()
 		w.answered = time.Now()
 		w.mu.Unlock()
@@ -281,8 +254,8 @@ func (w *warmer) retry(ctx context.Context, err error, pause *backOff) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	e, isAnswer := errors.AsType[*serverError](err)
-	if errors.Is(err, errOldServer) || isAnswer && e.Status < 500 && e.Status != http.StatusTooManyRequests {
+	e, isAnswer := errors.AsType[*client.Error](err)
+	if errors.Is(err, client.ErrOldServer) || isAnswer && e.Status < 500 && e.Status != http.StatusTooManyRequests {
 		return err
 	}
 	w.mu.Lock()
@@ -301,8 +274,8 @@ func (w *warmer) retry(ctx context.Context, err error, pause *backOff) error {
 // withoutRequest returns an error without the id of the request: what is said of each
 // try is said once.
 func withoutRequest(err error) error {
-	if e, ok := errors.AsType[*serverError](err); ok {
-		return &serverError{Status: e.Status, Code: e.Code, Message: e.Message}
+	if e, ok := errors.AsType[*client.Error](err); ok {
+		return &client.Error{Status: e.Status, Code: e.Code, Message: e.Message}
 	}
 	return err
 }

@@ -5,10 +5,12 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"cloudmirror/api"
 )
 
 // note takes over what a job says of its batch.
-func (w *warmer) note(batch []int, r *warmReport) {
+func (w *warmer) note(batch []int, r *api.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	states := make([]urlState, len(batch))
@@ -23,7 +25,7 @@ func (w *warmer) note(batch []int, r *warmReport) {
 		}
 	}
 	mark(r.FailedURLs, urlFailed)
-	mark(*r.PendingURLs, urlWaits) // in another region, perhaps
+	mark(r.PendingURLs, urlWaits) // in another region, perhaps
 	for i, s := range states {
 		w.states[batch[i]] = s
 	}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
@@ -18,63 +17,46 @@ const (
 	deadRetention = 14 * 24 * time.Hour
 )
 
-// spareReceives is how many receives more than ours the redrive policy allows. A
-// message that SQS moves by itself is seen by nobody who could tell those who
-// wait for its object, so receivers get some chances to bury it before.
+// spareReceives is how many receives more than MaxReceives the redrive policy allows.
+// When SQS moves a message by itself, the clients that wait for its object do not
+// learn of it, so receivers have 5 more chances to bury the message themselves.
 const spareReceives = 5
 
-// redriveAfter returns how many receives the redrive policy allows.
-func (o Options) redriveAfter() int { return min(o.MaxReceives+spareReceives, maxRedrive) }
-
-// deadAttributes returns what a dead-letter queue is created with.
-func (Options) deadAttributes() map[string]string {
-	return map[string]string{
-		string(types.QueueAttributeNameMessageRetentionPeriod): inSeconds(deadRetention),
-		string(types.QueueAttributeNameSqsManagedSseEnabled):   "true",
-	}
-}
-
-// jobAttributes returns what the queue of the jobs is created with, of which the
-// dead letters have the given ARN.
-func (o Options) jobAttributes(deadARN string) map[string]string {
-	return map[string]string{
+// Attributes returns what the queue of the jobs and that of the dead letters are created
+// with. The dead letters come first: the redrive policy of the jobs names their ARN.
+func (q *Queue) Attributes(deadARN string) (jobs, dead map[string]string) {
+	o := q.options
+	jobs = map[string]string{
 		string(types.QueueAttributeNameVisibilityTimeout):             inSeconds(o.Visibility),
 		string(types.QueueAttributeNameReceiveMessageWaitTimeSeconds): inSeconds(o.WaitTime),
 		string(types.QueueAttributeNameMessageRetentionPeriod):        inSeconds(jobRetention),
 		// A string among strings: some servers take no number.
-		string(types.QueueAttributeNameRedrivePolicy):        fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":"%d"}`, deadARN, o.redriveAfter()),
+		string(types.QueueAttributeNameRedrivePolicy): fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":"%d"}`,
+			deadARN, min(o.MaxReceives+spareReceives, maxRedrive)),
 		string(types.QueueAttributeNameSqsManagedSseEnabled): "true",
 	}
+	dead = map[string]string{
+		string(types.QueueAttributeNameMessageRetentionPeriod): inSeconds(deadRetention),
+		string(types.QueueAttributeNameSqsManagedSseEnabled):   "true",
+	}
+	return jobs, dead
 }
 
 // newDead returns the attributes of a new dead-letter queue.
 func (q *Queue) newDead(context.Context) (map[string]string, error) {
-	return q.options.deadAttributes(), nil
+	_, dead := q.Attributes("")
+	return dead, nil
 }
 
 // newJobs returns the attributes of a new queue of jobs, whose dead-letter queue
 // has to exist before.
 func (q *Queue) newJobs(ctx context.Context) (map[string]string, error) {
-	var arn string
-	err := q.dead.do(ctx, func(url string) (err error) {
-		arn, err = q.arn(ctx, url)
-		return err
-	})
+	dead, err := q.dead.read(ctx, types.QueueAttributeNameQueueArn)
 	if err != nil {
 		return nil, fmt.Errorf("the dead letters: %w", err)
 	}
-	return q.options.jobAttributes(arn), nil
-}
-
-// arn returns by which name policies know a queue.
-func (q *Queue) arn(ctx context.Context, url string) (string, error) {
-	out, err := q.options.Client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
-		QueueUrl: &url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
-	})
-	if err != nil {
-		return "", err
-	}
-	return out.Attributes[string(types.QueueAttributeNameQueueArn)], nil
+	jobs, _ := q.Attributes(dead[string(types.QueueAttributeNameQueueArn)])
+	return jobs, nil
 }
 
 // count returns the approximate numbers of messages in a queue.

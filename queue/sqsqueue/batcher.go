@@ -140,7 +140,7 @@ func (b *batcher[T]) nextBatch() []*call[T] {
 	n, bytes := 0, 0
 	for n < min(len(b.pending), maxBatch) {
 		bytes += b.bytesOf(b.pending[n].item)
-		if n > 0 && bytes > maxBatchBytes {
+		if n > 0 && bytes > MaxBatchBytes {
 			break
 		}
 		n++

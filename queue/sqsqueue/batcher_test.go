@@ -171,12 +171,12 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 }
 
 func TestBatchesAreBoundedInBytes(t *testing.T) {
-	third := strings.Repeat("x", maxBatchBytes/3)
+	third := strings.Repeat("x", MaxBatchBytes/3)
 	batching(t, sendGatherTime/2, func(t *testing.T, b *batcher[string], r *recorder) {
 		calls(b, "a", third, third, third, third+third+third+third, "z")()
 		for _, request := range r.requests {
-			if bytes := len(strings.ReplaceAll(request, " ", "")); bytes > maxBatchBytes && strings.Contains(request, " ") {
-				t.Errorf("a batch has %d bytes, at most %d are allowed", bytes, maxBatchBytes)
+			if bytes := len(strings.ReplaceAll(request, " ", "")); bytes > MaxBatchBytes && strings.Contains(request, " ") {
+				t.Errorf("a batch has %d bytes, at most %d are allowed", bytes, MaxBatchBytes)
 			}
 		}
 		if len(r.requests) != 4 {

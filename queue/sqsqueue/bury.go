@@ -40,7 +40,7 @@ func (q *Queue) Bury(ctx context.Context, d queue.Delivery, reason string) error
 func (q *Queue) sendDead(ctx context.Context, body, reason string, receives int) error {
 	ctx, cancel := bounded(ctx, requestTimeout)
 	defer cancel()
-	if most := maxBatchBytes - 2*maxReasonBytes; len(body) > most {
+	if most := MaxBatchBytes - 2*maxReasonBytes; len(body) > most {
 		reason = fmt.Sprintf("(cut from %d bytes) %s", len(body), reason)
 		body = cut(body, most)
 	}

@@ -15,10 +15,13 @@ import (
 const (
 	maxVisibility = 12 * time.Hour // of one message, from its receive on
 	maxWaitTime   = 20 * time.Second
-	maxBatch      = 10        // entries of a batch; messages of a receive
-	maxBatchBytes = 256 << 10 // 1 MiB since 2025, but less with older queues and other servers
-	maxRedrive    = 1000      // maxReceiveCount of a redrive policy
+	maxBatch      = 10   // entries of a batch; messages of a receive
+	maxRedrive    = 1000 // maxReceiveCount of a redrive policy
 )
+
+// MaxBatchBytes is the size of the largest message and of the largest batch that a
+// Queue sends. SQS takes 1 MiB since 2025, but less with older queues and other servers.
+const MaxBatchBytes = 256 << 10
 
 // requestTimeout bounds a request, its retries included, beside the caller's
 // context: a connection that hangs must not be waited for without end. Long
@@ -58,16 +61,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// check reports an option that SQS would refuse.
+// check reports an option that is missing, or that SQS would refuse.
 func (o Options) check() error {
-	name := o.name()
+	_, dead := o.Names()
 	switch {
 	case o.Client == nil:
 		return fmt.Errorf("sqsqueue: no client")
 	case o.Backend.Check() != nil:
 		return fmt.Errorf("sqsqueue: %w", o.Backend.Check())
-	case !regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`).MatchString(name + deadSuffix):
-		return fmt.Errorf("sqsqueue: the queue name %q must have at most 80 letters, digits, hyphens and underscores", name+deadSuffix)
+	case !regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`).MatchString(dead):
+		return fmt.Errorf("sqsqueue: the queue name %q must have at most 80 letters, digits, hyphens and underscores", dead)
 	case o.Visibility < time.Second || o.Visibility > maxVisibility || o.Visibility%time.Second != 0:
 		return fmt.Errorf("sqsqueue: the visibility %v must be whole seconds, 1s to %v", o.Visibility, maxVisibility)
 	case o.WaitTime > maxWaitTime || o.WaitTime%time.Second != 0:
@@ -78,7 +81,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// deadSuffix ends the name of a dead-letter queue. No region does.
-const deadSuffix = "-dead"
-
-func (o Options) name() string { return o.Prefix + o.Backend.Service + "-" + o.Backend.Region }
+// Names returns the names of the queue of the jobs and of that of the dead letters.
+func (o Options) Names() (jobs, dead string) {
+	jobs = o.Prefix + o.Backend.Service + "-" + o.Backend.Region
+	return jobs, jobs + "-dead" // no region ends so
+}

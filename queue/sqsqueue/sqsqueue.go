@@ -50,8 +50,9 @@ func New(o Options) (*Queue, error) {
 		return nil, err
 	}
 	q := &Queue{options: o}
-	q.dead = newAddress(o, o.name()+deadSuffix, q.newDead)
-	q.jobs = newAddress(o, o.name(), q.newJobs)
+	jobs, dead := o.Names()
+	q.dead = newAddress(o, dead, q.newDead)
+	q.jobs = newAddress(o, jobs, q.newJobs)
 	q.sends = newBatcher(q.sendBatch, func(m outgoing) int { return len(m.body) }, sendGatherTime)
 	q.acks = newBatcher(q.deleteJobs, func(string) int { return 0 }, ackGatherTime)
 	return q, nil

@@ -26,5 +26,5 @@
 // upload.
 //
 // Uploads that a crash left unfinished, sidecars without an object and expired
-// copies are removed by the bucket's lifecycle rules, which operators set.
+// copies are removed by the bucket's lifecycle rules, which package s3provision makes.
 package s3store

@@ -13,8 +13,6 @@ import (
 
 // Statuses of S3 that mean something to us.
 const (
-	statusMoved              = http.StatusMovedPermanently
-	statusBadRequest         = http.StatusBadRequest
 	statusForbidden          = http.StatusForbidden
 	statusNotFound           = http.StatusNotFound
 	statusConflict           = http.StatusConflict

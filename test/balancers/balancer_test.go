@@ -4,7 +4,6 @@
 package balancers_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudmirror/test/lab"
 	"cloudmirror/test/servers"
 )
 
@@ -103,14 +103,7 @@ func run(t *testing.T, p places, program string, check, arguments []string) *bal
 	if err != nil || strings.Contains(strings.ToLower(string(output)), "[warn") {
 		t.Fatalf("%s complains about its configuration: %v\n%s", program, err, output)
 	}
-	ready := func(ctx context.Context) error {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", p.secure)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	}
-	servers.Start(t, ready, nil, path, arguments...)
+	servers.Start(t, lab.Accepts(p.secure), nil, path, arguments...)
 	transport := &http.Transport{
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the certificate is of this test
 		ForceAttemptHTTP2: true,

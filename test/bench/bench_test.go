@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -34,29 +32,6 @@ func TestRatiosAndDifferencesAreTakenInPairs(t *testing.T) {
 	}
 	if got, want := differences([]float64{1, 6}, []float64{2, 3}), []float64{-1, 3}; !slices.Equal(got, want) {
 		t.Errorf("differences %v, want %v", got, want)
-	}
-}
-
-func TestProcessNumbers(t *testing.T) {
-	self, err := os.FindProcess(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{command: &exec.Cmd{Process: self}}
-	for begun := time.Now(); ; {
-		used, err := p.cpu()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if used > 0 && used < 10*time.Minute {
-			break
-		}
-		if time.Since(begun) > 30*time.Second {
-			t.Fatalf("after 30 s of work, %v were used", used)
-		}
-	}
-	if peak, err := p.peakMemory(); err != nil || peak < 1<<20 || peak > 4<<30 {
-		t.Errorf("peak memory %d bytes, error %v", peak, err)
 	}
 }
 
@@ -175,7 +150,7 @@ func TestChartIsXMLWithABarForEachValue(t *testing.T) {
 }
 
 func TestToolsReadWhatOthersWrite(t *testing.T) {
-	l := new(lab)
+	l := new(laboratory)
 	var u usage
 	shell := func(script string) tool { return tool{program: "/bin/sh", args: []string{"-c", script}} }
 	if err := l.runTools(t.Context(), &u, strings.NewReplacer(), shell("echo hello"), shell(`read -r x && test "$x" = hello`)); err != nil {

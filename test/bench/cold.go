@@ -12,6 +12,7 @@ import (
 	"cloudmirror/origin/origintest"
 	"cloudmirror/storage"
 	"cloudmirror/storage/filestore"
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -31,7 +32,7 @@ type way struct {
 // warmUpObjects come first and do not count: connections are opened for them.
 const warmUpObjects = 10
 
-func measureCold(ctx context.Context, l *lab) (result, error) {
+func measureCold(ctx context.Context, l *laboratory) (result, error) {
 	origin, err := l.startOrigin(ctx)
 	if err != nil {
 		return result{}, err
@@ -69,7 +70,7 @@ func measureCold(ctx context.Context, l *lab) (result, error) {
 func copiesOf(serve *process) string { return "http://" + serve.address + "/objects/" }
 
 // fetchAll fetches so many objects, one after the other, each in all ways.
-func fetchAll(ctx context.Context, l *lab, origin *process, ways []*way, objects int) error {
+func fetchAll(ctx context.Context, l *laboratory, origin *process, ways []*way, objects int) error {
 	for i := range objects + warmUpObjects {
 		if err := fetchAllWays(ctx, l, origin, ways, i); err != nil {
 			return err
@@ -79,7 +80,7 @@ func fetchAll(ctx context.Context, l *lab, origin *process, ways []*way, objects
 }
 
 // fetchAllWays fetches the i-th object in each way, in turns another one first.
-func fetchAllWays(ctx context.Context, l *lab, origin *process, ways []*way, i int) error {
+func fetchAllWays(ctx context.Context, l *laboratory, origin *process, ways []*way, i int) error {
 	path := fmt.Sprintf("/cold/%d.bin", i)
 	url := fmt.Sprintf("http://%s%s?size=%d", origin.address, path, coldBytes)
 	want := origintest.Bytes(path, coldBytes)
@@ -107,7 +108,7 @@ func fetchAllWays(ctx context.Context, l *lab, origin *process, ways []*way, i i
 }
 
 // fetch gets a URL, or what it redirects to, and says where the body came from.
-func fetch(ctx context.Context, l *lab, url string) (body []byte, from string, err error) {
+func fetch(ctx context.Context, l *laboratory, url string) (body []byte, from string, err error) {
 	for range 2 {
 		response, body, err := l.read(ctx, url)
 		switch {
@@ -173,6 +174,6 @@ func reportCold(ways, puts []*way) result {
 		},
 		text: fmt.Sprintf(`%d different objects of %d bytes are fetched one after the other: each directly from the origin and, by a client that follows the redirect, through an embedded `+"`cloudmirror serve`"+` that has no copy of it, in turns one or the other first, on kept connections, until the last byte. What is added is the difference for each object. The file store writes a copy to a temporary file, syncs it, names it and syncs the directories above it, so that a copy survives a power failure. In %s syncing costs nothing: what differs there is the disk, and what is left is cloudmirror. Put alone is called in a loop without cloudmirror around it.
 
-%s`, len(added), coldBytes, memoryFileSystem, table(quantileHead, rows)),
+%s`, len(added), coldBytes, memoryFileSystem, lab.Table(quantileHead, rows)),
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"cloudmirror/test/lab"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -14,7 +16,7 @@ const (
 )
 
 // measureMemory has many large copies made at once, to files and to S3.
-func measureMemory(ctx context.Context, l *lab) (result, error) {
+func measureMemory(ctx context.Context, l *laboratory) (result, error) {
 	s3, err := l.startS3(ctx, "")
 	if err != nil {
 		return result{}, err
@@ -32,10 +34,10 @@ func measureMemory(ctx context.Context, l *lab) (result, error) {
 	}
 	return result{goals: goals, text: fmt.Sprintf(`%d objects of %.0f MiB, whose lengths the origin states, are asked for at the same time of a `+"`cloudmirror serve`"+` that makes as many copies at once. One run each.
 
-%s%s`, manyCopies, mebibytes(l.manyBytes), table([]string{"to", "MiB resident at most", "seconds"}, rows), l.takeRefusals())}, nil
+%s%s`, manyCopies, mebibytes(l.manyBytes), lab.Table([]string{"to", "MiB resident at most", "seconds"}, rows), l.takeRefusals())}, nil
 }
 
-func (l *lab) copyMany(ctx context.Context, storage string) (peakBytes int64, took time.Duration, err error) {
+func (l *laboratory) copyMany(ctx context.Context, storage string) (peakBytes int64, took time.Duration, err error) {
 	origin, err := l.startOrigin(ctx)
 	if err != nil {
 		return 0, 0, err

@@ -8,15 +8,13 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
-	"time"
 
 	"cloudmirror/cache/rediscache"
 	"cloudmirror/storage"
+	"cloudmirror/test/lab"
 )
 
 // counts is how often each thing was asked for. It may be used by many at once.
@@ -52,45 +50,22 @@ func sum(of map[string]int) (all int) {
 
 // A countingProxy passes HTTP requests on and counts them.
 type countingProxy struct {
+	*lab.Server
 	counts
-	address string
-	server  *http.Server
-	done    chan struct{}
 }
 
 // startCounting starts a proxy of the server at an address. nameOf tells what a
 // request is counted as; "" is not.
-func startCounting(address string, nameOf func(*http.Request) string) (*countingProxy, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	forward := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: address})
-			r.Out.Host = r.In.Host // which is signed
-		},
-		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 256},
-		// Clients that give up are no news.
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	}
-	p := &countingProxy{address: listener.Addr().String(), done: make(chan struct{})}
-	p.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func startCounting(address string, nameOf func(*http.Request) string) (p *countingProxy, err error) {
+	forward := lab.NewProxy(address)
+	p = new(countingProxy)
+	p.Server, err = lab.Serve("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name := nameOf(r); name != "" {
 			p.add(name)
 		}
 		forward.ServeHTTP(w, r)
-	})}
-	go func() {
-		defer close(p.done)
-		_ = p.server.Serve(listener)
-	}()
-	return p, nil
-}
-
-func (p *countingProxy) stop() {
-	_ = p.server.Close()
-	<-p.done
+	}))
+	return p, err
 }
 
 // s3Request names a request to S3 by its method and what it is about, if it is

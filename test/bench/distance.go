@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -12,7 +14,7 @@ const (
 
 // measureDistance copies an object of an origin that is far away, which is to say
 // that each connection carries only so much.
-func measureDistance(ctx context.Context, l *lab) (result, error) {
+func measureDistance(ctx context.Context, l *laboratory) (result, error) {
 	origin, err := l.startOrigin(ctx)
 	if err != nil {
 		return result{}, err
@@ -34,6 +36,6 @@ func measureDistance(ctx context.Context, l *lab) (result, error) {
 		text: fmt.Sprintf(`An origin gives each connection %d MB a second. An object of %.0f MiB is copied to files in %s by a fresh `+"`cloudmirror serve`"+`, and by the plain pipe of the section on files, which has one connection; %d rounds in turns. cloudmirror is %s as fast.
 
 %s`, distantRate/1_000_000, mebibytes(l.distantBytes), l.hugeFileSystem(), l.rounds, spread(times, 2)+" times",
-			table(usageHead, [][]string{ours.row("`cloudmirror serve`", l.distantBytes), pipe.row("plain pipe", l.distantBytes)})),
+			lab.Table(usageHead, [][]string{ours.row("`cloudmirror serve`", l.distantBytes), pipe.row("plain pipe", l.distantBytes)})),
 	}, nil
 }

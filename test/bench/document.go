@@ -6,13 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"cloudmirror/test/lab"
 )
 
 // A section is one part of the document, and what is measured for it.
 type section struct {
 	name    string // for -run, and in notes.md
 	title   string
-	measure func(context.Context, *lab) (result, error)
+	measure func(context.Context, *laboratory) (result, error)
 }
 
 // A result is what a section found.
@@ -63,7 +65,7 @@ func (d *document) add(s section, r result, commands []string) {
 func (d *document) String() string {
 	var b strings.Builder
 	b.WriteString("# Benchmarks\n\nWritten by `make bench`, not by hand. Numbers of another run or machine differ; ratios within one run differ least. What is compared takes turns in one run; numbers are medians with [quartiles], ratios are taken within each round.\n\n")
-	b.WriteString(table([]string{"goal", "wanted", "measured", ""}, d.goals))
+	b.WriteString(lab.Table([]string{"goal", "wanted", "measured", ""}, d.goals))
 	fmt.Fprintf(&b, "\n## Where and how\n\n%s", d.machine)
 	if d.note != "" {
 		fmt.Fprintf(&b, "\n%s\n", d.note)
@@ -87,18 +89,6 @@ func (d *document) write(file string) error {
 		}
 	}
 	return os.WriteFile(file, []byte(d.String()), 0o644)
-}
-
-// table returns a table in Markdown.
-func table(head []string, rows [][]string) string {
-	var b strings.Builder
-	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	line(head)
-	line(strings.Split(strings.TrimSuffix(strings.Repeat("--- ", len(head)), " "), " "))
-	for _, row := range rows {
-		line(row)
-	}
-	return b.String()
 }
 
 // readNotes reads texts that people wrote, by the heading that names the section.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -15,7 +17,7 @@ const (
 
 // measureFiles copies a large object to files, and beside it with the least that
 // a Go program can do.
-func measureFiles(ctx context.Context, l *lab) (result, error) {
+func measureFiles(ctx context.Context, l *laboratory) (result, error) {
 	origin, url, err := l.startHugeOrigin(ctx)
 	if err != nil {
 		return result{}, err
@@ -33,7 +35,7 @@ func measureFiles(ctx context.Context, l *lab) (result, error) {
 			}
 		}
 	}
-	sending, err := origin.cpu()
+	sending, err := lab.CPU(origin.Pid())
 	if err != nil {
 		return result{}, err
 	}
@@ -45,12 +47,12 @@ func measureFiles(ctx context.Context, l *lab) (result, error) {
 		},
 		text: fmt.Sprintf(`An object of %s, which nginx sends out of memory with sendfile(2), is copied to files in %s by a fresh `+"`cloudmirror serve`"+`, SHA-256 and all, and by test/bench/pipe, which gets it with net/http, writes it to a file with io.Copy and syncs that; %d rounds in turns. The time runs from the request to the redirect, and for the pipe from start to end. nginx takes its share of the same processors: %.2f CPU seconds for each copy.
 
-%s`, size, l.hugeFileSystem(), l.rounds, sending.Seconds()/float64(2*l.rounds), table(usageHead, [][]string{ours.row("`cloudmirror serve`", l.hugeBytes), pipe.row("plain pipe", l.hugeBytes)})),
+%s`, size, l.hugeFileSystem(), l.rounds, sending.Seconds()/float64(2*l.rounds), lab.Table(usageHead, [][]string{ours.row("`cloudmirror serve`", l.hugeBytes), pipe.row("plain pipe", l.hugeBytes)})),
 	}, nil
 }
 
 // copyToFiles has a fresh server copy one object to files.
-func (l *lab) copyToFiles(ctx context.Context, u *usage, url string, sizeBytes int64) error {
+func (l *laboratory) copyToFiles(ctx context.Context, u *usage, url string, sizeBytes int64) error {
 	s := l.configured("serve", "", "{type: file}")
 	s.parent = l.hugeDir()
 	serve, err := l.start(ctx, s)
@@ -61,7 +63,7 @@ func (l *lab) copyToFiles(ctx context.Context, u *usage, url string, sizeBytes i
 }
 
 // pipe brings a URL to a file with the plain pipe, and removes the file.
-func (l *lab) pipe(ctx context.Context, u *usage, url string) error {
+func (l *laboratory) pipe(ctx context.Context, u *usage, url string) error {
 	file := filepath.Join(l.hugeDir(), "piped")
 	defer os.Remove(file)
 	return l.runTools(ctx, u, strings.NewReplacer(url, "URL", file, "FILE"), tool{program: l.path("pipe"), args: []string{url, file}})

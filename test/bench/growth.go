@@ -12,6 +12,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/cache/rediscache"
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -30,7 +31,7 @@ type fullRedis struct {
 	starts      []float64 // milliseconds until a front end answers
 }
 
-func measureGrowth(ctx context.Context, l *lab) (result, error) {
+func measureGrowth(ctx context.Context, l *laboratory) (result, error) {
 	few, many := &fullRedis{entries: fewEntries}, &fullRedis{entries: l.entries}
 	defer few.stop()
 	defer many.stop()
@@ -48,7 +49,7 @@ func measureGrowth(ctx context.Context, l *lab) (result, error) {
 	}
 	for range l.starts {
 		for _, f := range all {
-			took, err := l.timeStart(ctx, l.configured("frontend", cacheOn(f.redis, "")+nowhere, nowhereStorage))
+			took, err := l.timeStart(ctx, l.configured("frontend", cacheOn(f.redis)+nowhere, nowhereStorage))
 			if err != nil {
 				return result{}, err
 			}
@@ -61,7 +62,7 @@ func measureGrowth(ctx context.Context, l *lab) (result, error) {
 	return reportGrowth(few, many), nil
 }
 
-func (f *fullRedis) start(ctx context.Context, l *lab) (err error) {
+func (f *fullRedis) start(ctx context.Context, l *laboratory) (err error) {
 	if f.redis, err = l.startRedis(ctx); err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (f *fullRedis) start(ctx context.Context, l *lab) (err error) {
 	f.bytes = (after - before) / float64(f.entries)
 	of := fmt.Sprintf(", %d entries", f.entries)
 	f.near, f.plain = &candidate{name: "near cache" + of}, &candidate{name: "a read of Redis each" + of}
-	if f.near.process, err = l.startConfigured(ctx, "frontend", cacheOn(f.redis, "")+nowhere, nowhereStorage); err != nil {
+	if f.near.process, err = l.startConfigured(ctx, "frontend", cacheOn(f.redis)+nowhere, nowhereStorage); err != nil {
 		return err
 	}
 	f.plain.process, err = l.startConfigured(ctx, "frontend", cacheOn(f.redis, withoutNear)+nowhere, nowhereStorage)
@@ -157,7 +158,7 @@ func reportGrowth(few, many *fullRedis) result {
 
 %s
 Memory of Redis (used_memory, less what it was when empty) for each entry: %.0f bytes of %d, %.0f bytes of %d. A front end answers after %s ms with few entries, %s ms with many.`,
-			fewEntries, few.entries, many.entries, table([]string{"front end", "hits per CPU second", "ratio"}, rows),
+			fewEntries, few.entries, many.entries, lab.Table([]string{"front end", "hits per CPU second", "ratio"}, rows),
 			few.bytes, few.entries, many.bytes, many.entries, spread(few.starts, 1), spread(many.starts, 1)),
 	}
 }

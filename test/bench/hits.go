@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -27,7 +29,7 @@ type hitPeers struct {
 
 func (p *hitPeers) all() []*candidate { return []*candidate{p.near, p.serve, p.plain, p.echo, p.nginx} }
 
-func measureHits(ctx context.Context, l *lab) (result, error) {
+func measureHits(ctx context.Context, l *laboratory) (result, error) {
 	origin, err := l.startOrigin(ctx)
 	if err != nil {
 		return result{}, err
@@ -52,13 +54,13 @@ func measureHits(ctx context.Context, l *lab) (result, error) {
 	return p.report(l), nil
 }
 
-func (p *hitPeers) start(ctx context.Context, l *lab, h *hit) (err error) {
+func (p *hitPeers) start(ctx context.Context, l *laboratory, h *hit) (err error) {
 	p.serve = &candidate{name: "`cloudmirror serve`, cache in memory"}
 	if p.serve.process, err = l.startServe(ctx, h); err != nil {
 		return err
 	}
 	p.near = &candidate{name: "`cloudmirror frontend` on Redis, with its near cache"}
-	if p.near.process, err = l.startOnRedis(ctx, h, ""); err != nil {
+	if p.near.process, err = l.startOnRedis(ctx, h); err != nil {
 		return err
 	}
 	if p.gogc, err = l.metric(ctx, p.near.process, "go_gc_gogc_percent"); err != nil {
@@ -86,7 +88,7 @@ func (p *hitPeers) stop() {
 }
 
 // measureLatency asks the front end and bare Echo at the same steady rate.
-func (p *hitPeers) measureLatency(ctx context.Context, l *lab, path string) error {
+func (p *hitPeers) measureLatency(ctx context.Context, l *laboratory, path string) error {
 	for round := range l.hits {
 		for i := range 2 {
 			c, p99, p50 := p.near, &p.nearMs, &p.nearP50
@@ -104,7 +106,7 @@ func (p *hitPeers) measureLatency(ctx context.Context, l *lab, path string) erro
 }
 
 // countAllocations has the runtime count the objects that are allocated for hits.
-func (p *hitPeers) countAllocations(ctx context.Context, l *lab, path string) (err error) {
+func (p *hitPeers) countAllocations(ctx context.Context, l *laboratory, path string) (err error) {
 	const mallocs = "go_memstats_mallocs_total"
 	each := func(c *candidate, count func() (float64, error)) (float64, error) {
 		before, err := count()
@@ -126,7 +128,7 @@ func (p *hitPeers) countAllocations(ctx context.Context, l *lab, path string) (e
 	return err
 }
 
-func (p *hitPeers) report(l *lab) result {
+func (p *hitPeers) report(l *laboratory) result {
 	var rows [][]string
 	chart := []bar{
 		{name: "nginx, return 302", value: median(p.nginx.rates)},
@@ -149,9 +151,9 @@ Latency at a steady %d requests a second on as many connections, from when each 
 
 %s
 `, connections, l.hits, l.round, p.gogc,
-		table([]string{"server", "requests per CPU second", "µs of CPU per request", "ratio to nginx", "ratio to bare Echo", "requests per second"}, rows),
+		lab.Table([]string{"server", "requests per CPU second", "µs of CPU per request", "ratio to nginx", "ratio to bare Echo", "requests per second"}, rows),
 		pacedRate, l.hits, l.round,
-		table([]string{"milliseconds", "p50", "p99"}, [][]string{
+		lab.Table([]string{"milliseconds", "p50", "p99"}, [][]string{
 			{p.near.name, spread(p.nearP50, 3), spread(p.nearMs, 3)},
 			{p.echo.name, spread(p.echoMd, 3), spread(p.echoMs, 3)},
 		}))

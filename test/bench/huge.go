@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cloudmirror/origin/origintest"
+	"cloudmirror/test/lab"
 )
 
 // memoryFileSystem is a file system in memory.
@@ -25,7 +26,7 @@ func makeMemoryDir(roomBytes int64) string {
 		return ""
 	}
 	var available int64 // KiB: what a file system in memory may take is not what there is
-	if _, err := fmt.Sscan(lineOf("/proc/meminfo", "MemAvailable"), &available); err != nil || available<<10 < roomBytes {
+	if _, err := fmt.Sscan(lab.LineOf("/proc/meminfo", "MemAvailable"), &available); err != nil || available<<10 < roomBytes {
 		return ""
 	}
 	dir, err := os.MkdirTemp(memoryFileSystem, "cloudmirror-bench-")
@@ -37,29 +38,22 @@ func makeMemoryDir(roomBytes int64) string {
 
 // hugeDir is where the huge object is, and its copies: in memory if that has room,
 // since disks differ more than programs.
-func (l *lab) hugeDir() string { return cmp.Or(l.memory, l.dir) }
+func (l *laboratory) hugeDir() string { return cmp.Or(l.memory, l.dir) }
 
 // hugeFileSystem is hugeDir as the document has it.
-func (l *lab) hugeFileSystem() string { return filepath.Dir(l.hugeDir()) }
+func (l *laboratory) hugeFileSystem() string { return filepath.Dir(l.hugeDir()) }
 
 // startHugeOrigin starts nginx with the huge object, and returns where it is: who
 // generates what he sends has no processor free for who copies it.
-func (l *lab) startHugeOrigin(ctx context.Context) (origin *process, url string, err error) {
-	program, err := findNginx()
+func (l *laboratory) startHugeOrigin(ctx context.Context) (origin *process, url string, err error) {
+	program, err := lab.FindNginx()
 	if err != nil {
 		return nil, "", err
 	}
-	origin, err = l.start(ctx, server{program: program, parent: l.hugeDir(), args: []string{"-c", "CONFIG", "-e", "stderr"}, config: `daemon off;
-master_process off;
-pid DIR/nginx.pid;
-events {}
-http {
-  access_log off;
-  sendfile on;
-  server { listen ADDRESS; root DIR; }
-}
-`})
-	if err != nil {
+	s := nginxServer(program, `sendfile on;
+    server { listen ADDRESS; root DIR; }`)
+	s.parent = l.hugeDir()
+	if origin, err = l.start(ctx, s); err != nil {
 		return nil, "", err
 	}
 	file, err := os.Create(filepath.Join(origin.dir, "huge.bin"))
@@ -76,9 +70,9 @@ http {
 
 // copyLarge has a server make the copy of one object, and adds what that took. The
 // server is stopped, and its directory removed.
-func (l *lab) copyLarge(ctx context.Context, u *usage, serve *process, url string, sizeBytes int64) error {
+func (l *laboratory) copyLarge(ctx context.Context, u *usage, serve *process, url string, sizeBytes int64) error {
 	defer serve.stop()
-	before, err := serve.cpu()
+	before, err := lab.CPU(serve.Pid())
 	if err != nil {
 		return err
 	}
@@ -88,7 +82,7 @@ func (l *lab) copyLarge(ctx context.Context, u *usage, serve *process, url strin
 		return err
 	}
 	wall := time.Since(begun)
-	after, err := serve.cpu()
+	after, err := lab.CPU(serve.Pid())
 	if err != nil {
 		return err
 	}
@@ -102,7 +96,7 @@ func (l *lab) copyLarge(ctx context.Context, u *usage, serve *process, url strin
 
 // awaitCopy asks until there is a redirect, which with fallback none is one to
 // the copy; before, each request waits for it as long as servers let it.
-func (l *lab) awaitCopy(ctx context.Context, url string) (location string, err error) {
+func (l *laboratory) awaitCopy(ctx context.Context, url string) (location string, err error) {
 	for {
 		response, body, err := l.read(ctx, url)
 		switch {
@@ -113,7 +107,7 @@ func (l *lab) awaitCopy(ctx context.Context, url string) (location string, err e
 		case response.StatusCode == http.StatusGatewayTimeout:
 		case response.StatusCode == http.StatusServiceUnavailable: // something is too busy to answer in time
 			l.refusals.Add(1)
-			if err := pause(ctx, time.Second); err != nil {
+			if err := lab.Pause(ctx, time.Second); err != nil {
 				return "", err
 			}
 		default:
@@ -123,7 +117,7 @@ func (l *lab) awaitCopy(ctx context.Context, url string) (location string, err e
 }
 
 // checkLength makes sure that there is a whole copy, without reading it.
-func (l *lab) checkLength(ctx context.Context, location string, sizeBytes int64) error {
+func (l *laboratory) checkLength(ctx context.Context, location string, sizeBytes int64) error {
 	response, err := l.get(ctx, location)
 	if err != nil {
 		return err

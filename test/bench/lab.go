@@ -13,11 +13,13 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
-// A lab is where measuring takes place: the programs, a directory for all files,
+// A laboratory is where measuring takes place: the programs, a directory for all files,
 // and notes of what was started.
-type lab struct {
+type laboratory struct {
 	effort
 	dir      string
 	memory   string // a directory in memory, where syncing costs nothing, with room for three of the largest object; "" if there is none
@@ -29,7 +31,7 @@ type lab struct {
 // maxOpenFiles is enough for the connections of the waiting clients.
 const maxOpenFiles = 12_000
 
-func newLab(ctx context.Context, how effort) (*lab, error) {
+func newLab(ctx context.Context, how effort) (*laboratory, error) {
 	if err := allowOpenFiles(maxOpenFiles); err != nil {
 		return nil, err
 	}
@@ -37,7 +39,7 @@ func newLab(ctx context.Context, how effort) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{effort: how, dir: dir, client: &http.Client{
+	l := &laboratory{effort: how, dir: dir, client: &http.Client{
 		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 512},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -72,7 +74,7 @@ func allowOpenFiles(n uint64) error {
 	return nil
 }
 
-func (l *lab) close() {
+func (l *laboratory) close() {
 	l.client.CloseIdleConnections()
 	_ = os.RemoveAll(l.dir)
 	if l.memory != "" {
@@ -80,24 +82,24 @@ func (l *lab) close() {
 	}
 }
 
-// path returns the name of a file in the lab, which may be one of our programs.
-func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
+// path returns the name of a file in the laboratory, which may be one of our programs.
+func (l *laboratory) path(name string) string { return filepath.Join(l.dir, name) }
 
 // note keeps a command for the document, once.
-func (l *lab) note(command string) {
+func (l *laboratory) note(command string) {
 	if !slices.Contains(l.commands, command) {
 		l.commands = append(l.commands, command)
 	}
 }
 
 // takeCommands returns what was started since it was last called.
-func (l *lab) takeCommands() []string {
+func (l *laboratory) takeCommands() []string {
 	defer func() { l.commands = nil }()
 	return l.commands
 }
 
 // get sends a GET and returns the answer, whose body the caller closes.
-func (l *lab) get(ctx context.Context, url string) (*http.Response, error) {
+func (l *laboratory) get(ctx context.Context, url string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func (l *lab) get(ctx context.Context, url string) (*http.Response, error) {
 }
 
 // read sends a GET and reads the whole answer.
-func (l *lab) read(ctx context.Context, url string) (*http.Response, []byte, error) {
+func (l *laboratory) read(ctx context.Context, url string) (*http.Response, []byte, error) {
 	response, err := l.get(ctx, url)
 	if err != nil {
 		return nil, nil, err
@@ -117,43 +119,12 @@ func (l *lab) read(ctx context.Context, url string) (*http.Response, []byte, err
 }
 
 // takeRefusals returns a sentence about the clients that had to come again.
-func (l *lab) takeRefusals() string {
+func (l *laboratory) takeRefusals() string {
 	n := l.refusals.Swap(0)
 	if n == 0 {
 		return ""
 	}
 	return fmt.Sprintf("\n\n%d times a client was answered 503 and came again: on these processors something did not answer cloudmirror in time.", n)
-}
-
-// find returns the path of a program of others: one that was put into .tools, one
-// of the system, or one on PATH. An error says how to install it.
-func find(name, install string) (string, error) {
-	tool, err := filepath.Abs(filepath.Join(".tools", name))
-	if err != nil {
-		return "", err
-	}
-	for _, path := range []string{tool, "/usr/bin/" + name} {
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
-		}
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return "", fmt.Errorf("%s is missing: %s", name, install)
-	}
-	return path, nil
-}
-
-// pause waits for something that nothing announces.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // await asks again and again, until the answer is yes.
@@ -164,7 +135,7 @@ func await(ctx context.Context, what string, isSo func() (bool, error)) error {
 		if yes, err := isSo(); yes || err != nil {
 			return err
 		}
-		if err := pause(ctx, 2*time.Millisecond); err != nil {
+		if err := lab.Pause(ctx, 2*time.Millisecond); err != nil {
 			return fmt.Errorf("wait for %s: %w", what, err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // metric reads one metric of a process of cloudmirror, by its name with labels.
-func (l *lab) metric(ctx context.Context, p *process, name string) (float64, error) {
+func (l *laboratory) metric(ctx context.Context, p *process, name string) (float64, error) {
 	_, text, err := l.read(ctx, "http://"+p.address+"/metrics")
 	if err != nil {
 		return 0, err
@@ -23,7 +23,7 @@ func (l *lab) metric(ctx context.Context, p *process, name string) (float64, err
 }
 
 // echoCount reads one of the numbers that bare Echo counts.
-func (l *lab) echoCount(ctx context.Context, echo *process, name string) (float64, error) {
+func (l *laboratory) echoCount(ctx context.Context, echo *process, name string) (float64, error) {
 	_, text, err := l.read(ctx, "http://"+echo.address+"/count")
 	if err != nil {
 		return 0, err

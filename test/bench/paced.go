@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // pacedRate is the load at which latency is measured, in requests per second on
@@ -56,7 +58,7 @@ func pacedConnection(ctx context.Context, address string, request []byte, due ti
 	defer stop()
 	reader := bufio.NewReader(conn)
 	for ; due.Before(end); due = due.Add(step) {
-		if err := pause(ctx, time.Until(due)); err != nil {
+		if err := lab.Pause(ctx, time.Until(due)); err != nil {
 			return nil, err
 		}
 		if _, err := conn.Write(request); err != nil {

@@ -3,76 +3,66 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"cloudmirror/test/lab"
 )
 
-// The credentials of the S3 server, which lives as long as its measurement.
-const (
-	accessKey = "rootkey"
-	secretKey = "rootsecret123"
-)
-
-// awsEnv are the credentials as AWS' libraries and programs read them.
-func awsEnv() []string {
-	return []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey}
-}
+// anyOrigin lets the objects of all origins through.
+const anyOrigin = `^http://127\.0\.0\.1:[0-9]+/`
 
 // startOrigin starts an origin, which makes its objects while it sends them.
-func (l *lab) startOrigin(ctx context.Context) (*process, error) {
-	return l.start(ctx, server{program: l.path("origin"), args: []string{"ADDRESS"}})
+func (l *laboratory) startOrigin(ctx context.Context) (*process, error) {
+	return l.start(ctx, server{Command: lab.Command{Program: l.path("origin"), Args: []string{"ADDRESS"}}})
 }
 
 // startEmbedded starts `cloudmirror serve` without a configuration.
-func (l *lab) startEmbedded(ctx context.Context, dataDir string) (*process, error) {
-	return l.start(ctx, server{program: l.path("cloudmirror"), args: []string{
-		"serve", "--listen", "ADDRESS", "--data-dir", dataDir,
-		"--allow", `^http://127\.0\.0\.1:[0-9]+/`, "--allow-address", "127.0.0.1/32",
-	}})
+func (l *laboratory) startEmbedded(ctx context.Context, dataDir string) (*process, error) {
+	return l.start(ctx, server{Command: lab.Command{Program: l.path("cloudmirror"), Args: []string{
+		"serve", "--listen", "ADDRESS", "--data-dir", dataDir, "--allow", anyOrigin, "--allow-address", "127.0.0.1/32",
+	}}})
 }
 
 // startConfigured starts a role of cloudmirror with the given parts (lines of its
 // configuration) and storage.
-func (l *lab) startConfigured(ctx context.Context, role, parts, storage string) (*process, error) {
+func (l *laboratory) startConfigured(ctx context.Context, role, parts, storage string) (*process, error) {
 	return l.start(ctx, l.configured(role, parts, storage))
 }
 
-func (l *lab) configured(role, parts, storage string) server {
+func (l *laboratory) configured(role, parts, storage string) server {
 	listen := "listen"
 	if role == "copier" {
 		listen = "admin_listen"
 	}
-	config := fmt.Sprintf(`%s: ADDRESS
-data_dir: DIR
-%sservices:
-  s3:
-    allow: ['^http://127\.0\.0\.1:[0-9]+/']
-    allow_addresses: [127.0.0.1/32]
-    ports: []
-    fallback: none
-    backends:
-      us-east-1: {storage: %s}
-`, listen, parts, storage)
-	return server{program: l.path("cloudmirror"), args: []string{role, "--config", "CONFIG"}, config: config, env: awsEnv()}
+	config := lab.Config{
+		Lines: append([]string{listen + ": ADDRESS", "data_dir: DIR"}, strings.Split(strings.TrimSuffix(parts, "\n"), "\n")...),
+		Services: []lab.Service{{
+			Name: "s3", Allow: anyOrigin, Lines: []string{"fallback: none"}, Backends: [][2]string{{"us-east-1", storage}},
+		}},
+	}
+	return server{
+		Command: lab.Command{Program: l.path("cloudmirror"), Args: []string{role, "--config", "CONFIG"}, Env: lab.AWSEnv()},
+		config:  config.String(),
+	}
 }
 
-func (l *lab) startRedis(ctx context.Context) (*process, error) {
-	program, err := find("redis-server", "apt-get install redis-server")
+func (l *laboratory) startRedis(ctx context.Context) (*process, error) {
+	c, err := lab.RedisCommand(lab.RedisAccess{}, "PORT", "DIR")
 	if err != nil {
 		return nil, err
 	}
-	return l.start(ctx, server{program: program, args: []string{"--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--dir", "DIR"}})
+	return l.start(ctx, server{Command: c})
 }
 
-// cacheOn returns the lines that put the cache into a Redis; near is what else
-// they say of it.
-func cacheOn(redis *process, near string) string {
-	return "cache: {type: redis, redis: {url: 'redis://" + redis.address + "/0'" + near + "}}\n"
+// cacheOn returns the line that puts the cache into a Redis, with more of its keys.
+func cacheOn(redis *process, keys ...string) string {
+	return lab.RedisCache(redis.address, keys...) + "\n"
 }
 
 // withoutNear makes a front end remember nothing.
-const withoutNear = ", near: {memory: 0}"
+const withoutNear = "near: {memory: 0}"
 
 // nowhere are lines for a front end that reaches nothing but Redis, which is all
 // that a hit and a wait need, and nowhereStorage is its storage.
@@ -82,17 +72,12 @@ const (
 )
 
 // startS3 starts an S3 server with a bucket in a directory; "" is the lab's.
-func (l *lab) startS3(ctx context.Context, parent string) (*process, error) {
-	program, err := find("versitygw", "make deps")
+func (l *laboratory) startS3(ctx context.Context, parent string) (*process, error) {
+	c, err := lab.NewS3("ADDRESS", "us-east-1").VersityGWCommand("DIR")
 	if err != nil {
 		return nil, err
 	}
-	s3, err := l.start(ctx, server{
-		program: program,
-		args:    []string{"--port", "ADDRESS", "--region", "us-east-1", "--keep-alive", "--quiet", "posix", "DIR"},
-		parent:  parent,
-		env:     []string{"ROOT_ACCESS_KEY=" + accessKey, "ROOT_SECRET_KEY=" + secretKey},
-	})
+	s3, err := l.start(ctx, server{Command: c, parent: parent})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +98,7 @@ func emptyBucket(s3 *process) error {
 
 // storageOn returns the storage in an S3 server's bucket.
 func storageOn(address string) string {
-	return "{type: s3, bucket: copies, endpoint: 'http://" + address + "', path_style: true, presign: true}"
+	return lab.NewS3(address, "us-east-1").Storage("copies", "presign: true")
 }
 
 // A deployment is cloudmirror as in production: a front end and a copier on
@@ -134,7 +119,7 @@ type plan struct {
 }
 
 // deploy starts the parts of a deployment, and stops them if one does not start.
-func (l *lab) deploy(ctx context.Context, p plan) (*deployment, error) {
+func (l *laboratory) deploy(ctx context.Context, p plan) (*deployment, error) {
 	d := new(deployment)
 	if err := d.start(ctx, l, p); err != nil {
 		d.stop()
@@ -143,7 +128,7 @@ func (l *lab) deploy(ctx context.Context, p plan) (*deployment, error) {
 	return d, nil
 }
 
-func (d *deployment) start(ctx context.Context, l *lab, p plan) (err error) {
+func (d *deployment) start(ctx context.Context, l *laboratory, p plan) (err error) {
 	if p.wrap == nil {
 		p.wrap = func(_, address string) (string, error) { return address, nil }
 	}
@@ -164,23 +149,23 @@ func (d *deployment) start(ctx context.Context, l *lab, p plan) (err error) {
 	if err != nil {
 		return err
 	}
-	d.lines, d.storage = "queue: {type: sqs, sqs: {endpoint: 'http://"+sqs+"'}}\nhealth: {interval: 0s}\n", storageOn(s3)
-	if d.copier, err = l.startConfigured(ctx, "copier", cacheOn(d.redis, "")+d.lines+p.copier, d.storage); err != nil {
+	d.lines, d.storage = lab.SQSQueue("http://"+sqs)+"\nhealth: {interval: 0s}\n", storageOn(s3)
+	if d.copier, err = l.startConfigured(ctx, "copier", cacheOn(d.redis)+d.lines+p.copier, d.storage); err != nil {
 		return err
 	}
-	d.front, err = l.startConfigured(ctx, "frontend", cacheOn(d.redis, "")+d.lines, d.storage)
+	d.front, err = l.startConfigured(ctx, "frontend", cacheOn(d.redis)+d.lines, d.storage)
 	return err
 }
 
-func (l *lab) startSQS(ctx context.Context, moto bool) (*process, error) {
+func (l *laboratory) startSQS(ctx context.Context, moto bool) (*process, error) {
 	if !moto {
-		return l.start(ctx, server{program: l.path("sqs"), args: []string{"ADDRESS"}})
+		return l.start(ctx, server{Command: lab.Command{Program: l.path("sqs"), Args: []string{"ADDRESS"}}})
 	}
-	program, err := find("moto_server", "make deps")
+	c, err := lab.MotoCommand("PORT")
 	if err != nil {
 		return nil, err
 	}
-	return l.start(ctx, server{program: program, args: []string{"-H", "127.0.0.1", "-p", "PORT"}})
+	return l.start(ctx, server{Command: c})
 }
 
 func (d *deployment) stop() {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"cloudmirror/test/lab"
 )
 
 // A hit is the answer of cloudmirror that its peers are to imitate.
@@ -16,7 +18,7 @@ type hit struct {
 }
 
 // learn has the object copied and keeps the answer to the next request.
-func (h *hit) learn(ctx context.Context, l *lab, p *process) error {
+func (h *hit) learn(ctx context.Context, l *laboratory, p *process) error {
 	for range 2 {
 		response, body, err := l.read(ctx, "http://"+p.address+redirectPath(h.url))
 		if err != nil {
@@ -31,7 +33,7 @@ func (h *hit) learn(ctx context.Context, l *lab, p *process) error {
 }
 
 // startServe starts the whole of cloudmirror in one process.
-func (l *lab) startServe(ctx context.Context, h *hit) (*process, error) {
+func (l *laboratory) startServe(ctx context.Context, h *hit) (*process, error) {
 	p, err := l.startEmbedded(ctx, "DIR")
 	if err != nil {
 		return nil, err
@@ -45,7 +47,7 @@ func (l *lab) startServe(ctx context.Context, h *hit) (*process, error) {
 
 // startBareEcho starts bare Echo with the settings of the garbage collector that
 // cloudmirror has.
-func (l *lab) startBareEcho(ctx context.Context, h *hit, gogc float64) (*process, error) {
+func (l *laboratory) startBareEcho(ctx context.Context, h *hit, gogc float64) (*process, error) {
 	var header [][2]string
 	for name, values := range h.header {
 		switch name {
@@ -61,15 +63,14 @@ func (l *lab) startBareEcho(ctx context.Context, h *hit, gogc float64) (*process
 	if err != nil {
 		return nil, err
 	}
-	return l.start(ctx, server{
-		program: l.path("bareecho"), args: []string{"ADDRESS", "CONFIG"}, config: string(answer),
-		env: []string{fmt.Sprintf("GOGC=%.0f", gogc)},
-	})
+	return l.start(ctx, server{config: string(answer), Command: lab.Command{
+		Program: l.path("bareecho"), Args: []string{"ADDRESS", "CONFIG"}, Env: []string{fmt.Sprintf("GOGC=%.0f", gogc)},
+	}})
 }
 
 // startOnRedis starts a front end on a Redis of its own. The copy is made by a
 // server that shares it.
-func (l *lab) startOnRedis(ctx context.Context, h *hit, near string) (p *process, err error) {
+func (l *laboratory) startOnRedis(ctx context.Context, h *hit, near ...string) (p *process, err error) {
 	redis, err := l.startRedis(ctx)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func (l *lab) startOnRedis(ctx context.Context, h *hit, near string) (p *process
 			redis.stop()
 		}
 	}()
-	maker, err := l.startConfigured(ctx, "serve", cacheOn(redis, near), "{type: file}")
+	maker, err := l.startConfigured(ctx, "serve", cacheOn(redis, near...), "{type: file}")
 	if err != nil {
 		return nil, err
 	}
@@ -87,28 +88,25 @@ func (l *lab) startOnRedis(ctx context.Context, h *hit, near string) (p *process
 	if err := h.learn(ctx, l, maker); err != nil {
 		return nil, err
 	}
-	if p, err = l.startConfigured(ctx, "frontend", cacheOn(redis, near)+nowhere, nowhereStorage); err != nil {
+	if p, err = l.startConfigured(ctx, "frontend", cacheOn(redis, near...)+nowhere, nowhereStorage); err != nil {
 		return nil, err
 	}
 	p.behind = redis
 	return p, nil
 }
 
-func (l *lab) startNginx(ctx context.Context, h *hit) (*process, error) {
-	program, err := findNginx()
+func (l *laboratory) startNginx(ctx context.Context, h *hit) (*process, error) {
+	program, err := lab.FindNginx()
 	if err != nil {
 		return nil, err
 	}
-	return l.start(ctx, server{program: program, args: []string{"-c", "CONFIG", "-e", "stderr"}, config: `daemon off;
-master_process off;
-pid DIR/nginx.pid;
-events {}
-http {
-  access_log off;
-  keepalive_requests 1000000000;
-  server { listen ADDRESS; location / { return 302 ` + h.header.Get("Location") + `; } }
-}
-`})
+	return l.start(ctx, nginxServer(program, `keepalive_requests 1000000000;
+    server { listen ADDRESS; location / { return 302 `+h.header.Get("Location")+`; } }`))
 }
 
-func findNginx() (string, error) { return find("nginx", "apt-get install nginx-light") }
+// nginxServer returns an nginx with a text in the http block of its configuration.
+func nginxServer(program, http string) server {
+	return server{
+		Command: lab.Command{Program: program, Args: lab.NginxArguments("DIR", "CONFIG")}, config: lab.NginxConfig("DIR", 512, http),
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -13,7 +15,7 @@ const (
 )
 
 // measureS3 copies a large object to S3, in turns with what people use for it.
-func measureS3(ctx context.Context, l *lab) (result, error) {
+func measureS3(ctx context.Context, l *laboratory) (result, error) {
 	origin, url, err := l.startHugeOrigin(ctx)
 	if err != nil {
 		return result{}, err
@@ -55,21 +57,21 @@ func measureS3(ctx context.Context, l *lab) (result, error) {
 		},
 		text: fmt.Sprintf(`The same object of %s, which nginx sends as above, is copied to versitygw, with its files in %s, by a fresh `+"`cloudmirror serve`"+`, front end and copier in one process, and by two programs of Debian, with their defaults, but that rclone does not wait to be told to send its parts, which versitygw never does; %d rounds in turns. CPU and memory of the pipe are those of both of its programs. Each of the three numbers is compared with the better one of the two.
 
-%s`, size, l.hugeFileSystem(), l.rounds, table(usageHead, [][]string{
+%s`, size, l.hugeFileSystem(), l.rounds, lab.Table(usageHead, [][]string{
 			ours.row("`cloudmirror serve`", l.hugeBytes), rclone.row("`rclone copyurl`", l.hugeBytes), aws.row("`curl \\| aws s3 cp -`", l.hugeBytes),
 		})),
 	}, nil
 }
 
-func (l *lab) rclone(ctx context.Context, u *usage, s3 *process, url string) error {
-	program, err := find("rclone", "apt-get install rclone")
+func (l *laboratory) rclone(ctx context.Context, u *usage, s3 *process, url string) error {
+	program, err := lab.Find("rclone", "apt-get install rclone")
 	if err != nil {
 		return err
 	}
 	var env []string
 	for _, setting := range []string{
 		"TYPE=s3", "PROVIDER=Other", "ENDPOINT=http://" + s3.address, "REGION=us-east-1", "FORCE_PATH_STYLE=true", "NO_CHECK_BUCKET=true",
-		"ACCESS_KEY_ID=" + accessKey, "SECRET_ACCESS_KEY=" + secretKey,
+		"ACCESS_KEY_ID=" + lab.AccessKey, "SECRET_ACCESS_KEY=" + lab.SecretKey,
 	} {
 		env = append(env, "RCLONE_CONFIG_S3_"+setting)
 	}
@@ -80,12 +82,12 @@ func (l *lab) rclone(ctx context.Context, u *usage, s3 *process, url string) err
 	})
 }
 
-func (l *lab) aws(ctx context.Context, u *usage, s3 *process, url string) error {
-	curl, err := find("curl", "apt-get install curl")
+func (l *laboratory) aws(ctx context.Context, u *usage, s3 *process, url string) error {
+	curl, err := lab.Find("curl", "apt-get install curl")
 	if err != nil {
 		return err
 	}
-	aws, err := find("aws", "apt-get install awscli")
+	aws, err := lab.Find("aws", "apt-get install awscli")
 	if err != nil {
 		return err
 	}
@@ -94,7 +96,7 @@ func (l *lab) aws(ctx context.Context, u *usage, s3 *process, url string) error 
 		tool{program: curl, args: []string{"--silent", "--fail", url}},
 		tool{
 			program: aws, args: []string{"--endpoint-url", "http://" + s3.address, "s3", "cp", "-", "s3://copies/large.bin"},
-			env: append(awsEnv(), "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true"),
+			env: append(lab.AWSEnv(), "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true"),
 		},
 	)
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudmirror/origin/origintest"
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 
 // measureSmall has many small objects copied at once, to files on a disk and to
 // files in memory, where syncing costs nothing.
-func measureSmall(ctx context.Context, l *lab) (result, error) {
+func measureSmall(ctx context.Context, l *laboratory) (result, error) {
 	origin, err := l.startOrigin(ctx)
 	if err != nil {
 		return result{}, err
@@ -49,11 +50,11 @@ func measureSmall(ctx context.Context, l *lab) (result, error) {
 		atLeast("many objects of 10 KB: copies per CPU second, files on a disk", unit{0, ""}, goalSmall, rates[0]),
 	}, text: fmt.Sprintf(`%d different objects of %d bytes are asked for by %d clients at once, and each copy is fetched and compared. CPU seconds are those of an embedded `+"`cloudmirror serve`"+`, which makes the copies, redirects the clients and serves them the files. Each copy is synced before it is visible; what that costs is the difference between the two file systems.
 
-%s`, l.smallObjects, smallBytes, smallClients, table([]string{"copies to", "copies per second", "copies per CPU second"}, rows))}, nil
+%s`, l.smallObjects, smallBytes, smallClients, lab.Table([]string{"copies to", "copies per second", "copies per CPU second"}, rows))}, nil
 }
 
-func copySmall(ctx context.Context, l *lab, origin, serve *process) (perSecond, perCPU float64, err error) {
-	before, err := serve.cpu()
+func copySmall(ctx context.Context, l *laboratory, origin, serve *process) (perSecond, perCPU float64, err error) {
+	before, err := lab.CPU(serve.Pid())
 	if err != nil {
 		return 0, 0, err
 	}
@@ -75,7 +76,7 @@ func copySmall(ctx context.Context, l *lab, origin, serve *process) (perSecond, 
 		return 0, 0, err
 	}
 	took := time.Since(begun)
-	after, err := serve.cpu()
+	after, err := lab.CPU(serve.Pid())
 	if err != nil {
 		return 0, 0, err
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -13,7 +15,7 @@ const (
 	goalSize  = 40  // MB
 )
 
-func measureStart(ctx context.Context, l *lab) (result, error) {
+func measureStart(ctx context.Context, l *laboratory) (result, error) {
 	file, err := os.Stat(l.path("cloudmirror"))
 	if err != nil {
 		return result{}, err
@@ -21,7 +23,9 @@ func measureStart(ctx context.Context, l *lab) (result, error) {
 	size := float64(file.Size()) / 1e6
 	var took []float64
 	for range l.starts {
-		t, err := l.timeStart(ctx, server{program: l.path("cloudmirror"), args: []string{"serve", "--listen", "ADDRESS", "--data-dir", "DIR"}})
+		t, err := l.timeStart(ctx, server{Command: lab.Command{
+			Program: l.path("cloudmirror"), Args: []string{"serve", "--listen", "ADDRESS", "--data-dir", "DIR"},
+		}})
 		if err != nil {
 			return result{}, err
 		}
@@ -38,24 +42,27 @@ func measureStart(ctx context.Context, l *lab) (result, error) {
 
 // timeStart starts a server, stops it, and returns how long it took to answer its
 // first request.
-func (l *lab) timeStart(ctx context.Context, s server) (time.Duration, error) {
-	p, err := l.launch(ctx, s)
+func (l *laboratory) timeStart(ctx context.Context, s server) (time.Duration, error) {
+	var answered time.Time
+	p, err := l.launch(ctx, s, func(address string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			return await(ctx, "the first answer", func() (bool, error) {
+				response, err := l.get(ctx, "http://"+address+"/v1/ping")
+				if err != nil {
+					return false, nil //nolint:nilerr // it does not listen yet
+				}
+				answered = time.Now()
+				response.Body.Close()
+				if response.StatusCode != http.StatusOK {
+					return false, fmt.Errorf("/v1/ping: %s", response.Status)
+				}
+				return true, nil
+			})
+		}
+	})
 	if err != nil {
 		return 0, err
 	}
-	defer p.stop()
-	var answered time.Time
-	err = await(ctx, "the first answer", func() (bool, error) {
-		response, err := l.get(ctx, "http://"+p.address+"/v1/ping")
-		if err != nil {
-			return false, nil //nolint:nilerr // it does not listen yet
-		}
-		answered = time.Now()
-		response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return false, fmt.Errorf("/v1/ping: %s", response.Status)
-		}
-		return true, nil
-	})
-	return answered.Sub(p.started), err
+	p.stop()
+	return answered.Sub(p.Started), nil
 }

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // A tool is a program of others that does a job and ends.
@@ -34,7 +36,7 @@ func (u *usage) add(wall, cpu time.Duration, peakBytes int64) {
 
 // runTools runs tools, each of which reads what the one before it writes, and adds
 // what they took together. names stand in the document for what differs each time.
-func (l *lab) runTools(ctx context.Context, u *usage, names *strings.Replacer, tools ...tool) error {
+func (l *laboratory) runTools(ctx context.Context, u *usage, names *strings.Replacer, tools ...tool) error {
 	l.note(describeTools(names, tools))
 	begun := time.Now()
 	runs := make([]*toolRun, 0, len(tools))
@@ -89,7 +91,7 @@ type toolRun struct {
 func (t tool) start(ctx context.Context, input, output *os.File) (*toolRun, error) {
 	watching, stop := context.WithCancel(ctx)
 	r := &toolRun{command: exec.CommandContext(ctx, t.program, t.args...), watched: make(chan struct{}), stop: stop}
-	r.command.Env = environment(t.env)
+	r.command.Env = append(environment(), t.env...)
 	if input != nil {
 		r.command.Stdin = input
 	}
@@ -110,9 +112,8 @@ func (t tool) start(ctx context.Context, input, output *os.File) (*toolRun, erro
 // is no use: it includes ours, at the fork.
 func (r *toolRun) watch(ctx context.Context) {
 	defer close(r.watched)
-	p := &process{command: r.command}
-	for pause(ctx, 20*time.Millisecond) == nil {
-		if peak, err := p.peakMemory(); err == nil {
+	for lab.Pause(ctx, 20*time.Millisecond) == nil {
+		if peak, err := lab.Memory(r.command.Process.Pid, "VmHWM"); err == nil {
 			r.peak.Store(peak)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"cloudmirror/test/lab"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -24,7 +26,7 @@ const (
 // trips is what is asked of each part, of a deployment with something to count in
 // front of each.
 type trips struct {
-	lab        *lab
+	lab        *laboratory
 	origin     *process
 	deployment *deployment
 	plain      *process // a front end that remembers nothing
@@ -40,7 +42,7 @@ type tally struct {
 
 func (t tally) each(of map[string]int) float64 { return float64(sum(of)) / float64(t.requests) }
 
-func measureTrips(ctx context.Context, l *lab) (result, error) {
+func measureTrips(ctx context.Context, l *laboratory) (result, error) {
 	t := &trips{lab: l}
 	defer t.stop()
 	if err := t.start(ctx); err != nil {
@@ -82,7 +84,7 @@ func (t *trips) start(ctx context.Context) (err error) {
 			if *proxy, err = startCounting(address, nameOf); err != nil {
 				return "", err
 			}
-			return (*proxy).address, nil
+			return (*proxy).Address, nil
 		},
 	})
 	if err != nil {
@@ -110,7 +112,7 @@ func (t *trips) stop() {
 	}
 	for _, p := range []*countingProxy{t.sqs, t.s3} {
 		if p != nil {
-			p.stop()
+			p.Close()
 		}
 	}
 }
@@ -163,7 +165,7 @@ func (t *trips) ask(ctx context.Context, front *process, name string, objects, c
 // take returns what was counted since the last time, acknowledgements that come
 // after the answers included.
 func (t *trips) take(ctx context.Context, requests int) (tally, error) {
-	if err := pause(ctx, 2*time.Second); err != nil {
+	if err := lab.Pause(ctx, 2*time.Second); err != nil {
 		return tally{}, err
 	}
 	if err := t.redis.settle(ctx); err != nil {
@@ -211,6 +213,6 @@ func reportTrips(quiet, busy, near, plain tally) result {
 		},
 		text: strings.TrimSpace(fmt.Sprintf(`What front end and copier together ask of Redis, SQS and S3, counted on the way: by MONITOR, of clients' commands about entries alone, and by proxies before the other two. Objects of %d bytes; %d of them one after the other, then %d of them for %d clients at once with a copier of 64 copies at a time. Clients' own reads of copies are not made. What only asks whether a part is there, every ten seconds, is not counted. Idle long polls are, and weigh more the fewer the jobs.
 
-%s`, smallBytes, quiet.requests, busy.requests, tripClients, table(head, rows))),
+%s`, smallBytes, quiet.requests, busy.requests, tripClients, lab.Table(head, rows))),
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cloudmirror/test/lab"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -26,7 +28,7 @@ type waiting struct {
 	copies  []float64 // requests that the origin got
 }
 
-func measureWaiters(ctx context.Context, l *lab) (result, error) {
+func measureWaiters(ctx context.Context, l *laboratory) (result, error) {
 	var ours, echo waiting
 	for range l.rounds {
 		if err := ours.waitForCopy(ctx, l); err != nil {
@@ -50,11 +52,11 @@ func measureWaiters(ctx context.Context, l *lab) (result, error) {
 
 %s
 Requests to the origin in each round, at most: %.0f.`, l.waiters, coldBytes, l.rounds,
-			table([]string{"server", "KiB resident for each client", "seconds until the last answer"}, [][]string{row("`cloudmirror serve`", ours), row("bare Echo", echo)}), most),
+			lab.Table([]string{"server", "KiB resident for each client", "seconds until the last answer"}, [][]string{row("`cloudmirror serve`", ours), row("bare Echo", echo)}), most),
 	}, nil
 }
 
-func (w *waiting) waitForCopy(ctx context.Context, l *lab) error {
+func (w *waiting) waitForCopy(ctx context.Context, l *laboratory) error {
 	origin, err := startGate()
 	if err != nil {
 		return err
@@ -66,7 +68,7 @@ func (w *waiting) waitForCopy(ctx context.Context, l *lab) error {
 	}
 	defer serve.stop()
 	err = w.measure(ctx, l, crowd{
-		server: serve, path: redirectPath("http://" + origin.address + "/awaited.bin"),
+		server: serve, path: redirectPath("http://" + origin.Address + "/awaited.bin"),
 		count:   func() (float64, error) { return l.metric(ctx, serve, "cloudmirror_waiters") },
 		release: func() error { origin.open(); return nil },
 	})
@@ -74,7 +76,7 @@ func (w *waiting) waitForCopy(ctx context.Context, l *lab) error {
 	return err
 }
 
-func (w *waiting) waitForEcho(ctx context.Context, l *lab) error {
+func (w *waiting) waitForEcho(ctx context.Context, l *laboratory) error {
 	h := hit{url: "http://127.0.0.1:9/", header: http.Header{"Location": {"http://127.0.0.1:9/"}, "Content-Type": {"application/json"}}, body: "{}"}
 	echo, err := l.startBareEcho(ctx, &h, 100)
 	if err != nil {
@@ -102,11 +104,11 @@ type crowd struct {
 	release func() error            // lets them be answered
 }
 
-func (w *waiting) measure(ctx context.Context, l *lab, c crowd) error {
+func (w *waiting) measure(ctx context.Context, l *laboratory, c crowd) error {
 	if _, err := c.count(); err != nil { // its cost is not the clients'
 		return err
 	}
-	before, err := c.server.memory("VmRSS")
+	before, err := lab.Memory(c.server.Pid(), "VmRSS")
 	if err != nil {
 		return err
 	}
@@ -128,7 +130,7 @@ func (w *waiting) measure(ctx context.Context, l *lab, c crowd) error {
 	if err != nil {
 		return err
 	}
-	after, err := c.server.memory("VmRSS")
+	after, err := lab.Memory(c.server.Pid(), "VmRSS")
 	if err != nil {
 		return err
 	}
@@ -182,34 +184,23 @@ func (c crowd) answer(ctx context.Context, conns []net.Conn) (time.Duration, err
 
 // A gate is an origin that does not answer before it is opened.
 type gate struct {
-	address string
-	asked   atomic.Int64
-	open    func()
-	server  *http.Server
-	done    chan struct{}
+	*lab.Server
+	asked atomic.Int64
+	open  func()
 }
 
-func startGate() (*gate, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
+func startGate() (g *gate, err error) {
 	opened := make(chan struct{})
-	g := &gate{address: listener.Addr().String(), open: sync.OnceFunc(func() { close(opened) }), done: make(chan struct{})}
-	g.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	g = &gate{open: sync.OnceFunc(func() { close(opened) })}
+	g.Server, err = lab.Serve("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		g.asked.Add(1)
 		<-opened
 		_, _ = w.Write(make([]byte, coldBytes))
-	})}
-	go func() {
-		defer close(g.done)
-		_ = g.server.Serve(listener)
-	}()
-	return g, nil
+	}))
+	return g, err
 }
 
 func (g *gate) stop() {
 	g.open()
-	_ = g.server.Close()
-	<-g.done
+	g.Close()
 }

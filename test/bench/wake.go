@@ -13,6 +13,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/cache/rediscache"
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -28,13 +29,13 @@ type wakes struct {
 	fromSent, fromDone []float64 // since the copy's completion was sent to Redis; was acknowledged
 }
 
-func measureWake(ctx context.Context, l *lab) (result, error) {
+func measureWake(ctx context.Context, l *laboratory) (result, error) {
 	redisServer, err := l.startRedis(ctx)
 	if err != nil {
 		return result{}, err
 	}
 	defer redisServer.stop()
-	front, err := l.startConfigured(ctx, "frontend", cacheOn(redisServer, "")+nowhere, nowhereStorage)
+	front, err := l.startConfigured(ctx, "frontend", cacheOn(redisServer)+nowhere, nowhereStorage)
 	if err != nil {
 		return result{}, err
 	}
@@ -64,7 +65,7 @@ func measureWake(ctx context.Context, l *lab) (result, error) {
 }
 
 // measure lets a client wait for one object after the other, and completes each.
-func (w *wakes) measure(ctx context.Context, l *lab, store *rediscache.Store, front *process, name string) error {
+func (w *wakes) measure(ctx context.Context, l *laboratory, store *rediscache.Store, front *process, name string) error {
 	for i := range l.wakes {
 		object, err := cloudmirror.ParseObject(fmt.Sprintf("http://127.0.0.1:9/%s/%d.bin", name, i))
 		if err != nil {
@@ -77,7 +78,7 @@ func (w *wakes) measure(ctx context.Context, l *lab, store *rediscache.Store, fr
 	return nil
 }
 
-func (w *wakes) wakeOne(ctx context.Context, l *lab, store *rediscache.Store, front *process, o cloudmirror.Object) error {
+func (w *wakes) wakeOne(ctx context.Context, l *laboratory, store *rediscache.Store, front *process, o cloudmirror.Object) error {
 	const lease = time.Minute
 	job, attempt := cloudmirror.NewID(), cloudmirror.NewID()
 	key := cache.KeyOf(o, cloudmirror.BackendID{Service: "s3", Region: "us-east-1"})
@@ -135,7 +136,7 @@ func (w *wakes) wakeOne(ctx context.Context, l *lab, store *rediscache.Store, fr
 func writeSteadily(ctx context.Context, client *redis.Client) float64 {
 	value := cache.Entry{State: cache.Queued, Generation: cloudmirror.FirstGeneration, Until: time.Now().Add(time.Hour), Job: cloudmirror.NewID()}.Encode()
 	begun, written := time.Now(), 0
-	for pause(ctx, wakeBatches) == nil {
+	for lab.Pause(ctx, wakeBatches) == nil {
 		due := int(time.Since(begun).Seconds() * wakeWrites)
 		pipeline := client.Pipeline()
 		first := written
@@ -171,6 +172,6 @@ func reportWake(quiet, busy wakes, reached float64) result {
 		},
 		text: fmt.Sprintf(`A client waits at a front end for a copy that another process makes. That process is the benchmark itself, which changes the entry in Redis as a copier does. The time runs from when it sends the change that completes the copy until the client has its redirect, %d times one after the other; goals are judged by that. Then the same beside %.0f writes of other entries a second, all of which Redis tells the front end.
 
-%s`, len(quiet.fromSent), reached, table(quantileHead, rows)),
+%s`, len(quiet.fromSent), reached, lab.Table(quantileHead, rows)),
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // connections is how many clients ask at once, each of which sends a request when
@@ -17,8 +19,8 @@ const connections = 64
 
 // wrk asks a server for paths, one after the other, on all connections for so many
 // seconds, and returns how many redirects came. Any other answer is an error.
-func (l *lab) wrk(ctx context.Context, p *process, paths []string, d time.Duration) (redirects int64, err error) {
-	program, err := find("wrk", "apt-get install wrk")
+func (l *laboratory) wrk(ctx context.Context, p *process, paths []string, d time.Duration) (redirects int64, err error) {
+	program, err := lab.Find("wrk", "apt-get install wrk")
 	if err != nil {
 		return 0, err
 	}
@@ -91,11 +93,11 @@ type candidate struct {
 
 // takeTurns loads one candidate after the other, round by round, each round with
 // another one first. A first round only warms them up.
-func (l *lab) takeTurns(ctx context.Context, rounds int, candidates []*candidate, paths []string) error {
+func (l *laboratory) takeTurns(ctx context.Context, rounds int, candidates []*candidate, paths []string) error {
 	for round := range rounds + 1 {
 		for i := range candidates {
 			c := candidates[(i+round)%len(candidates)]
-			before, err := c.process.cpu()
+			before, err := lab.CPU(c.process.Pid())
 			if err != nil {
 				return err
 			}
@@ -103,7 +105,7 @@ func (l *lab) takeTurns(ctx context.Context, rounds int, candidates []*candidate
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			after, err := c.process.cpu()
+			after, err := lab.CPU(c.process.Pid())
 			if err != nil {
 				return err
 			}

@@ -1,7 +1,6 @@
 package clients_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"cloudmirror/test/lab"
 	"cloudmirror/test/servers"
 )
 
@@ -48,26 +48,7 @@ func (p *place) startIndex(t *testing.T, section string) string {
 	listen := net.JoinHostPort("127.0.0.1", servers.FreePort(t))
 	server := strings.Replace(p.fill(p.page[i].text), "listen 8081", "listen "+listen, 1)
 	dir := t.TempDir()
-	file := write(t, "nginx.conf", strings.ReplaceAll(`daemon off;
-master_process off;
-pid DIR/pid;
-error_log stderr;
-events {}
-http {
-access_log off;
-client_body_temp_path DIR/body;
-proxy_temp_path DIR/proxy;
-fastcgi_temp_path DIR/fastcgi;
-uwsgi_temp_path DIR/uwsgi;
-scgi_temp_path DIR/scgi;
-`, "DIR", dir)+server+"}\n")
-	servers.Start(t, func(ctx context.Context) error {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", listen)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	}, nil, "nginx", "-p", dir, "-e", "stderr", "-c", file)
+	servers.Start(t, lab.Accepts(listen), nil, "nginx", servers.NginxArguments(t, dir, server)...)
 	return listen
 }
 

@@ -1,9 +1,7 @@
 package clients_test
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cloudmirror/test/lab"
 	"cloudmirror/test/servers"
 )
 
@@ -88,35 +87,17 @@ func startForPages(t *testing.T, origin, site string) (front string) {
 	t.Helper()
 	bucket := servers.StartVersityGW(t, "eu-west-1")
 	front = "127.0.0.1:" + servers.FreePort(t)
-	var text strings.Builder
-	fmt.Fprintf(&text, "listen: %s\ndata_dir: %s\nservices:\n", front, t.TempDir())
+	c := lab.Config{Lines: []string{"listen: " + front, "data_dir: " + t.TempDir()}}
 	for name, cors := range map[string]string{"every": `"*"`, "one": `["` + site + `"]`, "none": `[]`} {
-		fmt.Fprintf(&text, `  %s:
-    allow: ['^%s/']
-    allow_addresses: [127.0.0.0/8]
-    ports: []
-    cors: %s
-    backends:
-      files: {storage: {type: file}}
-      bucket: {storage: {type: s3, bucket: copies, prefix: %[1]s/, region: eu-west-1, endpoint: '%[4]s', path_style: true}}
-`, name, regexp.QuoteMeta(origin), cors, bucket.Endpoint)
+		c.Services = append(c.Services, lab.Service{Name: name, Allow: lab.AllowOrigin(origin), Lines: []string{"cors: " + cors}, Backends: [][2]string{
+			{"files", "{type: file}"}, {"bucket", bucket.Storage("copies", "prefix: "+name+"/")},
+		}})
 	}
-	file := write(t, "cloudmirror.yaml", text.String())
+	file := write(t, "cloudmirror.yaml", c.String())
 	t.Setenv("AWS_ACCESS_KEY_ID", bucket.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", bucket.SecretKey)
 	run(t, t.TempDir(), binary, "provision", "--config", file)
-	ready := func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+front+"/readyz", http.NoBody)
-		if err != nil {
-			return err
-		}
-		response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
-		if err != nil {
-			return err
-		}
-		return response.Body.Close()
-	}
-	servers.Start(t, ready, nil, binary, "serve", "--config", file)
+	servers.Start(t, lab.IsReady(front), nil, binary, "serve", "--config", file)
 	return front
 }
 

@@ -3,16 +3,14 @@ package main
 import (
 	"context"
 	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -49,7 +47,7 @@ func newDeployment(e *engine, dir, project string) (*deployment, error) {
 		plain: &http.Client{Timeout: 10 * time.Second},
 	}
 	for _, name := range []string{"BALANCER_PORT", "BALANCER_STATS_PORT", "US_EAST_1_PORT", "EU_WEST_1_PORT", "ORIGIN_PORT"} {
-		port, err := freePort()
+		port, err := lab.FreePort()
 		if err != nil {
 			return nil, err
 		}
@@ -57,17 +55,6 @@ func newDeployment(e *engine, dir, project string) (*deployment, error) {
 	}
 	d.client = newClient(d)
 	return d, nil
-}
-
-// freePort returns a port below those that the kernel gives to connections.
-func freePort() (string, error) {
-	for range 1000 {
-		port := fmt.Sprint(20_000 + rand.IntN(10_000))
-		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			return port, listener.Close()
-		}
-	}
-	return "", errors.New("no free port between 20000 and 30000")
 }
 
 // up writes the configuration and starts everything.
@@ -249,35 +236,16 @@ func (d *deployment) balanced(ctx context.Context, want ...string) error {
 
 // get returns the body of an answer with 200.
 func (d *deployment) get(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := d.plain.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", url, response.Status)
-	}
-	return string(body), err
+	return lab.Get(ctx, d.plain, url)
 }
 
 // await asks until there is no error, or until the time is over.
 func await(ctx context.Context, limit time.Duration, ask func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("after %v: %w", limit, err)
-		case <-time.After(100 * time.Millisecond):
-		}
+	err := lab.Await(ctx, 100*time.Millisecond, ask)
+	if err != nil {
+		err = fmt.Errorf("after %v: %w", limit, err)
 	}
+	return err
 }

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // Images are the variables of deploy/compose.yaml that name images. A variable
@@ -94,7 +94,7 @@ func (s standIn) build(ctx context.Context, e *engine, dir, image string) error 
 		source := filepath.Join(dir, program)
 		if program != "standin" {
 			var err error
-			if source, err = find(program); err != nil {
+			if source, err = lab.Find(program, "`make compose-test`"); err != nil {
 				return err
 			}
 		}
@@ -153,18 +153,6 @@ func librariesOf(ctx context.Context, program string) ([]string, error) {
 		paths = append(paths, match[1])
 	}
 	return paths, nil
-}
-
-// find returns the path of a program: in .tools, or on PATH.
-func find(name string) (string, error) {
-	if path := filepath.Join(".tools", name); exists(path) {
-		return path, nil
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return "", fmt.Errorf("%s is missing: `make compose-test` installs it", name)
-	}
-	return path, nil
 }
 
 func exists(path string) bool {

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -40,12 +42,7 @@ func (d *deployment) startLoad(ctx context.Context) (*load, error) {
 	ctx, l.stop = context.WithCancel(ctx)
 	for range clients {
 		l.wait.Go(func() {
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-time.After(rand.N(2 * thinking)):
-				}
+			for lab.Pause(ctx, rand.N(2*thinking)) == nil {
 				i := known[rand.IntN(len(known))]
 				if rand.IntN(4) == 0 {
 					i = newItem(i.region)

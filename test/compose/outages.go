@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 func frontendStopped(ctx context.Context, d *deployment) error {
@@ -41,7 +43,7 @@ func (d *deployment) awhile(ctx context.Context) error {
 	if err := d.meddle(ctx, whileBroken, item{}); err != nil {
 		return err
 	}
-	return pause(ctx, 2*time.Second)
+	return lab.Pause(ctx, 2*time.Second)
 }
 
 // serveOn waits until everything is back, but not if a proof keeps it from that.
@@ -124,7 +126,7 @@ func frontendCutOff(ctx context.Context, d *deployment) error {
 		if err := d.cutOff(ctx, "frontend-2"); err != nil {
 			return err
 		}
-		if err := errors.Join(d.awhile(ctx), pause(ctx, 6*time.Second)); err != nil { // longer than the balancer tries
+		if err := errors.Join(d.awhile(ctx), lab.Pause(ctx, 6*time.Second)); err != nil { // longer than the balancer tries
 			return err
 		}
 		if !d.isBroken() {
@@ -144,7 +146,7 @@ func redisCutOff(ctx context.Context, d *deployment) error {
 		if err := d.cutOff(ctx, "redis"); err != nil {
 			return err
 		}
-		if err := errors.Join(d.awhile(ctx), pause(ctx, 3*time.Second), d.rejoin(ctx, "redis")); err != nil {
+		if err := errors.Join(d.awhile(ctx), lab.Pause(ctx, 3*time.Second), d.rejoin(ctx, "redis")); err != nil {
 			return err
 		}
 		return d.serveOn(ctx)
@@ -240,15 +242,4 @@ func rollingReplacement(ctx context.Context, d *deployment) error {
 		}
 		return nil
 	})
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
+	"cloudmirror/test/lab"
+
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
@@ -57,11 +57,8 @@ func deleteObject(ctx context.Context, d *deployment, i item) error {
 		return err
 	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(location.Path, "/"), "/")
-	client := s3.New(s3.Options{
-		BaseEndpoint: aws.String("http://127.0.0.1:" + location.Port()), UsePathStyle: true, Region: i.region,
-		Credentials: credentials.NewStaticCredentialsProvider("cloudmirror", "for-trying-only", ""),
-	})
-	_, err = client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
+	server := lab.S3{Endpoint: "http://127.0.0.1:" + location.Port(), Region: i.region, AccessKey: "cloudmirror", SecretKey: "for-trying-only"}
+	_, err = server.Client().DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
 	return err
 }
 

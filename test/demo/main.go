@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +23,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -54,24 +55,24 @@ func main() {
 // run shows everything on out. It leaves the server running until a line comes from
 // until; nil: not at all.
 func run(ctx context.Context, binary string, out io.Writer, until io.Reader) error {
-	origin, err := startOrigin(ctx)
+	origin, err := startOrigin()
 	if err != nil {
 		return err
 	}
-	defer origin.server.Close()
-	server, err := startServer(ctx, binary, origin.address, out)
+	defer origin.Close()
+	server, err := startServer(ctx, binary, origin.Address, out)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
 
-	url := "http://" + origin.address + "/releases/tool-1.0.tar.gz"
+	url := "http://" + origin.Address + "/releases/tool-1.0.tar.gz"
 	redirect, err := exec.CommandContext(ctx, binary, "rewrite", "--server", server.url, "--service", "s3", "--region", "us-east-1", url).Output()
 	if err != nil {
 		return fmt.Errorf("cloudmirror rewrite: %w", err)
 	}
 	mirrored := strings.TrimSpace(string(redirect))
-	fmt.Fprintf(out, "\nAn origin on %s has one object of %d MiB:\n  %s\n  SHA-256 %s\nThrough cloudmirror it is:\n  %s\n", origin.address, objectBytes>>20, url, origin.digest, mirrored)
+	fmt.Fprintf(out, "\nAn origin on %s has one object of %d MiB:\n  %s\n  SHA-256 %s\nThrough cloudmirror it is:\n  %s\n", origin.Address, objectBytes>>20, url, origin.digest, mirrored)
 	for _, request := range []string{"First", "Second"} {
 		before := origin.requests.Load()
 		a, err := get(ctx, mirrored)
@@ -113,33 +114,25 @@ func awaitLine(ctx context.Context, from io.Reader) {
 
 // An origin serves one object of random bytes.
 type origin struct {
-	server   *http.Server
-	address  string
+	*lab.Server
 	digest   string
 	requests atomic.Int64
 }
 
-func startOrigin(ctx context.Context) (*origin, error) {
+func startOrigin() (*origin, error) {
 	content := make([]byte, objectBytes)
 	if _, err := io.ReadFull(rand.NewChaCha8([32]byte{1}), content); err != nil {
 		return nil, err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	o := &origin{address: listener.Addr().String(), digest: fmt.Sprintf("%x", sha256.Sum256(content))}
-	o.server = &http.Server{
-		ReadHeaderTimeout: startTimeout,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			o.requests.Add(1)
-			w.Header().Set("Content-Type", "application/gzip")
-			w.Header().Set("Content-Length", fmt.Sprint(len(content)))
-			_, _ = w.Write(content) // a client that leaves is no concern of ours
-		}),
-	}
-	go func() { _ = o.server.Serve(listener) }() // until Close
-	return o, nil
+	o := &origin{digest: fmt.Sprintf("%x", sha256.Sum256(content))}
+	var err error
+	o.Server, err = lab.Serve("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		o.requests.Add(1)
+		w.Header().Set("Content-Type", "application/gzip")
+		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		_, _ = w.Write(content) // the client may leave
+	}))
+	return o, err
 }
 
 // A server is a running `cloudmirror serve`.
@@ -154,7 +147,7 @@ func startServer(ctx context.Context, binary, originAddress string, out io.Write
 	if err != nil {
 		return nil, err
 	}
-	address, err := freeAddress(ctx)
+	address, err := lab.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -190,22 +183,11 @@ func show(out io.Writer, output io.Reader) {
 func (s *server) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		response, err := request(ctx, s.url+"/readyz")
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("cloudmirror did not become ready in %v", startTimeout)
-		case <-tick.C:
-		}
+	ready := lab.Answers(s.url + "/readyz")
+	if err := lab.Await(ctx, 10*time.Millisecond, func() error { return ready(ctx) }); err != nil {
+		return fmt.Errorf("cloudmirror did not become ready in %v: %w", startTimeout, err)
 	}
+	return nil
 }
 
 func (s *server) stop() {
@@ -223,15 +205,6 @@ func (s *server) showStatus(ctx context.Context, out io.Writer, binary, url stri
 	}
 	fmt.Fprintf(out, "\n$ cloudmirror status %s\n%s\nStatus page: %s/status\n", url, status, s.url)
 	return nil
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
 
 // An answer is what a client saw of one object.

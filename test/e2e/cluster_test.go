@@ -15,10 +15,10 @@ import (
 )
 
 // newCluster starts two front ends and two copiers on Redis, SQS and S3.
-func newCluster(t *testing.T, serviceKeys string) (d *deployment, frontends, copiers [2]*servers.Process) {
+func newCluster(t *testing.T, serviceKeys ...string) (d *deployment, frontends, copiers [2]*servers.Process) {
 	t.Helper()
 	p := parts{redis: servers.StartRedis(t), moto: servers.StartMoto(t), s3: servers.StartVersityGW(t, region)}
-	d = newDeployment(t, p, "redis", "sqs", "s3", serviceKeys)
+	d = newDeployment(t, p, "redis", "sqs", "s3", serviceKeys...)
 	for i := range 2 {
 		frontends[i], copiers[i] = d.start("frontend"), d.start("copier")
 	}
@@ -84,7 +84,7 @@ func paths(n int) []string {
 }
 
 func TestFlushUnderLoad(t *testing.T) {
-	d, _, _ := newCluster(t, "    wait: 20s")
+	d, _, _ := newCluster(t, "wait: 20s")
 	all := paths(10)
 	for _, path := range all {
 		d.origin.Set(path, origintest.Behaviour{SizeBytes: 2000})
@@ -112,7 +112,7 @@ func TestFlushUnderLoad(t *testing.T) {
 }
 
 func TestKilledCopier(t *testing.T) {
-	d, _, copiers := newCluster(t, "    wait: 1s")
+	d, _, copiers := newCluster(t, "wait: 1s")
 	const size = 19 << 20 // less than four parts: one connection, one GET
 	d.origin.Set("/big", origintest.Behaviour{SizeBytes: size, BytesPerSecond: 8 << 20})
 	if a := d.get("/big"); a.status != http.StatusFound || d.isCopy(a) {
@@ -136,7 +136,7 @@ func TestKilledCopier(t *testing.T) {
 }
 
 func TestKilledFrontend(t *testing.T) {
-	d, frontends, _ := newCluster(t, "    wait: 30s")
+	d, frontends, _ := newCluster(t, "wait: 30s")
 	d.origin.Set("/x", origintest.Behaviour{SizeBytes: 1000})
 	open := d.origin.Gate("/x")
 	lost := make(chan error)
@@ -168,7 +168,7 @@ func TestKilledFrontend(t *testing.T) {
 
 // A stop answers who waits, hands back what is being copied, and cuts nobody off.
 func TestOrderlyStop(t *testing.T) {
-	d, frontends, copiers := newCluster(t, "    wait: 50s")
+	d, frontends, copiers := newCluster(t, "wait: 50s")
 	d.origin.Set("/x", origintest.Behaviour{SizeBytes: 1000})
 	open := d.origin.Gate("/x")
 	waiting := make(chan answer, 2)
@@ -220,7 +220,7 @@ func TestDependenciesDown(t *testing.T) {
 			return d.parts.moto.Continue
 		}, true},
 	}
-	d, _, _ := newCluster(t, "    wait: 5s")
+	d, _, _ := newCluster(t, "wait: 5s")
 	known := paths(5)
 	for _, path := range known {
 		d.origin.Set(path, origintest.Behaviour{SizeBytes: 2000})
@@ -257,7 +257,7 @@ func TestDependenciesDown(t *testing.T) {
 
 func TestStartWithEverythingDown(t *testing.T) {
 	p := parts{redis: servers.StartRedis(t), moto: servers.StartMoto(t), s3: servers.StartVersityGW(t, region)}
-	d := newDeployment(t, p, "redis", "sqs", "s3", "    wait: 5s")
+	d := newDeployment(t, p, "redis", "sqs", "s3", "wait: 5s")
 	p.redis.Kill()
 	p.moto.Stop()
 	p.s3.Stop()
@@ -280,7 +280,7 @@ func TestStartWithEverythingDown(t *testing.T) {
 // A copy that was under way when its object was purged cannot come back, even if
 // it ends long afterwards.
 func TestPurgeOfACopyInFlight(t *testing.T) {
-	d, _, _ := newCluster(t, "    wait: 20s")
+	d, _, _ := newCluster(t, "wait: 20s")
 	const size = 12 << 20 // several parts
 	d.origin.Set("/x", origintest.Behaviour{SizeBytes: size, BytesPerSecond: 6 << 20})
 	first := make(chan answer)
@@ -326,7 +326,7 @@ func TestTenThousandJobs(t *testing.T) {
 		t.Skip("takes a minute or more; runs without -short")
 	}
 	const objects = 10_000
-	d := newDeployment(t, parts{}, "memory", "memory", "file", "    mode: redirect-now")
+	d := newDeployment(t, parts{}, "memory", "memory", "file", "mode: redirect-now")
 	d.env = append(d.env, "CLOUDMIRROR_COPIER_CONCURRENCY=2")
 	d.start("serve")
 	keepAlive := &http.Client{

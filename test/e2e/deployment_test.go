@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -15,6 +13,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/origin/origintest"
+	"cloudmirror/test/lab"
 	"cloudmirror/test/servers"
 )
 
@@ -42,42 +41,34 @@ type deployment struct {
 	env       []string
 }
 
-// newDeployment writes the configuration for the given kinds of parts. Its
-// service is e2e, with what the test adds.
-func newDeployment(t *testing.T, p parts, cacheType, queueType, storageType, serviceKeys string) *deployment {
+// newDeployment writes the configuration for the given kinds of parts; "s3, key: x" is
+// S3 with more keys of the storage. Its service is e2e, with what the test adds.
+func newDeployment(t *testing.T, p parts, cacheType, queueType, storageType string, serviceKeys ...string) *deployment {
 	t.Helper()
 	id := cloudmirror.NewID()
-	d := &deployment{t: t, parts: p, origin: origintest.Start(t), prefix: id + ":", env: []string{
-		"AWS_ACCESS_KEY_ID=rootkey", "AWS_SECRET_ACCESS_KEY=rootsecret123", "AWS_EC2_METADATA_DISABLED=true",
-	}}
+	d := &deployment{t: t, parts: p, origin: origintest.Start(t), prefix: id + ":", env: lab.AWSEnv()}
 	dir := t.TempDir()
 	cache := "cache: {type: memory}"
 	if cacheType == "redis" {
-		cache = fmt.Sprintf("cache: {type: redis, redis: {url: 'redis://%s/0', prefix: '%s'}}", p.redis.Addr(), d.prefix)
+		cache = lab.RedisCache(p.redis.Addr(), "prefix: '"+d.prefix+"'")
 	}
 	queue := "queue: {type: memory}"
 	if queueType == "sqs" {
-		queue = fmt.Sprintf("queue: {type: sqs, sqs: {endpoint: '%s', prefix: '%s-', visibility: 10s}}", p.moto.Endpoint, id[:10])
+		queue = lab.SQSQueue(p.moto.Endpoint, "prefix: '"+id[:10]+"-'", "visibility: 10s")
 	}
 	storage := "{type: file}"
-	if storageType != "file" { // s3, and more keys behind it
-		storage = fmt.Sprintf("{type: %s, bucket: '%s', region: %s, endpoint: '%s', path_style: true}", storageType, p.s3.CreateBucket(t, ""), p.s3.Region, p.s3.Endpoint)
+	if storageType != "file" {
+		storage = p.s3.Storage(p.s3.CreateBucket(t, ""), strings.Split(storageType, ", ")[1:]...)
 	}
-	text := strings.Join([]string{
-		"data_dir: '" + filepath.Join(dir, "data") + "'",
-		"admin_tokens: ['" + token + "']",
-		cache, queue,
-		"copier: {part_size: 5MiB, memory: 64MiB, grace: 5s}",
-		"services:",
-		"  e2e:",
-		"    allow: ['^http://" + strings.ReplaceAll(strings.TrimPrefix(d.origin.URL, "http://"), ".", `\.`) + "/']",
-		"    allow_addresses: ['127.0.0.0/8']",
-		"    ports: []",
-		serviceKeys,
-		"    backends:",
-		"      " + region + ": {storage: " + storage + "}",
-		"",
-	}, "\n")
+	text := lab.Config{
+		Lines: []string{
+			"data_dir: '" + filepath.Join(dir, "data") + "'",
+			"admin_tokens: ['" + token + "']",
+			cache, queue,
+			"copier: {part_size: 5MiB, memory: 64MiB, grace: 5s}",
+		},
+		Services: []lab.Service{{Name: "e2e", Allow: lab.AllowOrigin(d.origin.URL), Lines: serviceKeys, Backends: [][2]string{{region, storage}}}},
+	}.String()
 	d.config = filepath.Join(dir, "cloudmirror.yaml")
 	if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -93,7 +84,7 @@ func (d *deployment) start(role string) *servers.Process {
 	if role == "copier" {
 		listen = "CLOUDMIRROR_ADMIN_LISTEN="
 	}
-	p := servers.Start(d.t, ready("http://"+address), append([]string{listen + address}, d.env...), binary, role, "--config", d.config)
+	p := servers.Start(d.t, lab.IsReady(address), append([]string{listen + address}, d.env...), binary, role, "--config", d.config)
 	if role != "copier" {
 		d.frontends = append(d.frontends, "http://"+address)
 	}
@@ -105,24 +96,6 @@ func (d *deployment) start(role string) *servers.Process {
 func (d *deployment) awaitCopies() {
 	d.t.Helper()
 	d.eventually("a first object is copied", func() bool { return d.isCopy(d.get("/first?size=10")) })
-}
-
-func ready(base string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("/readyz: %s", response.Status)
-		}
-		return nil
-	}
 }
 
 // An answer is what a client got of one request.

@@ -24,7 +24,7 @@ func TestMatrix(t *testing.T) {
 		for _, queue := range []string{"memory", "sqs"} {
 			for _, storage := range []string{"file", "s3"} {
 				t.Run(cache+" "+queue+" "+storage, func(t *testing.T) {
-					d := newDeployment(t, p, cache, queue, storage, "    wait: 30s\n    negative_ttl: 2s")
+					d := newDeployment(t, p, cache, queue, storage, "wait: 30s", "negative_ttl: 2s")
 					if cache == "redis" && queue == "sqs" && storage == "s3" {
 						for _, role := range []string{"frontend", "frontend", "copier", "copier"} {
 							d.start(role)

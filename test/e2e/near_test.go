@@ -17,7 +17,7 @@ import (
 // answer on, the other one redirects nobody to the old copy, also if it was
 // frozen meanwhile and has not yet heard of anything.
 func TestNoFrontendRedirectsToWhatWasPurged(t *testing.T) {
-	d, frontends, _ := newCluster(t, "    wait: 0s")
+	d, frontends, _ := newCluster(t, "wait: 0s")
 	// remembered has an object copied, and returns where to, once the second
 	// front end answers from memory.
 	remembered := func(path string) (old string) {

@@ -77,7 +77,7 @@ func (d *deployment) awaitSeen(what, ready, health, metric string) {
 // TestPresence holds that two front ends and an operator see, everywhere alike, whether
 // anything copies, and whether that is known.
 func TestPresence(t *testing.T) {
-	d, _, copiers := newCluster(t, "    wait: 5s")
+	d, _, copiers := newCluster(t, "wait: 5s")
 	d.awaitSeen("two copiers are seen", "ok", "ok", "2")
 	if p := d.overview(0).Processes; len(p) != 4 {
 		t.Errorf("processes %+v, want four", p)
@@ -146,7 +146,7 @@ func TestPresenceOnEachRedis(t *testing.T) {
 		"Cluster": func(t *testing.T) string { return "redis+cluster://" + servers.StartRedisCluster(t).Addrs()[0] },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDeployment(t, parts{}, "memory", "memory", "file", "    wait: 1s")
+			d := newDeployment(t, parts{}, "memory", "memory", "file", "wait: 1s")
 			d.env = append(d.env, "CLOUDMIRROR_CACHE_TYPE=redis", "CLOUDMIRROR_CACHE_REDIS_URL="+start(t))
 			d.start("serve")
 			second := d.start("serve") // a copier, for the first

@@ -74,7 +74,7 @@ func TestStorageLosesACopy(t *testing.T) {
 			if storage != "file" {
 				p.s3 = servers.StartVersityGW(t, region)
 			}
-			d := newDeployment(t, p, "memory", "memory", storage, "    wait: 10s\n    recheck: 1s")
+			d := newDeployment(t, p, "memory", "memory", storage, "wait: 10s", "recheck: 1s")
 			d.start("serve")
 			d.origin.Set("/lost", origintest.Behaviour{SizeBytes: lostSize})
 			old := d.get("/lost")
@@ -96,7 +96,7 @@ func TestStorageLosesACopy(t *testing.T) {
 // One front end finds out that a copy is gone, and no other redirects there any more,
 // although both had it in memory. A storage that is silent has lost nothing.
 func TestNoFrontendRedirectsToWhatStorageLost(t *testing.T) {
-	d, _, _ := newCluster(t, "    wait: 0s\n    recheck: 1s\n    negative_ttl: 1s")
+	d, _, _ := newCluster(t, "wait: 0s", "recheck: 1s", "negative_ttl: 1s")
 	d.origin.Set("/lost", origintest.Behaviour{SizeBytes: lostSize})
 	var old answer
 	for i := range d.frontends {

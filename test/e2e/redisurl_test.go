@@ -53,7 +53,7 @@ func TestEachFormOfRedisURLServesHits(t *testing.T) {
 		},
 	} {
 		t.Run(form, func(t *testing.T) {
-			d := newDeployment(t, parts{}, "memory", "memory", "file", "    wait: 30s")
+			d := newDeployment(t, parts{}, "memory", "memory", "file", "wait: 30s")
 			d.env = append(d.env, "CLOUDMIRROR_CACHE_TYPE=redis", "CLOUDMIRROR_CACHE_REDIS_URL="+start(t), "SSL_CERT_FILE="+secured.TLS.CertFile)
 			shown := d.command("config", "check") + d.command("config", "print")
 			first := d.start("serve")
@@ -85,7 +85,7 @@ func TestAPlainURLOfACluster(t *testing.T) {
 		"redis+sentinel://": servers.StartRedisSentinel(t).Addr(),
 	} {
 		t.Run(form, func(t *testing.T) {
-			d := newDeployment(t, parts{}, "memory", "memory", "file", "    wait: 1s")
+			d := newDeployment(t, parts{}, "memory", "memory", "file", "wait: 1s")
 			d.env = append(d.env, "CLOUDMIRROR_CACHE_TYPE=redis", "CLOUDMIRROR_CACHE_REDIS_URL=redis://"+address)
 			p := d.start("serve")
 			told := address + " is a "

@@ -24,7 +24,7 @@ func newBalanced(t *testing.T) (d *deployment, frontends [2]*servers.Process, ba
 	t.Helper()
 	_, endpoint := sqstest.Start(t, sqstest.Options{})
 	p := parts{redis: servers.StartRedis(t), moto: &servers.Moto{Endpoint: endpoint}, s3: servers.StartVersityGW(t, region)}
-	d = newDeployment(t, p, "redis", "sqs", "s3", "    wait: 20s")
+	d = newDeployment(t, p, "redis", "sqs", "s3", "wait: 20s")
 	d.start("copier")
 	for i := range frontends {
 		frontends[i] = d.start("frontend")

@@ -4,16 +4,18 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"cloudmirror/test/lab"
 )
 
 // startBalancer starts an nginx that asks the next front end when a connection is
 // refused or breaks, as deploy/nginx.conf does.
 func (d *deployment) startBalancer(ctx context.Context) error {
-	path, err := find("nginx")
+	path, err := lab.FindNginx()
 	if err != nil {
 		return err
 	}
-	address, err := d.freeAddress()
+	address, err := lab.FreeAddress()
 	if err != nil {
 		return err
 	}
@@ -25,31 +27,21 @@ func (d *deployment) startBalancer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text := strings.NewReplacer("ADDRESS", address, "UPSTREAMS", upstreams.String(), "DIR", dir).Replace(nginxConfig)
-	config, err := d.write("nginx.conf", text)
+	text := strings.NewReplacer("ADDRESS", address, "UPSTREAMS", upstreams.String()).Replace(balancing)
+	config, err := d.write("nginx.conf", lab.NginxConfig(dir, 4096, text))
 	if err != nil {
 		return err
 	}
-	p, err := d.start(ctx, program{name: "nginx", path: path, args: []string{"-p", dir, "-c", config, "-e", d.path("nginx.errors")}, ready: accepts(address)})
+	p, err := d.start(ctx, "nginx", lab.Command{Program: path, Args: lab.NginxArguments(dir, config), Ready: lab.Accepts(address)})
 	if err != nil {
 		return err
 	}
-	d.own(func() { _ = p.terminate() }) // it ends its workers, which SIGKILL would not
+	d.own(p.Kill)
 	d.balancer = "http://" + address
 	return nil
 }
 
-const nginxConfig = `daemon off;
-pid DIR/pid;
-worker_processes 1;
-events { worker_connections 4096; }
-http {
-    access_log off;
-    client_body_temp_path DIR/body;
-    proxy_temp_path DIR/proxy;
-    fastcgi_temp_path DIR/fastcgi;
-    uwsgi_temp_path DIR/uwsgi;
-    scgi_temp_path DIR/scgi;
+const balancing = `
     upstream up {
 UPSTREAMS        keepalive 64;
     }
@@ -66,5 +58,4 @@ UPSTREAMS        keepalive 64;
             proxy_next_upstream error timeout non_idempotent;
         }
     }
-}
 `

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // skew is how far apart the clocks are.
@@ -38,7 +40,7 @@ func clocksApart(ctx context.Context, p *play) error {
 			return err
 		}
 	}
-	if err := pause(ctx, 10*time.Second); err != nil {
+	if err := lab.Pause(ctx, 10*time.Second); err != nil {
 		return err
 	}
 	for r := range skewed {
@@ -52,11 +54,11 @@ func clocksApart(ctx context.Context, p *play) error {
 // replace restarts a role with another binary.
 func (p *play) replace(ctx context.Context, r *role, binary, env string) error {
 	r.last = r.last.add(p.resultsOf(ctx, r))
-	if err := r.terminate(); err != nil {
+	if err := terminate(r.Process); err != nil {
 		return err
 	}
-	r.path, r.env = p.path(binary), append(r.env, env)
-	return r.start(ctx)
+	r.Command.Program, r.Command.Env = p.path(binary), append(r.Command.Env, env)
+	return r.Restart(ctx)
 }
 
 // checkClock proves that the process goes by another time than we.
@@ -75,14 +77,14 @@ func (p *play) checkClock(ctx context.Context, r *role, offset time.Duration) er
 		return err
 	}
 	if off := time.Until(date) - offset; off.Abs() > 5*time.Second {
-		return fmt.Errorf("the clock of %s is %v off, not %v", r.name, time.Until(date), offset)
+		return fmt.Errorf("the clock of %s is %v off, not %v", r.Command.Name, time.Until(date), offset)
 	}
 	return nil
 }
 
 // buildSkewed builds the binary with a package time that adds an offset to the
 // clock. A static binary cannot be told so from outside.
-func (l *lab) buildSkewed(ctx context.Context) error {
+func (l *laboratory) buildSkewed(ctx context.Context) error {
 	output, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
 		return err

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
-	"strings"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // How a front end is told to find out that clients cannot reach a region, and
@@ -34,21 +35,28 @@ func (d *deployment) configure(ctx context.Context) error {
 }
 
 func (d *deployment) configText(redisAddress, sqsAddress string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "data_dir: '%s'\nadmin_tokens: ['%s']\n", d.path("data"), adminToken)
-	fmt.Fprintf(&b, "cache: {type: redis, redis: {url: 'redis://%s/0'}}\n", redisAddress)
-	fmt.Fprintf(&b, "queue: {type: sqs, sqs: {endpoint: 'http://%s', prefix: 'faults-', visibility: %s}}\n", sqsAddress, visibility)
-	// One connection for each copy: so the origin's requests count copies.
-	fmt.Fprintf(&b, "copier: {concurrency: 8, connections: 1, part_size: 5MiB, memory: 128MiB, grace: 10s}\n")
-	fmt.Fprintf(&b, "services:\n  %s:\n", service)
-	fmt.Fprintf(&b, "    allow: ['^http://']\n") // open: anyone may name any host
-	fmt.Fprintf(&b, "    allow_addresses: ['127.0.0.0/8']\n    ports: []\n    wait: %ds\n    negative_ttl: 5s\n    backends:\n", waitSeconds)
+	return d.configFor([]string{
+		"data_dir: '" + d.path("data") + "'",
+		"admin_tokens: ['" + adminToken + "']",
+		lab.RedisCache(redisAddress),
+		lab.SQSQueue("http://"+sqsAddress, "prefix: 'faults-'", "visibility: "+visibility),
+		// One connection for each copy: so the origin's requests count copies.
+		"copier: {concurrency: 8, connections: 1, part_size: 5MiB, memory: 128MiB, grace: 10s}",
+	}, "^http://", func(region string) string { // open: anyone may name any host
+		inner := lab.S3{Region: region, Endpoint: "http://" + d.addresses[s3Prefix+region]}
+		bucket := d.storages[region].bucket
+		return inner.Storage(bucket, fmt.Sprintf("public_url: 'http://%s/%s'", d.addresses[publicPrefix+region], bucket))
+	})
+}
+
+// configFor returns a configuration with the service of all deployments, and a
+// storage for each region.
+func (d *deployment) configFor(lines []string, allow string, storage func(region string) string) string {
+	s := lab.Service{Name: service, Allow: allow, Lines: []string{fmt.Sprintf("wait: %ds", waitSeconds), "negative_ttl: 5s"}}
 	for _, region := range regions {
-		s := d.storages[region]
-		fmt.Fprintf(&b, "      %s:\n        storage: {type: s3, bucket: %s, region: %s, endpoint: 'http://%s', path_style: true, public_url: 'http://%s/%s'}\n",
-			region, s.bucket, region, d.addresses[s3Prefix+region], d.addresses[publicPrefix+region], s.bucket)
+		s.Backends = append(s.Backends, [2]string{region, storage(region)})
 	}
-	return b.String()
+	return lab.Config{Lines: lines, Services: []lab.Service{s}}.String()
 }
 
 // health returns what is added to the configuration, if the binary knows it, and

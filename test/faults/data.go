@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,6 +12,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/queue"
+	"cloudmirror/test/lab"
 )
 
 // dataScenarios break what the parts hold or answer.
@@ -25,14 +27,14 @@ func dataScenarios() []scenario {
 	}
 }
 
-func holdStill(ctx context.Context, _ *play) error { return pause(ctx, 5*time.Second) }
+func holdStill(ctx context.Context, _ *play) error { return lab.Pause(ctx, 5*time.Second) }
 
 func flushAll(ctx context.Context, p *play) error {
 	for range 5 {
 		if err := p.redis[0].client.FlushAll(ctx).Err(); err != nil {
 			return err
 		}
-		if err := pause(ctx, 2*time.Second); err != nil {
+		if err := lab.Pause(ctx, 2*time.Second); err != nil {
 			return err
 		}
 	}
@@ -40,11 +42,11 @@ func flushAll(ctx context.Context, p *play) error {
 }
 
 func killRedis(ctx context.Context, p *play) error {
-	p.redis[0].kill()
-	if err := pause(ctx, 3*time.Second); err != nil {
+	p.redis[0].Kill()
+	if err := lab.Pause(ctx, 3*time.Second); err != nil {
 		return err
 	}
-	return p.redis[0].start(ctx)
+	return p.redis[0].Restart(ctx)
 }
 
 // failOver cuts the replica off, lets the master take more writes, and leads all
@@ -55,7 +57,7 @@ func failOver(ctx context.Context, p *play) error {
 		return err
 	}
 	kept := replica.client.DBSize(ctx).Val()
-	if err := pause(ctx, 4*time.Second); err != nil {
+	if err := lab.Pause(ctx, 4*time.Second); err != nil {
 		return err
 	}
 	written := master.client.DBSize(ctx).Val()
@@ -69,7 +71,7 @@ func failOver(ctx context.Context, p *play) error {
 		p.found("the fail-over lost no write: nothing was tested")
 	}
 	p.redis[0], p.redis[1] = replica, master
-	_, port, _ := cut(replica.address)
+	_, port, _ := strings.Cut(replica.address, ":")
 	return master.client.Do(ctx, "replicaof", "127.0.0.1", port).Err()
 }
 
@@ -78,7 +80,7 @@ func failOver(ctx context.Context, p *play) error {
 func duplicates(ctx context.Context, p *play) error {
 	client := sqs.New(sqs.Options{
 		BaseEndpoint: aws.String("http://" + p.sqs), Region: "us-east-1",
-		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+		Credentials: credentials.NewStaticCredentialsProvider(lab.AccessKey, lab.SecretKey, ""),
 	})
 	var items []item
 	for n := range 16 {
@@ -107,12 +109,12 @@ func duplicates(ctx context.Context, p *play) error {
 			}
 		}
 	}
-	if err := pause(ctx, 5*time.Second); err != nil { // until the last are delivered
+	if err := lab.Pause(ctx, 5*time.Second); err != nil { // until the last are delivered
 		return err
 	}
 	most := 0
 	for _, i := range items {
-		most = max(most, p.origin.started(i.path))
+		most = max(most, p.origin.Started(i.path))
 	}
 	p.note("%d objects, each with seven jobs of ours beside the front end's own: at most %d copies of one were started", len(items), most)
 	if most != 1 {
@@ -138,7 +140,7 @@ func longCopy(ctx context.Context, p *play) error {
 		if err := p.awaitCopy(ctx, i, 60*time.Second); err != nil {
 			return err
 		}
-		if n := p.origin.started(i.path); n != 1 {
+		if n := p.origin.Started(i.path); n != 1 {
 			p.found("%d copies of %s were started", n, i.path)
 		}
 	}
@@ -157,7 +159,7 @@ func (p *play) awaitCopy(ctx context.Context, i item, limit time.Duration) error
 			p.found("%s is not copied after %v: %v %v", i.path, limit, state, err)
 			return nil
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := lab.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -167,5 +169,5 @@ func slowDownForAWhile(ctx context.Context, p *play) error {
 	s := p.storages[regions[0]]
 	s.inner.instead(slowDown)
 	defer s.inner.instead(nil)
-	return pause(ctx, 10*time.Second)
+	return lab.Pause(ctx, 10*time.Second)
 }

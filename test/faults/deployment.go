@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -19,9 +21,9 @@ const (
 // A deployment is the system under test: front ends behind a balancer, copiers,
 // what they depend on, and a proxy on each link.
 type deployment struct {
-	*lab
+	*laboratory
 	toxi     *toxiproxy
-	origin   *countingOrigin
+	origin   *lab.Origin
 	redis    [2]*redisServer // the second replicates the first
 	sqs      string          // endpoint, past the proxies
 	storages map[string]*storage
@@ -63,16 +65,16 @@ func (i interval) overlaps(other interval) bool {
 
 // A role is a front end or a copier.
 type role struct {
-	*process
+	*lab.Process
 	kind   string // as on the command line
 	listen string // of a front end
 	admin  string
 	last   counters // of its earlier lives
 }
 
-func newDeployment(ctx context.Context, l *lab) (*deployment, error) {
+func newDeployment(ctx context.Context, l *laboratory) (*deployment, error) {
 	d := &deployment{
-		lab: l, digests: digests{known: make(map[string][32]byte)}, storages: make(map[string]*storage),
+		laboratory: l, digests: digests{known: make(map[string][32]byte)}, storages: make(map[string]*storage),
 		addresses: make(map[string]string), dead: make(map[string]deadTime),
 	}
 	for _, step := range []func(context.Context) error{
@@ -91,7 +93,7 @@ func newDeployment(ctx context.Context, l *lab) (*deployment, error) {
 // close stops everything.
 func (d *deployment) close() {
 	for _, r := range append(d.frontends, d.copiers...) {
-		r.kill()
+		r.Kill()
 	}
 	for i := len(d.owned) - 1; i >= 0; i-- {
 		d.owned[i]()
@@ -101,22 +103,24 @@ func (d *deployment) close() {
 func (d *deployment) own(stop func()) { d.owned = append(d.owned, stop) }
 
 func (d *deployment) startOrigin(context.Context) (err error) {
-	if d.originDirect, err = d.freeAddress(); err != nil {
+	if d.originDirect, err = lab.FreeAddress(); err != nil {
 		return err
 	}
-	if d.origin, err = startOrigin(d.originDirect); err == nil {
-		d.own(d.origin.close)
+	d.origin = lab.NewOrigin()
+	server, err := lab.Serve(d.originDirect, d.origin)
+	if err == nil {
+		d.own(server.Close)
 	}
 	return err
 }
 
 func (d *deployment) startProxies(ctx context.Context) error {
-	t, p, err := startToxiproxy(ctx, d.lab)
+	t, p, err := startToxiproxy(ctx, d.laboratory)
 	if err != nil {
 		return err
 	}
 	d.toxi = t
-	d.own(p.kill)
+	d.own(p.Kill)
 	return nil
 }
 
@@ -127,10 +131,10 @@ func (d *deployment) linkAll(ctx context.Context) error {
 		sqsFrontends: d.sqs, sqsCopiers: d.sqs, originCopiers: d.originDirect,
 	}
 	for region, s := range d.storages {
-		links[s3Prefix+region], links[publicPrefix+region] = s.inner.address, s.public.address
+		links[s3Prefix+region], links[publicPrefix+region] = s.inner.Address, s.public.Address
 	}
 	for name, upstream := range links {
-		listen, err := d.freeAddress()
+		listen, err := lab.FreeAddress()
 		if err != nil {
 			return err
 		}
@@ -163,28 +167,21 @@ func (d *deployment) startRoles(ctx context.Context) error {
 }
 
 func (d *deployment) startRole(ctx context.Context, kind string, n int, binary string) (*role, error) {
-	listen, err := d.freeAddress()
+	listen, err := lab.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	admin, err := d.freeAddress()
+	admin, err := lab.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
 	r := &role{kind: kind, listen: listen, admin: admin, last: make(counters)}
-	r.process, err = d.start(ctx, program{
-		name: fmt.Sprintf("%s-%d", kind, n+1), path: d.path(binary), args: []string{kind, "--config", d.path(kind + ".yaml")},
-		env: append([]string{"CLOUDMIRROR_LISTEN=" + listen, "CLOUDMIRROR_ADMIN_LISTEN=" + admin}, awsEnv()...),
-		ready: func(ctx context.Context) error {
-			_, err := d.text(ctx, "http://"+admin+"/readyz")
-			return err
-		},
+	r.Process, err = d.start(ctx, fmt.Sprintf("%s-%d", kind, n+1), lab.Command{
+		Program: d.path(binary), Args: []string{kind, "--config", d.path(kind + ".yaml")},
+		Env:   append([]string{"CLOUDMIRROR_LISTEN=" + listen, "CLOUDMIRROR_ADMIN_LISTEN=" + admin}, lab.AWSEnv()...),
+		Ready: lab.IsReady(admin),
 	})
 	return r, err
-}
-
-func awsEnv() []string {
-	return []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey, "AWS_EC2_METADATA_DISABLED=true"}
 }
 
 // warm waits until the known objects that are wanted have copies, and fetches
@@ -204,7 +201,7 @@ func (d *deployment) warm(ctx context.Context, wanted func(item) bool) error {
 			}
 		}
 	}
-	d.origin.takeCounts()
+	d.origin.TakeCounts()
 	return nil
 }
 
@@ -261,5 +258,5 @@ func (d *deployment) originWasDown(from, until time.Time) bool {
 
 // text gets a page of ours.
 func (d *deployment) text(ctx context.Context, url string) (string, error) {
-	return getText(ctx, d.plain, url)
+	return lab.Get(ctx, d.plain, url)
 }

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 const diskBytes = 24 << 20
@@ -26,7 +27,7 @@ func diskScenarios() []scenario {
 // An embedded is `cloudmirror serve` whose data directory is a small file system
 // of its own, in a mount namespace that nobody else sees.
 type embedded struct {
-	process *process
+	process *lab.Process
 	dir     string // the mount point, as the process sees it
 }
 
@@ -47,25 +48,19 @@ func (s *embedded) start(ctx context.Context, p *play) error {
 		return err
 	}
 	s.dir = dir
-	listen, err := p.freeAddress()
+	listen, err := lab.FreeAddress()
 	if err != nil {
 		return err
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "listen: %s\ndata_dir: %s\nservices:\n  %s:\n", listen, dir, service)
-	fmt.Fprintf(&b, "    allow: ['^http://%s/']\n    allow_addresses: ['127.0.0.0/8']\n    ports: []\n    wait: %ds\n    negative_ttl: 5s\n    backends:\n",
-		strings.ReplaceAll(p.originName, ".", `\.`), waitSeconds)
-	for _, region := range regions {
-		fmt.Fprintf(&b, "      %s: {storage: {type: file}}\n", region)
-	}
-	config, err := p.write("serve.yaml", b.String())
+	config, err := p.write("serve.yaml", p.configFor(
+		[]string{"listen: " + listen, "data_dir: '" + dir + "'"}, lab.AllowOrigin("http://"+p.originName), func(string) string { return "{type: file}" }))
 	if err != nil {
 		return err
 	}
 	mount := fmt.Sprintf(`mount -t tmpfs -o size=%d none "$0" && exec "$@"`, diskBytes)
-	s.process, err = p.start(ctx, program{
-		name: "serve", path: "unshare", args: append(flags, "sh", "-c", mount, dir, p.path("cloudmirror"), "serve", "--config", config),
-		ready: accepts(listen),
+	s.process, err = p.start(ctx, "serve", lab.Command{
+		Program: "unshare", Args: append(flags, "sh", "-c", mount, dir, p.path("cloudmirror"), "serve", "--config", config),
+		Ready: lab.Accepts(listen),
 	})
 	if err != nil {
 		return err
@@ -77,7 +72,7 @@ func (s *embedded) start(ctx context.Context, p *play) error {
 
 // fill takes all space, and gives it back.
 func (s *embedded) fill(ctx context.Context, p *play) error {
-	filler := fmt.Sprintf("/proc/%d/root%s/filler", s.process.command.Process.Pid, s.dir)
+	filler := fmt.Sprintf("/proc/%d/root%s/filler", s.process.Pid(), s.dir)
 	file, err := os.Create(filler)
 	if err != nil {
 		return err
@@ -88,7 +83,7 @@ func (s *embedded) fill(ctx context.Context, p *play) error {
 		n, err := file.Write(make([]byte, 4<<10))
 		written += int64(n)
 		if errors.Is(err, syscall.ENOSPC) {
-			err = pause(ctx, 10*time.Millisecond) // what the process frees is taken as well
+			err = lab.Pause(ctx, 10*time.Millisecond) // what the process frees is taken as well
 		}
 		if err != nil {
 			return err
@@ -103,5 +98,5 @@ func (s *embedded) stop(_ context.Context, p *play) error {
 	if s.process == nil {
 		return nil
 	}
-	return s.process.terminate()
+	return terminate(s.process)
 }

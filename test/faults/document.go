@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // A document is put together from the results.
@@ -48,7 +50,7 @@ func (d *document) add(s scenario, r result) {
 	}
 	d.rows = append(d.rows, []string{
 		s.what, fmt.Sprint(len(r.records)), fmt.Sprint(r.count(wrong, hang)), fmt.Sprint(r.count(serverErr)),
-		fmt.Sprintf("%d / %.2f", r.copies.most, r.copies.mean()),
+		fmt.Sprintf("%d / %.2f", r.copies.Most, r.copies.Mean()),
 		fmt.Sprintf("%d %%", r.fromOrigin()),
 		fmt.Sprintf("%s / %s", milliseconds(r.asked(0.5, hot)), milliseconds(r.asked(0.99, hot))),
 		hits, copying, verdict,
@@ -70,10 +72,10 @@ func (d *document) remarks(r result) []string {
 	if most := r.asked(1, fresh); most > 0 {
 		all = append(all, fmt.Sprintf("answers for new objects took %s (median), %s (99 %%), %s at most", milliseconds(r.asked(0.5, fresh)), milliseconds(r.asked(0.99, fresh)), milliseconds(most)))
 	}
-	if r.copies.most > 1 {
-		all = append(all, "copied most often: "+r.copies.worst)
+	if r.copies.Most > 1 {
+		all = append(all, "copied most often: "+r.copies.Worst)
 	}
-	all = append(all, fmt.Sprintf("copies of one object at once: at most %d", r.copies.atOnce))
+	all = append(all, fmt.Sprintf("copies of one object at once: at most %d", r.copies.AtOnce))
 	if len(r.results) > 0 {
 		all = append(all, "jobs: "+r.results.String())
 	}
@@ -102,14 +104,14 @@ func (d *document) write(file string) error {
 func (d *document) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Faults\n\nWritten by `make faults`, not by hand. What users see of each fault and what an operator does is in [operations.md](operations.md#faults).\n\n")
-	b.WriteString(table([]string{
+	b.WriteString(lab.Table([]string{
 		"fault", "requests", "wrong answers", "5xx while the origin was up", "copies started per object, most / mean",
 		"sent to the origin", "time to the redirect of a known object, median / 99 %", "hits as before after", "new objects copied after", "",
 	}, d.rows))
 	b.WriteString(explanation)
 	fmt.Fprintf(&b, "\n## Details\n\n%s", d.details.String())
 	fmt.Fprintf(&b, "\n## The harness checks itself\n\nBefore the faults, answers were made wrong in front of the product. The run would have ended if clients had not seen it.\n\n%s",
-		table([]string{"what was done", "must be seen as", "requests", "seen"}, d.checks))
+		lab.Table([]string{"what was done", "must be seen as", "requests", "seen"}, d.checks))
 	fmt.Fprintf(&b, "\n## Where and how\n\n%s", d.machine)
 	if d.note != "" {
 		fmt.Fprintf(&b, "\n%s\n", d.note)
@@ -127,16 +129,7 @@ Two front ends behind nginx, two copiers for both regions, Redis, SQS and an S3 
 - **Hits as before after**: from the end of the fault until the last request for a known object that was not a hit from the cache, in under a second; seconds in which nine of ten were do not count. **New objects copied after**: until each region had copied an object that nobody had asked for before.
 `
 
-// table returns a table in Markdown.
-func table(head []string, rows [][]string) string {
-	var b strings.Builder
-	line := func(cells []string) {
-		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
-	}
-	line(head)
-	line(strings.Split(strings.TrimSuffix(strings.Repeat("--- ", len(head)), " "), " "))
-	for _, row := range rows {
-		line(row)
-	}
-	return b.String()
+// describeMachine returns what the numbers depend on, as a table.
+func describeMachine(ctx context.Context) string {
+	return lab.Table([]string{"", ""}, lab.DescribeMachine(ctx, "go run ./test/faults "+strings.Join(os.Args[1:], " ")))
 }

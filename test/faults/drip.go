@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"cloudmirror/test/lab"
 
 	"cloudmirror"
 )
@@ -48,7 +49,7 @@ func dripAll(ctx context.Context, p *play) error {
 			}
 		})
 	}
-	if err := pause(ctx, time.Second); err != nil { // until all are asked for
+	if err := lab.Pause(ctx, time.Second); err != nil { // until all are asked for
 		return err
 	}
 	p.wantCopyWithin(ctx, specialItem(regions[0], smallBytes, 0), behindLimit)
@@ -60,7 +61,7 @@ func dripAll(ctx context.Context, p *play) error {
 			now += value(p.metrics(ctx, c), "cloudmirror_copies_slow")
 		}
 		slow = max(slow, now)
-		if err := pause(ctx, time.Second); err != nil {
+		if err := lab.Pause(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -93,11 +94,7 @@ func (p *play) wantCopyWithin(ctx context.Context, i item, limit time.Duration) 
 // startDripping starts a server that drips at many addresses of this machine, each
 // of which is a host, and returns an object of each.
 func startDripping() (stop func(), targets []cloudmirror.Object, err error) {
-	listener, err := net.Listen("tcp", ":0")
-	if err != nil {
-		return nil, nil, err
-	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
+	port, err := lab.FreePort()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -108,9 +105,11 @@ func startDripping() (stop func(), targets []cloudmirror.Object, err error) {
 		}
 		targets = append(targets, o)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(dripBody)}
-	go func() { _ = server.Serve(listener) }() // until stop
-	return func() { _ = server.Close() }, targets, nil
+	server, err := lab.Serve(":"+port, http.HandlerFunc(dripBody))
+	if err != nil {
+		return nil, nil, err
+	}
+	return server.Close, targets, nil
 }
 
 // dripBody answers with a large object and sends a byte of it now and then.

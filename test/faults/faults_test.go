@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 var faultEnd = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -88,7 +90,7 @@ func TestJudgeBreaksPromises(t *testing.T) {
 		{"5xx", with(at("eu", 2), func(r *record) { r.item.kind, r.outcome = big, serverErr }), nil, "1 times 5xx"},
 		{"a dead copy that nobody could know of", with(at("eu", 2), func(r *record) { r.item.kind, r.outcome = big, deadCopy }), nil, ""},
 		{"hits do not come back", with(at("eu", 2), func(r *record) { r.where = "origin" }), nil, "hits are not served"},
-		{"two copies at once", at("eu", 2), func(r *result) { r.copies.atOnce = 2 }, "2 copies of one object at once"},
+		{"two copies at once", at("eu", 2), func(r *result) { r.copies.AtOnce = 2 }, "2 copies of one object at once"},
 		{"what the scenario found", at("eu", 2), func(r *result) { r.findings = []string{"a finding"} }, "a finding"},
 	}
 	for _, tt := range tests {
@@ -121,33 +123,6 @@ func TestDeadCopiesAreExcusedForTheWindowOnly(t *testing.T) {
 	}
 }
 
-// TestTheOriginCountsCopies counts what copiers ask for, and nothing else.
-func TestTheOriginCountsCopies(t *testing.T) {
-	o, err := startOrigin("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer o.close()
-	get := func(header ...string) {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/a?size=10", nil)
-		for i := 0; i < len(header); i += 2 {
-			r.Header.Set(header[i], header[i+1])
-		}
-		o.ServeHTTP(httptest.NewRecorder(), r)
-	}
-	get()
-	get("CDN-Loop", "x")
-	get("CDN-Loop", "x", "Range", "bytes=5-")
-	get("CDN-Loop", "x", "Range", "bytes=6-")
-	get("CDN-Loop", "x", "Range", "bytes=0-")
-	if c := o.takeCounts(); c.objects != 1 || c.started != 2 || c.most != 2 || c.atOnce != 1 {
-		t.Errorf("%+v, want two copies of one object, one at a time", c)
-	}
-	if c := o.takeCounts(); c.started != 0 || c.objects != 0 {
-		t.Errorf("%+v after it was taken", c)
-	}
-}
-
 // TestTheMiddleman passes on, flips and answers instead.
 func TestTheMiddleman(t *testing.T) {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) }))
@@ -156,7 +131,7 @@ func TestTheMiddleman(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.close()
+	defer m.Close()
 	get := func() (int, string) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://signed.example/", nil)
@@ -194,7 +169,7 @@ func TestScenarios(t *testing.T) {
 }
 
 func TestMemoryThatGrows(t *testing.T) {
-	fresh := func() *history { return &history{role: &role{process: &process{}}} }
+	fresh := func() *history { return &history{role: &role{Process: &lab.Process{}}} }
 	grows, steady, little := fresh(), fresh(), fresh()
 	for i := range 100 {
 		little.loaded = append(little.loaded, usage{10, float64(10+i/5) * (1 << 20)})

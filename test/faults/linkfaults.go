@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // A linkFault is what can be done to a link.
@@ -64,7 +66,7 @@ func refuse(ctx context.Context, p *play, lasts time.Duration, links []string) e
 	if err := p.enable(ctx, links, false); err != nil {
 		return err
 	}
-	if err := pause(ctx, lasts); err != nil {
+	if err := lab.Pause(ctx, lasts); err != nil {
 		return err
 	}
 	return p.enable(ctx, links, true)
@@ -76,7 +78,7 @@ func flap(ctx context.Context, p *play, lasts time.Duration, links []string) err
 		if err := refuse(ctx, p, time.Second, links); err != nil {
 			return err
 		}
-		if err := pause(ctx, time.Second); err != nil {
+		if err := lab.Pause(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -93,7 +95,7 @@ func toxics(all ...toxic) linkPlay {
 				}
 			}
 		}
-		if err := pause(ctx, lasts); err != nil {
+		if err := lab.Pause(ctx, lasts); err != nil {
 			return err
 		}
 		for _, link := range links {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -43,7 +45,7 @@ func (l *load) start(ctx context.Context) {
 	c := newClient(l.d)
 	for range clients {
 		l.wait.Go(func() {
-			for pause(stopping, rand.N(2*thinking)) == nil {
+			for lab.Pause(stopping, rand.N(2*thinking)) == nil {
 				l.note(c.get(ctx, l.pick()))
 			}
 		})

@@ -111,5 +111,5 @@ func value(samples []sample, name string) (sum float64) {
 // killRole ends a role at once, and keeps what it counted.
 func (d *deployment) killRole(ctx context.Context, r *role) {
 	r.last = r.last.add(d.resultsOf(ctx, r))
-	r.kill()
+	r.Kill()
 }

@@ -3,49 +3,28 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"sync/atomic"
-	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // A middleman stands before a server of HTTP and does what a proxy of plain
 // connections cannot. It passes everything on until it is told otherwise.
 type middleman struct {
-	address string
-	server  *http.Server
-	proxy   *httputil.ReverseProxy
-	change  atomic.Pointer[http.HandlerFunc]
-	flip    atomic.Bool // the first byte of each body of a GET
+	*lab.Server
+	proxy  *httputil.ReverseProxy
+	change atomic.Pointer[http.HandlerFunc]
+	flip   atomic.Bool // the first byte of each body of a GET
 }
 
-func startMiddleman(address, upstream string) (*middleman, error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	m := &middleman{address: address}
-	target := &url.URL{Scheme: "http", Host: upstream}
-	m.proxy = &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			r.Out.Host = r.In.Host // it is signed
-		},
-		ModifyResponse: m.modify,
-		Transport: &http.Transport{
-			DisableCompression: true, MaxIdleConnsPerHost: 64, ExpectContinueTimeout: time.Second,
-		},
-		// What is behind it was killed, or the client left.
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-	}
-	m.server = &http.Server{Handler: m}
-	go func() { _ = m.server.Serve(listener) }() // until close
-	return m, nil
+func startMiddleman(address, upstream string) (m *middleman, err error) {
+	m = &middleman{proxy: lab.NewProxy(upstream)}
+	m.proxy.ModifyResponse = m.modify
+	m.Server, err = lab.Serve(address, m)
+	return m, err
 }
-
-func (m *middleman) close() { _ = m.server.Close() }
 
 // instead lets a handler decide about each request from now on; nil: nobody. It
 // may pass requests on to m.proxy.

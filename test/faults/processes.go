@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // processScenarios end processes of ours.
@@ -30,13 +32,13 @@ func processScenarios() []scenario {
 func rollingRestart(ctx context.Context, p *play) error {
 	for _, r := range slices.Concat(p.frontends, p.copiers) {
 		r.last = r.last.add(p.resultsOf(ctx, r))
-		if err := r.terminate(); err != nil {
+		if err := terminate(r.Process); err != nil {
 			p.found("%v", err)
 		}
-		if err := r.start(ctx); err != nil {
+		if err := r.Restart(ctx); err != nil {
 			return err
 		}
-		if err := pause(ctx, time.Second); err != nil {
+		if err := lab.Pause(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -46,20 +48,29 @@ func rollingRestart(ctx context.Context, p *play) error {
 	return nil
 }
 
+// terminate ends a process in order. Any other end is an error.
+func terminate(p *lab.Process) error {
+	status, err := p.Terminate()
+	if err == nil && status != 0 {
+		err = fmt.Errorf("%s ended with status %d after SIGTERM\n%s", p.Command.Name, status, p.Tail())
+	}
+	return err
+}
+
 // killFrontend lets clients wait for a slow copy and ends one of the two front
 // ends that they wait at.
 func killFrontend(ctx context.Context, p *play) error {
 	p.load.also(ctx, 16, specialItem(regions[0], bigBytes, bigBytes/6))
-	if err := pause(ctx, 2*time.Second); err != nil {
+	if err := lab.Pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	victim := p.frontends[0]
 	p.note("%.0f clients waited there", value(p.metrics(ctx, victim), "cloudmirror_waiters"))
-	victim.kill()
-	if err := pause(ctx, 3*time.Second); err != nil {
+	victim.Kill()
+	if err := lab.Pause(ctx, 3*time.Second); err != nil {
 		return err
 	}
-	return victim.start(ctx)
+	return victim.Restart(ctx)
 }
 
 // killCopier ends the copier that works on an object when the origin has sent it
@@ -74,14 +85,14 @@ func killCopier(ctx context.Context, p *play, percent int64) (item, error) {
 	}
 	p.load.also(ctx, 6, i)
 	var owner *role
-	for begun := time.Now(); p.origin.sentBytes(i.path) < bigBytes*percent/100; {
-		if owner == nil && p.origin.sentBytes(i.path) > 0 {
+	for begun := time.Now(); p.origin.SentBytes(i.path) < bigBytes*percent/100; {
+		if owner == nil && p.origin.SentBytes(i.path) > 0 {
 			owner = p.running(ctx)
 		}
 		if time.Since(begun) > 30*time.Second {
 			return i, fmt.Errorf("%s was not copied", i.path)
 		}
-		if err := pause(ctx, time.Millisecond); err != nil {
+		if err := lab.Pause(ctx, time.Millisecond); err != nil {
 			return i, err
 		}
 	}
@@ -91,11 +102,11 @@ func killCopier(ctx context.Context, p *play, percent int64) (item, error) {
 	p.killRole(ctx, owner)
 	state, err := p.status(ctx, i)
 	p.note("%s ended when %d of %d bytes were sent, of which its entry knew %d (error %v)",
-		owner.name, p.origin.sentBytes(i.path), i.size, state.DoneBytes, err)
-	if err := pause(ctx, 2*time.Second); err != nil {
+		owner.Command.Name, p.origin.SentBytes(i.path), i.size, state.DoneBytes, err)
+	if err := lab.Pause(ctx, 2*time.Second); err != nil {
 		return i, err
 	}
-	return i, owner.start(ctx)
+	return i, owner.Restart(ctx)
 }
 
 // copiedAgain asks for the object whose copy was broken off until there is one.
@@ -112,11 +123,11 @@ func copiedAgain(ctx context.Context, p *play, i item) error {
 			p.found("there is no copy after %v", recoverLimit)
 			return nil
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := lab.Pause(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	n := p.origin.started(i.path)
+	n := p.origin.Started(i.path)
 	p.note("a client that went on asking had its copy %v after service was as before; it was started %d times in all", since(begun), n)
 	if n > 2 {
 		p.found("the copy was started %d times", n)
@@ -130,7 +141,7 @@ func (p *play) awaitIdle(ctx context.Context) error {
 		if time.Since(begun) > 30*time.Second {
 			return fmt.Errorf("copiers did not become idle")
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := lab.Pause(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -3,46 +3,41 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
+	"strings"
+
+	"cloudmirror/test/lab"
 
 	"github.com/redis/go-redis/v9"
 )
 
 // A redisServer is one redis-server and a client past the proxies.
 type redisServer struct {
-	*process
+	*lab.Process
 	address string
 	client  *redis.Client
 }
 
 func (d *deployment) startRedis(ctx context.Context) error {
-	path, err := find("redis-server")
-	if err != nil {
-		return err
-	}
 	for i := range d.redis {
-		address, err := d.freeAddress()
+		port, err := lab.FreePort()
 		if err != nil {
 			return err
 		}
-		_, port, _ := cut(address)
-		s := &redisServer{address: address, client: redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true})}
-		args := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", d.dir, "--dbfilename", fmt.Sprintf("redis-%d.rdb", i+1), "--repl-diskless-sync-delay", "0"}
+		args := []string{"--dbfilename", fmt.Sprintf("redis-%d.rdb", i+1), "--repl-diskless-sync-delay", "0"}
 		if i > 0 {
-			_, first, _ := cut(d.redis[0].address)
-			args = append(args, "--replicaof", "127.0.0.1 "+first)
+			args = append(args, "--replicaof", strings.Replace(d.redis[0].address, ":", " ", 1))
 		}
-		s.process, err = d.start(ctx, program{
-			name: fmt.Sprintf("redis-%d", i+1), path: path, args: args, ready: accepts(address),
-		})
+		command, err := lab.RedisCommand(lab.RedisAccess{}, port, d.dir, args...)
 		if err != nil {
 			return err
 		}
-		d.own(s.kill)
+		s := &redisServer{address: "127.0.0.1:" + port}
+		if s.Process, err = d.start(ctx, fmt.Sprintf("redis-%d", i+1), command); err != nil {
+			return err
+		}
+		d.own(s.Kill)
+		s.client = redis.NewClient(&redis.Options{Addr: s.address, ContextTimeoutEnabled: true})
 		d.redis[i] = s
 	}
 	return nil
 }
-
-// cut splits an address.
-func cut(address string) (host, port string, err error) { return net.SplitHostPort(address) }

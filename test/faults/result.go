@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // A result is what came of a scenario.
@@ -12,7 +14,7 @@ type result struct {
 	skipped                string // why
 	records                []record
 	faultBegun, faultEnded time.Time
-	copies                 copyCount
+	copies                 lab.CopyCount
 	results                counters // of jobs, by cloudmirror_copies_total
 	findings, notes        []string
 	broken                 []string // promises; empty: green
@@ -29,8 +31,8 @@ func (r *result) judge(s scenario) {
 	if n := r.count(serverErr); n > 0 {
 		r.broken = append(r.broken, fmt.Sprintf("%d times 5xx, such as %s", n, r.example(serverErr)))
 	}
-	if limit := max(1, s.atOnce); r.copies.atOnce > limit {
-		r.broken = append(r.broken, fmt.Sprintf("%d copies of one object at once", r.copies.atOnce))
+	if limit := max(1, s.atOnce); r.copies.AtOnce > limit {
+		r.broken = append(r.broken, fmt.Sprintf("%d copies of one object at once", r.copies.AtOnce))
 	}
 	if s.quiet || s.red != nil {
 		return
@@ -144,7 +146,7 @@ func (r *result) summary() string {
 	}
 	return fmt.Sprintf("%5d requests, %d wrong, %d 5xx, %d dead copies, copies %d/%.2f, hits after %s, copies after %s: %s",
 		len(r.records), r.count(wrong, hang), r.count(serverErr), r.count(deadCopy),
-		r.copies.most, r.copies.mean(), seconds(r.hits), seconds(r.copying), verdict)
+		r.copies.Most, r.copies.Mean(), seconds(r.hits), seconds(r.copying), verdict)
 }
 
 func seconds(d time.Duration) string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // A scenario is one fault under load.
@@ -74,13 +76,13 @@ func runScenario(ctx context.Context, d *deployment, s scenario) (result, error)
 	counted := d.copyResults(ctx)
 	p.load = newLoad(d, s)
 	err := p.step(ctx, s.prepare)
-	d.origin.takeCounts()
+	d.origin.TakeCounts()
 	var r result
 	if err == nil {
 		p.load.start(ctx)
 		r, err = p.run(ctx)
 		r.records = p.load.end()
-		r.copies = d.origin.takeCounts()
+		r.copies = d.origin.TakeCounts()
 	}
 	if cleanUp := p.step(ctx, s.cleanUp); err == nil {
 		err = cleanUp
@@ -97,7 +99,7 @@ func runScenario(ctx context.Context, d *deployment, s scenario) (result, error)
 // run is the load before, the fault, and the load until service is as before.
 func (p *play) run(ctx context.Context) (result, error) {
 	var r result
-	if err := pause(ctx, before); err != nil {
+	if err := lab.Pause(ctx, before); err != nil {
 		return r, err
 	}
 	r.faultBegun = time.Now()
@@ -107,7 +109,7 @@ func (p *play) run(ctx context.Context) (result, error) {
 		return r, err
 	}
 	for time.Since(r.faultEnded) < recoverLimit {
-		if err := pause(ctx, time.Second/2); err != nil {
+		if err := lab.Pause(ctx, time.Second/2); err != nil {
 			return r, err
 		}
 		if time.Since(r.faultEnded) < after {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // selfChecks break what the product could not be asked to do wrong, in front of
@@ -19,7 +21,7 @@ func selfChecks() []scenario {
 				s := p.storages[regions[0]]
 				s.public.flip.Store(true)
 				defer s.public.flip.Store(false)
-				return pause(ctx, 2*time.Second)
+				return lab.Pause(ctx, 2*time.Second)
 			},
 		},
 		{
@@ -38,7 +40,7 @@ func selfChecks() []scenario {
 		{
 			name: "redirect-to-nowhere", what: "redirects lead to a port that nothing listens on", red: []outcome{wrong},
 			fault: func(ctx context.Context, p *play) error {
-				nowhere, err := p.freeAddress()
+				nowhere, err := lab.FreeAddress()
 				if err != nil {
 					return err
 				}
@@ -65,7 +67,7 @@ func selfChecks() []scenario {
 // inFront puts a handler before the balancer for two seconds. In a quiet scenario
 // one client asks once.
 func (p *play) inFront(ctx context.Context, h func(*middleman, http.ResponseWriter, *http.Request)) error {
-	address, err := p.freeAddress()
+	address, err := lab.FreeAddress()
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (p *play) inFront(ctx context.Context, h func(*middleman, http.ResponseWrit
 	if err != nil {
 		return err
 	}
-	defer m.close()
+	defer m.Close()
 	m.instead(func(w http.ResponseWriter, r *http.Request) { h(m, w, r) })
 	front := (&url.URL{Scheme: "http", Host: address}).String()
 	p.front.Store(&front)
@@ -84,5 +86,5 @@ func (p *play) inFront(ctx context.Context, h func(*middleman, http.ResponseWrit
 		p.load.note(c.get(ctx, hotItem(regions[0], 0)))
 		return nil
 	}
-	return pause(ctx, 2*time.Second)
+	return lab.Pause(ctx, 2*time.Second)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 const (
@@ -44,7 +46,7 @@ func soak(ctx context.Context, d *deployment, lasts time.Duration) error {
 	sampling, stop := context.WithCancel(ctx)
 	var sampler sync.WaitGroup
 	sampler.Go(func() {
-		for pause(sampling, sampleEvery) == nil {
+		for lab.Pause(sampling, sampleEvery) == nil {
 			for _, h := range histories {
 				if u, ok := d.usage(sampling, h.role); ok {
 					h.loaded = append(h.loaded, u)
@@ -113,14 +115,14 @@ func (d *deployment) settle(ctx context.Context, histories []*history, done func
 		limit = 10 * time.Second
 	}
 	for begun := time.Now(); time.Since(begun) < limit; {
-		if err := pause(ctx, sampleEvery); err != nil {
+		if err := lab.Pause(ctx, sampleEvery); err != nil {
 			return err
 		}
 		all := true
 		for _, h := range histories {
 			u, ok := d.usage(ctx, h.role)
 			if !ok {
-				return fmt.Errorf("%s serves no metrics", h.role.name)
+				return fmt.Errorf("%s serves no metrics", h.role.Command.Name)
 			}
 			all = done(h, u) && all
 		}
@@ -141,11 +143,11 @@ func (d *deployment) usage(ctx context.Context, r *role) (usage, bool) {
 func (h *history) judge() []string {
 	var broken []string
 	if h.idleAfter.goroutines > h.idleBefore.goroutines+moreRoutines {
-		broken = append(broken, fmt.Sprintf("%s: %.0f goroutines after, %.0f before", h.role.name, h.idleAfter.goroutines, h.idleBefore.goroutines))
+		broken = append(broken, fmt.Sprintf("%s: %.0f goroutines after, %.0f before", h.role.Command.Name, h.idleAfter.goroutines, h.idleBefore.goroutines))
 	}
 	first, middle, last := h.third(0), h.third(1), h.third(2)
 	if middle > first && last > middle && last > first*1.25 && last-first > moreMemory {
-		broken = append(broken, fmt.Sprintf("%s: resident memory grows: %s, then %s, then %s", h.role.name, mib(first), mib(middle), mib(last)))
+		broken = append(broken, fmt.Sprintf("%s: resident memory grows: %s, then %s, then %s", h.role.Command.Name, mib(first), mib(middle), mib(last)))
 	}
 	return broken
 }
@@ -170,12 +172,12 @@ func soakTable(histories []*history) string {
 			most.goroutines, most.resident = max(most.goroutines, u.goroutines), max(most.resident, u.resident)
 		}
 		rows = append(rows, []string{
-			h.role.name,
+			h.role.Command.Name,
 			fmt.Sprintf("%.0f", h.idleBefore.goroutines), fmt.Sprintf("%.0f", most.goroutines), fmt.Sprintf("%.0f", h.idleAfter.goroutines),
 			mib(h.idleBefore.resident), mib(h.third(0)), mib(h.third(1)), mib(h.third(2)), mib(most.resident), mib(h.idleAfter.resident),
 		})
 	}
-	return table([]string{
+	return lab.Table([]string{
 		"process", "goroutines before", "most", "after",
 		"resident before", "first third", "second", "last", "most", "after",
 	}, rows)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"cloudmirror/test/lab"
+
 	"cloudmirror"
 )
 
@@ -29,7 +31,7 @@ func failingObjects(ctx context.Context, p *play) error {
 				return err
 			}
 			asked++
-			if err := pause(ctx, pauseBetween); err != nil {
+			if err := lab.Pause(ctx, pauseBetween); err != nil {
 				return err
 			}
 		}

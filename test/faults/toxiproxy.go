@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"cloudmirror/test/lab"
 )
 
 // Links are the ways between the parts. Each goes through a proxy of its own.
@@ -39,21 +41,21 @@ type toxic struct {
 	Attributes map[string]int `json:"attributes"`
 }
 
-func startToxiproxy(ctx context.Context, l *lab) (*toxiproxy, *process, error) {
-	path, err := find("server")
-	if err != nil {
-		if path, err = find("toxiproxy-server"); err != nil {
-			return nil, nil, err
-		}
-	}
-	address, err := l.freeAddress()
+func startToxiproxy(ctx context.Context, l *laboratory) (*toxiproxy, *lab.Process, error) {
+	port, err := lab.FreePort()
 	if err != nil {
 		return nil, nil, err
 	}
-	host, port, _ := cut(address)
-	p, err := l.start(ctx, program{
-		name: "toxiproxy", path: path, args: []string{"-host", host, "-port", port},
-		env: []string{"LOG_LEVEL=fatal"}, ready: accepts(address),
+	path, err := lab.Find("server", "`make faults`")
+	if err != nil {
+		if path, err = lab.Find("toxiproxy-server", "`make faults`"); err != nil {
+			return nil, nil, err
+		}
+	}
+	address := "127.0.0.1:" + port
+	p, err := l.start(ctx, "toxiproxy", lab.Command{
+		Program: path, Args: []string{"-host", "127.0.0.1", "-port", port},
+		Env: []string{"LOG_LEVEL=fatal"}, Ready: lab.Accepts(address),
 	})
 	return &toxiproxy{api: "http://" + address, client: &http.Client{
 		// It ends idle connections after 10 s, which is how long many faults last.

@@ -6,11 +6,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
 
+	"cloudmirror/test/lab"
 	"cloudmirror/test/servers"
 )
 
@@ -93,6 +93,13 @@ func (r *run) mustHaveRoom() {
 
 // diskConfig is the configuration of a process that keeps copies on a disk.
 func (s *site) diskConfig() string {
-	return fmt.Sprintf("listen: %s\ndata_dir: '%s'\nadmin_tokens_file: '%s'\nservices:\n  s3: {allow: ['^http://%s/'], allow_addresses: ['127.0.0.0/8'], ports: [], wait: 3s, backends: {%s: {storage: {type: file}}}}\n",
-		strings.TrimPrefix(s.disk.front, "http://"), s.disk.data, s.path("etc/cloudmirror/tokens"), regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")), near)
+	return lab.Config{
+		Lines: []string{
+			"listen: " + strings.TrimPrefix(s.disk.front, "http://"), "data_dir: '" + s.disk.data + "'",
+			"admin_tokens_file: '" + s.path("etc/cloudmirror/tokens") + "'",
+		},
+		Services: []lab.Service{{
+			Name: "s3", Allow: lab.AllowOrigin(s.origin.url), Lines: []string{"wait: 3s"}, Backends: [][2]string{{near, "{type: file}"}},
+		}},
+	}.String()
 }

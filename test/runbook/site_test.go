@@ -1,20 +1,19 @@
 package runbook_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"cloudmirror/queue/sqsqueue/sqstest"
+	"cloudmirror/test/lab"
 	"cloudmirror/test/servers"
 )
 
@@ -63,7 +62,7 @@ func startSite(t *testing.T, queues string) *site {
 	s.admin = "http://127.0.0.1:" + servers.FreePort(t)
 	s.writeFile("etc/cloudmirror/cloudmirror.yaml", s.config())
 	s.writeFile("etc/cloudmirror/tokens", "ci-1:"+token+"\n")
-	s.writeFile("etc/cloudmirror/secrets.env", "AWS_ACCESS_KEY_ID=rootkey\nAWS_SECRET_ACCESS_KEY=rootsecret123\nAWS_EC2_METADATA_DISABLED=true\n")
+	s.writeFile("etc/cloudmirror/secrets.env", strings.Join(lab.AWSEnv(), "\n")+"\n")
 	// The page says how front ends read the file itself.
 	s.writeFile("etc/systemd/system/cloudmirror-frontend.service.d/tokens.conf", "[Service]\nLoadCredential=\n")
 	server := httptest.NewServer(http.HandlerFunc(s.serveControl))
@@ -93,27 +92,18 @@ func startQueues(t *testing.T) string {
 }
 
 func (s *site) config() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `listen: %s
-admin_tokens_file: '%s'
-cache: {type: redis, redis: {url: 'redis://%s/0'}}
-queue: {type: sqs, sqs: {endpoint: '%s', prefix: %s, visibility: 4s}}
-copier: {part_size: 5MiB, memory: 64MiB, grace: 1s}
-health: {interval: 200ms, timeout: 200ms}
-services:
-  s3:
-    allow: ['^http://%s/']
-    allow_addresses: ['127.0.0.0/8']
-    ports: []
-    wait: 2s
-    backends:
-`, strings.TrimPrefix(s.front, "http://"), s.path("etc/cloudmirror/tokens"), s.redis.Addr(), s.queues, "site-"+s.front[strings.LastIndexByte(s.front, ':')+1:]+"-",
-		regexp.QuoteMeta(strings.TrimPrefix(s.origin.url, "http://")))
+	service := lab.Service{Name: "s3", Allow: lab.AllowOrigin(s.origin.url), Lines: []string{"wait: 2s"}}
 	for _, region := range []string{near, far} {
-		fmt.Fprintf(&b, "      %s: {storage: {type: s3, bucket: %s, region: %s, endpoint: '%s', path_style: true}}\n",
-			region, s.buckets[region], region, s.s3[region].Endpoint)
+		service.Backends = append(service.Backends, [2]string{region, s.s3[region].Storage(s.buckets[region])})
 	}
-	return b.String()
+	return lab.Config{Services: []lab.Service{service}, Lines: []string{
+		"listen: " + strings.TrimPrefix(s.front, "http://"),
+		"admin_tokens_file: '" + s.path("etc/cloudmirror/tokens") + "'",
+		lab.RedisCache(s.redis.Addr()),
+		lab.SQSQueue(s.queues, "prefix: site-"+s.front[strings.LastIndexByte(s.front, ':')+1:]+"-", "visibility: 4s"),
+		"copier: {part_size: 5MiB, memory: 64MiB, grace: 1s}",
+		"health: {interval: 200ms, timeout: 200ms}",
+	}}.String()
 }
 
 // path returns the path of what the page calls by this name, without its first slash.
@@ -140,13 +130,13 @@ func (s *site) restart(unit string) {
 	config := s.path("etc/cloudmirror/cloudmirror.yaml")
 	switch unit {
 	case "cloudmirror-frontend":
-		s.units[unit] = servers.Start(s.t, isReady(s.front), s.environment(unit), binary, "frontend", "--config", config)
+		s.units[unit] = servers.Start(s.t, lab.Answers(s.front+"/readyz"), s.environment(unit), binary, "frontend", "--config", config)
 	case "cloudmirror-copier":
 		listen := "CLOUDMIRROR_ADMIN_LISTEN=" + strings.TrimPrefix(s.admin, "http://")
-		s.units[unit] = servers.Start(s.t, isReady(s.admin), append(s.environment(unit), listen), binary, "copier", "--config", config)
+		s.units[unit] = servers.Start(s.t, lab.Answers(s.admin+"/readyz"), append(s.environment(unit), listen), binary, "copier", "--config", config)
 	case "cloudmirror":
 		s.writeFile("etc/cloudmirror/disk.yaml", s.diskConfig())
-		s.units[unit] = servers.Start(s.t, isReady(s.disk.front), nil, binary, "serve", "--config", s.path("etc/cloudmirror/disk.yaml"))
+		s.units[unit] = servers.Start(s.t, lab.Answers(s.disk.front+"/readyz"), nil, binary, "serve", "--config", s.path("etc/cloudmirror/disk.yaml"))
 	case "redis-server":
 		s.redis.Kill()
 		s.redis.Restart()
@@ -255,24 +245,6 @@ func soon(limit time.Duration, holds func() bool) bool {
 		case <-deadline:
 			return false
 		}
-	}
-}
-
-func isReady(base string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", http.NoBody)
-		if err != nil {
-			return err
-		}
-		response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("/readyz: %s", response.Status)
-		}
-		return nil
 	}
 }
 

@@ -1,22 +1,26 @@
 package servers
 
 import (
-	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
+
+	"cloudmirror/test/lab"
 )
 
 // StartHAProxy starts HAProxy with the delivered configuration, without TLS, in front
 // of two front ends. It returns its base URL.
 func StartHAProxy(t testing.TB, upstreams [2]string) string {
 	t.Helper()
-	program := find(t, "haproxy", "apt-get install haproxy")
-	_, here, _, _ := runtime.Caller(0)
-	data, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "deploy", "haproxy.cfg"))
+	program, missing := lab.Find("haproxy", "apt-get install haproxy")
+	root, err := lab.Root()
+	if err := errors.Join(missing, err); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(root, "deploy", "haproxy.cfg"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +39,6 @@ func StartHAProxy(t testing.TB, upstreams [2]string) string {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	Start(t, func(ctx context.Context) error { return dial(ctx, address) }, nil, program, "-db", "-f", file)
+	Start(t, lab.Accepts(address), nil, program, "-db", "-f", file)
 	return "http://" + address
 }

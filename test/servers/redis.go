@@ -6,15 +6,29 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"cloudmirror/test/lab"
 )
 
 // A Redis is one redis-server. Without other arguments it keeps nothing on disk.
 type Redis struct {
 	*Process
-	program string
-	access  RedisAccess
-	port    string
-	args    []string
+	access RedisAccess
+	port   string
+}
+
+// A RedisAccess is what clients of a Redis need. The zero value: nothing.
+type RedisAccess lab.RedisAccess
+
+// NewCertificate makes a certificate of 127.0.0.1 that is good until the end of the
+// test.
+func NewCertificate(t testing.TB) *lab.Certificate {
+	t.Helper()
+	c, err := lab.NewCertificate(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // StartRedis starts a redis-server on a free port. The arguments are added to
@@ -27,13 +41,9 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 // StartRedis is StartRedis for clients that have the access.
 func (a RedisAccess) StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	r := &Redis{program: find(t, "redis-server", "apt-get install redis-server"), access: a, port: FreePort(t)}
-	for _, setting := range a.settings(r.port) {
-		r.args = append(r.args, "--"+setting[0], setting[1])
-	}
-	r.args = append(r.args, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	r.args = append(r.args, args...)
-	r.Process = Start(t, r.ready, nil, r.program, r.args...)
+	r := &Redis{access: a, port: FreePort(t)}
+	c, err := lab.RedisCommand(lab.RedisAccess(a), r.port, t.TempDir(), args...)
+	r.Process = start(t, c, err)
 	return r
 }
 
@@ -43,21 +53,12 @@ func (r *Redis) Addr() string { return net.JoinHostPort("127.0.0.1", r.port) }
 // Restart starts the server again on its port, after a Kill. It is empty then.
 func (r *Redis) Restart() {
 	r.t.Helper()
-	r.Process = Start(r.t, r.ready, nil, r.program, r.args...)
-}
-
-// ready succeeds once the server answers, be it only that a password is missing.
-func (r *Redis) ready(ctx context.Context) error {
-	if err := dial(ctx, r.Addr()); err != nil {
-		return err // spares the client's own tries, and their log
+	if err := r.Process.Restart(context.WithoutCancel(r.t.Context())); err != nil {
+		r.t.Fatal(err)
 	}
-	client := r.client()
-	defer client.Close()
-	if err := client.Ping(ctx).Err(); err != nil && !redis.HasErrorPrefix(err, "NOAUTH") {
-		return err
-	}
-	return nil
 }
 
 // client returns a client that neither retries nor lingers.
-func (r *Redis) client() *redis.Client { return redis.NewClient(r.access.options(r.Addr())) }
+func (r *Redis) client() *redis.Client {
+	return redis.NewClient(lab.RedisAccess(r.access).Options(r.Addr()))
+}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"cloudmirror/test/lab"
 )
 
 // RedisMasterName is the name by which sentinels of this package know the master.
@@ -42,7 +44,7 @@ func (a RedisAccess) StartRedisSentinel(t testing.TB) *RedisSentinel {
 	port := FreePort(t)
 	config := filepath.Join(t.TempDir(), "sentinel.conf") // the sentinel rewrites it
 	var lines []string
-	for _, setting := range a.settings(port) {
+	for _, setting := range lab.RedisAccess(a).Settings(port) {
 		lines = append(lines, setting[0]+" "+setting[1])
 	}
 	lines = append(lines,
@@ -57,7 +59,7 @@ func (a RedisAccess) StartRedisSentinel(t testing.TB) *RedisSentinel {
 		t.Fatal(err)
 	}
 	s := &RedisSentinel{Servers: [2]*Redis{master, replica}, access: a, address: "127.0.0.1:" + port}
-	s.Sentinel = Start(t, s.InStep, nil, master.program, config, "--sentinel")
+	s.Sentinel = Start(t, s.InStep, nil, master.Command.Program, config, "--sentinel")
 	return s
 }
 
@@ -109,12 +111,12 @@ func (s *RedisSentinel) AwaitFailover(before *Redis) {
 }
 
 func (s *RedisSentinel) client() *redis.SentinelClient {
-	return redis.NewSentinelClient(s.access.options(s.address))
+	return redis.NewSentinelClient(lab.RedisAccess(s.access).Options(s.address))
 }
 
 // InStep returns nil while the sentinel knows a replica that it could promote.
 func (s *RedisSentinel) InStep(ctx context.Context) error {
-	if err := dial(ctx, s.address); err != nil {
+	if err := lab.Accepts(s.address)(ctx); err != nil {
 		return err
 	}
 	client := s.client()

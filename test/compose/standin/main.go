@@ -17,13 +17,11 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
-	"cloudmirror/origin/origintest"
 	"cloudmirror/queue/sqsqueue/sqstest"
+	"cloudmirror/test/lab"
 )
 
 func main() {
@@ -44,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	case slices.Equal(args[1:], []string{"sqs"}):
 		return serve(ctx, ":9324", withHealth(sqstest.New(sqstest.Options{})))
 	case len(args) == 3 && args[1] == "origin":
-		return serve(ctx, ":"+args[2], &origin{Origin: origintest.New(), started: make(map[string]int)})
+		return serve(ctx, ":"+args[2], origin{lab.NewOrigin()})
 	case len(args) > 2 && args[1] == "wget":
 		return ask(ctx, args[len(args)-1])
 	case slices.Equal(args[1:], []string{"mc", "ready", "local"}):
@@ -59,11 +57,12 @@ func run(ctx context.Context, args []string) error {
 }
 
 func serve(ctx context.Context, address string, handler http.Handler) error {
-	server := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Close() }) // clients of a test wait for nothing
-	if err := server.ListenAndServe(); ctx.Err() == nil {
+	server, err := lab.Serve(address, handler)
+	if err != nil {
 		return err
 	}
+	<-ctx.Done()
+	server.Close() // clients of a test wait for nothing
 	return nil
 }
 
@@ -77,27 +76,15 @@ func withHealth(sqs http.Handler) http.Handler {
 	})
 }
 
-// An origin counts how often copiers began to fetch each path. It tells at
-// /-/started, by the query path.
-type origin struct {
-	*origintest.Origin
-
-	mu      sync.Mutex
-	started map[string]int
-}
+// An origin tells at /-/started how often copiers began to fetch the path that is
+// its query path.
+type origin struct{ *lab.Origin }
 
 // ServeHTTP implements http.Handler.
-func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (o origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/-/started" {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		fmt.Fprint(w, strconv.Itoa(o.started[r.URL.Query().Get("path")]))
+		fmt.Fprint(w, o.Started(r.URL.Query().Get("path")))
 		return
-	}
-	if r.Method == http.MethodGet && r.Header.Get("CDN-Loop") != "" && r.Header.Get("Range") == "" {
-		o.mu.Lock()
-		o.started[r.URL.Path]++
-		o.mu.Unlock()
 	}
 	o.Origin.ServeHTTP(w, r)
 }
@@ -106,17 +93,5 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func ask(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return err
-	}
-	response, err := new(http.Client).Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", address, response.Status)
-	}
-	return nil
+	return lab.Answers(address)(ctx)
 }
