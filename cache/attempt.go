@@ -104,7 +104,7 @@ func (e Entry) Complete(now time.Time, attempt string, c Copy, expires time.Time
 // Fail ends an attempt without a copy. A permanent failure stands for memory; a
 // transient one until its RetryAt, and its number of tries a while longer. The
 // errors are ErrNotHolder and ErrForgotten.
-func (e Entry) Fail(now time.Time, attempt string, f Failure, memory time.Duration) (Entry, error) {
+func (e Entry) Fail(now time.Time, attempt string, f FailedTry, memory time.Duration) (Entry, error) {
 	if err := e.hold(now, attempt); err != nil {
 		return e, err
 	}
@@ -121,7 +121,7 @@ func (e Entry) Fail(now time.Time, attempt string, f Failure, memory time.Durati
 // Postpone ends an attempt that asked its origin for nothing: the failure says
 // why, and when to try again. Unlike Fail it costs no try. The errors are
 // ErrNotHolder and ErrForgotten.
-func (e Entry) Postpone(now time.Time, attempt string, f Failure) (Entry, error) {
+func (e Entry) Postpone(now time.Time, attempt string, f FailedTry) (Entry, error) {
 	next, err := e.Fail(now, attempt, f, 0)
 	if err == nil {
 		next.Tries = e.Tries

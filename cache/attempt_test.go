@@ -166,13 +166,13 @@ func TestEntryComplete(t *testing.T) {
 }
 
 func TestEntryFail(t *testing.T) {
-	failure := func(f cache.Failure, until time.Time, tries int) cache.Entry {
+	failure := func(f cache.FailedTry, until time.Time, tries int) cache.Entry {
 		return cache.Entry{State: cache.Failed, Generation: generation, Until: until, Job: "job", Tries: tries, Failure: &f}
 	}
 	tests := []struct {
 		name string
 		from cache.Entry
-		with cache.Failure
+		with cache.FailedTry
 		want cache.Entry
 	}{
 		{"a permanent failure stands for its memory", copying, permanent, failure(permanent, now.Add(memory), 1)},

@@ -115,7 +115,7 @@ func Decode(stored string) (Entry, error) {
 		e.Queueing = &Queueing{Since: fromMilliseconds(w.Since), DelayedTo: fromMilliseconds(w.DelayedTo)}
 	}
 	if f := w.Failure; f != nil {
-		e.Failure = &Failure{
+		e.Failure = &FailedTry{
 			Code: f.Code, Message: f.Message, Cause: f.Cause, Status: f.Status,
 			Permanent: f.Permanent, RetryAt: fromMilliseconds(f.RetryAt),
 		}

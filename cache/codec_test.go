@@ -39,7 +39,7 @@ func TestStoredFormStays(t *testing.T) {
 		}}},
 		"error": {storedFailed, cache.Entry{
 			State: cache.Failed, Generation: "g1", Until: until, Job: "j1", Tries: 2,
-			Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "m", Cause: "c", Status: 404, Permanent: true},
+			Failure: &cache.FailedTry{Code: cloudmirror.CodeOriginStatus, Message: "m", Cause: "c", Status: 404, Permanent: true},
 		}},
 		"queued": {storedQueued, cache.Entry{State: cache.Queued, Generation: "0", Until: until, Job: "j1"}},
 		// Releases that know neither state tell them by the nonce and the id.
@@ -54,7 +54,7 @@ func TestStoredFormStays(t *testing.T) {
 		"copying": {storedCopying, cache.Entry{
 			State: cache.Copying, Generation: "0", Until: until, Job: "j1", Attempt: "a1", Tries: 1,
 			Progress: cache.Progress{DoneBytes: 7, TotalBytes: -1},
-			Failure:  &cache.Failure{Code: cloudmirror.CodeOriginTimeout, RetryAt: time.UnixMilli(1700000000000).UTC()},
+			Failure:  &cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, RetryAt: time.UnixMilli(1700000000000).UTC()},
 		}},
 	} {
 		t.Run(phrase, func(t *testing.T) {
@@ -77,8 +77,8 @@ func TestEveryEntryReadsBackAsItWas(t *testing.T) {
 		return time.UnixMilli(rapid.Int64Range(1, 1<<42).Draw(t, "ms")).UTC()
 	})
 	id, maybe := rapid.StringMatching(`[a-z0-9]{1,26}`), rapid.StringMatching(`[a-z0-9]{0,26}`)
-	failure := rapid.Custom(func(t *rapid.T) *cache.Failure {
-		return &cache.Failure{
+	failure := rapid.Custom(func(t *rapid.T) *cache.FailedTry {
+		return &cache.FailedTry{
 			Code: cloudmirror.CodeStorageFailed, Message: rapid.String().Draw(t, "message"), Cause: rapid.String().Draw(t, "cause"),
 			Status: rapid.IntRange(0, 599).Draw(t, "status"), Permanent: rapid.Bool().Draw(t, "permanent"), RetryAt: moment.Draw(t, "retry"),
 		}

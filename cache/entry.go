@@ -50,9 +50,9 @@ type Entry struct {
 	// an older release wrote the entry.
 	Queueing *Queueing
 
-	Copy     Copy     // Present: what is stored
-	Progress Progress // Copying: how far it is
-	Failure  *Failure // Failed: why; Queued and Copying: why the last try failed, if one did
+	Copy     Copy       // Present: what is stored
+	Progress Progress   // Copying: how far it is
+	Failure  *FailedTry // Failed: why; Queued and Copying: why the last try failed, if one did
 }
 
 // A Copy describes a stored copy.
@@ -68,8 +68,8 @@ type Progress struct {
 	TotalBytes int64 // -1: the origin did not say
 }
 
-// A Failure is why the last try failed, as an entry keeps it.
-type Failure struct {
+// A FailedTry is what an entry keeps of the failure of its last try.
+type FailedTry struct {
 	Code      cloudmirror.Code
 	Message   string // for clients
 	Cause     string // for operators, at most MaxCauseBytes

@@ -31,9 +31,9 @@ const (
 
 var (
 	copied    = cache.Copy{SizeBytes: 7, SHA256: "feed", StoredAt: now.Add(-time.Hour)}
-	transient = cache.Failure{Code: cloudmirror.CodeOriginTimeout, Message: "too slow", RetryAt: later}
-	due       = cache.Failure{Code: cloudmirror.CodeOriginTimeout, Message: "too slow", RetryAt: now}
-	permanent = cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "not found", Status: 404, Permanent: true}
+	transient = cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, Message: "too slow", RetryAt: later}
+	due       = cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, Message: "too slow", RetryAt: now}
+	permanent = cache.FailedTry{Code: cloudmirror.CodeOriginStatus, Message: "not found", Status: 404, Permanent: true}
 )
 
 var longAgo = now.Add(-time.Hour)

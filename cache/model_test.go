@@ -291,7 +291,7 @@ func (w *world) Complete(t *rapid.T) {
 
 func (w *world) Fail(t *rapid.T) {
 	who := anyOf(t, w.attempts)
-	f := cache.Failure{Code: cloudmirror.CodeOriginTimeout, RetryAt: w.now.Add(copyLease)}
+	f := cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, RetryAt: w.now.Add(copyLease)}
 	if f.Permanent = rapid.Bool().Draw(t, "permanent"); f.Permanent {
 		f.RetryAt = time.Time{}
 	}
@@ -303,7 +303,7 @@ func (w *world) Fail(t *rapid.T) {
 func (w *world) Postpone(t *rapid.T) {
 	who := anyOf(t, w.attempts)
 	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
-		return e.Postpone(w.now, who.attempt, cache.Failure{Code: cloudmirror.CodeOriginPaused, RetryAt: w.now.Add(copyLease)})
+		return e.Postpone(w.now, who.attempt, cache.FailedTry{Code: cloudmirror.CodeOriginPaused, RetryAt: w.now.Add(copyLease)})
 	})
 }
 

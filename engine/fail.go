@@ -28,7 +28,7 @@ func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, 
 	err = a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		tries := e.Tries + 1
 		dead = !f.Permanent && tries >= MaxTries
-		return e.Fail(now, a.id, cache.Failure{
+		return e.Fail(now, a.id, cache.FailedTry{
 			Code: f.Code, Message: f.Message, Cause: cause(f), Status: f.Status,
 			Permanent: f.Permanent || dead,
 			RetryAt:   now.Add(max(retryDelay(tries), f.RetryAfter)),
@@ -48,7 +48,7 @@ const minNegativeTTL = time.Second
 // ErrLost and ErrUnavailable.
 func (a *Attempt) Postpone(ctx context.Context, f *cloudmirror.Failure) error {
 	return a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
-		return e.Postpone(now, a.id, cache.Failure{
+		return e.Postpone(now, a.id, cache.FailedTry{
 			Code: f.Code, Message: f.Message, Cause: cause(f), RetryAt: now.Add(f.RetryAfter),
 		})
 	}, func(e cache.Entry) bool { return e.State == cache.Failed && e.Job == a.job.ID })

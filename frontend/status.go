@@ -87,7 +87,7 @@ func describe(w engine.Want, e cache.Entry) *api.Status {
 }
 
 // describeFailure returns a failure as everybody may see it; nil for nil.
-func describeFailure(f *cache.Failure) *api.CopyError {
+func describeFailure(f *cache.FailedTry) *api.CopyError {
 	if f == nil {
 		return nil
 	}
