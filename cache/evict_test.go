@@ -4,6 +4,9 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"cloudmirror/cache"
 )
 
@@ -63,5 +66,33 @@ func TestEntryEndEviction(t *testing.T) {
 			check(t, got, tt.want)
 			check(t, tt.from, before)
 		})
+	}
+}
+
+// Evictions in TestEntryModel.
+
+func (w *world) Evict(t *rapid.T) {
+	before, id := w.entry.At(w.now), w.newID()
+	w.others(t, func(e cache.Entry) cache.Entry { return e.Evict(w.now, id, w.anyGeneration(t), copyLease) })
+	w.evictions = append(w.evictions, id)
+	if before.State == cache.Absent {
+		w.evictor, w.safeTill = id, w.now.Add(copyLease)
+	} else if diff := cmp.Diff(before, w.entry.At(w.now)); diff != "" {
+		t.Fatalf("an eviction changed %s:\n%s", before.State, diff)
+	}
+}
+
+func (w *world) EndEviction(t *rapid.T) {
+	if len(w.evictions) == 0 {
+		t.Skip("none yet")
+	}
+	id := rapid.SampledFrom(w.evictions).Draw(t, "eviction")
+	next, err := w.entry.EndEviction(w.now, id)
+	if is := w.evictor == id && w.now.Before(w.safeTill); is != (err == nil) {
+		t.Fatalf("%s ends, with %s standing: %v", id, w.evictor, err)
+	}
+	if err == nil {
+		w.evictor = ""
+		w.set(t, next)
 	}
 }

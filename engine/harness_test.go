@@ -185,6 +185,8 @@ type breakableCache struct {
 	broken   atomic.Bool
 	lose     atomic.Int64 // so many Swaps, next, are made and their answers lost
 	commands atomic.Int64 // all of them
+
+	answering func(cache.Snapshot) // nil: Get answers at once
 }
 
 func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
@@ -192,7 +194,11 @@ func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot
 	if c.broken.Load() {
 		return cache.Snapshot{}, errBroken
 	}
-	return c.Store.Get(ctx, key)
+	at, err := c.Store.Get(ctx, key)
+	if c.answering != nil {
+		c.answering(at)
+	}
+	return at, err
 }
 
 func (c *breakableCache) GetAll(ctx context.Context, keys []cache.Key) ([]cache.Snapshot, error) {

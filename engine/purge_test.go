@@ -183,6 +183,42 @@ func TestWaitersOfAPurgedCopyGetANewOne(t *testing.T) {
 	})
 }
 
+// A flight may have read of a copy before it was purged, and tell of it afterwards. A
+// client that asked after the purge is not content with that.
+func TestOldNewsIsNotForClientsThatAskAfterAPurge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first := w.wait(t.Context(), w.engine)
+		synctest.Wait()
+		a := w.begin(w.receive())
+		read, answer := make(chan struct{}), make(chan struct{})
+		w.cache.answering = func(at cache.Snapshot) {
+			if at.Entry.State == cache.Present {
+				w.cache.answering = nil
+				close(read)
+				<-answer
+			}
+		}
+		if err := a.Complete(t.Context(), w.upload(a)); err != nil {
+			t.Fatal(err)
+		}
+		<-read
+		if _, err := w.newEngine().Purge(t.Context(), w.want); err != nil {
+			t.Fatal(err)
+		}
+		second := w.wait(t.Context(), w.engine)
+		synctest.Wait()
+		close(answer)
+		<-first.done
+		synctest.Wait()
+		w.copyOne()
+		<-second.done
+		if second.err != nil || second.view.Entry.Generation == cloudmirror.FirstGeneration {
+			t.Errorf("the client got %+v, error %v", second.view.Entry, second.err)
+		}
+	})
+}
+
 func TestConcurrentPurgesAgree(t *testing.T) {
 	w := newWorld(t)
 	w.makePresent()

@@ -8,8 +8,8 @@ import (
 	"cloudmirror/cache"
 )
 
-// Patience is how long somebody waits for a copy: until a time, but no longer
-// than until End is closed (nil: it never is).
+// Patience is how long a caller of Wait waits for a copy: until a time, but no longer
+// than until End is closed (nil: it never is). The zero Patience waits for nothing.
 type Patience struct {
 	Until time.Time
 	End   <-chan struct{}
@@ -17,10 +17,12 @@ type Patience struct {
 
 // Wait ensures that there is a copy or a job for one, and waits until the copy is
 // present or has failed for good, or until patience is over: then it returns what
-// is known, a pending or failed entry, without an error. However short the
-// patience, it first makes sure of a copy or a job, which takes the engine a
-// bounded time: nobody else may ever ask. While it waits, transient failures are
-// tried again when they are due; if that is after the patience, it does not wait. It returns ctx's error if that ends.
+// is known, a pending or failed entry, without an error. A copy or a job exists then,
+// even if the patience was over from the beginning: no other client may ever ask. Making
+// sure of it takes a bounded time: the turns, looks and sends of Timing or, if the copy
+// is being evicted, what is left of the eviction's lease. While it waits, transient
+// failures are tried again when they are due; if that is after the patience, it does not
+// wait. It returns ctx's error if that ends.
 func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	key := w.entryKey()
 	if en.near != nil {
