@@ -29,22 +29,23 @@ type Options struct {
 	Version string
 }
 
-// An App is one process: the parts that its role needs, and its listeners.
+// An App is one process: what its role needs, and its listeners.
 type App struct {
 	config   *config.Config
-	role     config.Role
+	role     config.Role // for people
+	does     config.Capabilities
 	logger   *zap.Logger
 	audit    *zap.Logger // nil: logger
 	registry *prometheus.Registry
 
 	ownTokens []cloudmirror.Token // that the process made for itself, if none is configured
 
-	parts    *parts
+	drivers  *drivers
 	engine   *engine.Engine
 	health   *health
 	board    *presence.Board
-	frontend *frontend.Frontend // nil in a copier
-	copier   *copier.Copier     // nil in a front end
+	frontend *frontend.Frontend // nil: the process answers no clients
+	copier   *copier.Copier     // nil: the process makes no copies
 	servers  []*server
 }
 
@@ -57,37 +58,42 @@ func Run(ctx context.Context, o Options) error {
 	return a.Run(ctx)
 }
 
-// New builds the parts and opens the listeners, so that an address in use or a
-// directory that cannot be written is an error here. Nothing is served until Run,
-// which must follow.
+// New opens the drivers and the listeners, so that an address in use or a directory
+// that cannot be written is an error here. Nothing is served until Run, which must
+// follow.
 func New(ctx context.Context, o Options) (*App, error) {
 	if err := o.Config.Check(o.Role); err != nil {
 		return nil, err
 	}
-	a := &App{config: o.Config, role: o.Role, logger: o.Logger, audit: o.Audit, registry: prometheus.NewRegistry()}
+	return newApp(ctx, o, o.Role.Capabilities())
+}
+
+// newApp is New for any set of capabilities, and does not check the configuration.
+func newApp(ctx context.Context, o Options, does config.Capabilities) (*App, error) {
+	a := &App{config: o.Config, role: o.Role, does: does, logger: o.Logger, audit: o.Audit, registry: prometheus.NewRegistry()}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
-	if a.parts, err = a.newParts(ctx); err != nil {
+	if a.drivers, err = a.openDrivers(ctx); err != nil {
 		return nil, err
 	}
 	a.engine = engine.New(engine.Options{
-		Cache: a.parts.cache, Near: a.parts.near, NearLag: a.parts.settle, Backends: a.parts.engine, Logger: o.Logger, Registerer: a.registry,
+		Cache: a.drivers.cache, Near: a.drivers.near, NearLag: a.drivers.settle, Backends: a.engineBackends(), Logger: o.Logger, Registerer: a.registry,
 	})
 	a.watchTokens()
-	a.health = newHealth(o.Logger, a.parts.dependencies, a.registry) //nolint:contextcheck // a scrape has no context
+	a.health = newHealth(o.Logger, a.drivers.dependencies, a.registry) //nolint:contextcheck // a scrape has no context
 	a.board = a.newBoard(o.Version)
-	if err := a.newRoles(ctx, o.Version); err != nil {
+	if err := a.start(ctx, o.Version); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	return a, nil
 }
 
-// newRoles builds what the process does, and opens its listeners.
-func (a *App) newRoles(ctx context.Context, version string) (err error) {
-	if a.role != config.RoleFrontend {
+// start builds what the process does, and opens its listeners.
+func (a *App) start(ctx context.Context, version string) (err error) {
+	if a.does.Copy {
 		a.copier = a.newCopier()
 	}
-	if a.role != config.RoleCopier {
+	if a.does.Front {
 		if a.frontend, err = a.newFrontend(version); err != nil {
 			return err
 		}
@@ -131,7 +137,7 @@ func (a *App) Run(ctx context.Context) error {
 	var background, copying sync.WaitGroup
 	background.Go(func() { a.health.run(serving) })
 	background.Go(func() { a.board.Run(serving) })
-	for _, run := range a.parts.background {
+	for _, run := range a.drivers.background {
 		background.Go(func() { run(serving) })
 	}
 	failed := make(chan error, len(a.servers))
@@ -190,5 +196,5 @@ func (a *App) close() error {
 	for _, s := range a.servers { // closed already, unless nothing was served yet
 		_ = s.listener.Close()
 	}
-	return a.parts.close()
+	return a.drivers.close()
 }

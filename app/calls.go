@@ -33,9 +33,9 @@ type failedCall struct {
 	at  time.Time
 }
 
-// note keeps the outcome of a call. Errors that say nothing of the dependency change
+// record keeps the outcome of a call. Errors that say nothing of the dependency change
 // nothing: of callers that left, of origins, and answers such as storage.ErrExist.
-func (c *calls) note(ctx context.Context, err error) {
+func (c *calls) record(ctx context.Context, err error) {
 	if err == nil {
 		if c.failure.Load() != nil {
 			c.failure.Store(nil)
@@ -97,68 +97,68 @@ func (e *callError) Unwrap() error { return e.err }
 // Clause returns the verb and the cause in one clause: see cloudmirror.Clause.
 func (e *callError) Clause() string { return e.verb + ": " + cloudmirror.Clause(e.err) }
 
-// notedCache is a cache whose changes are noted.
-type notedCache struct {
+// recordedCache is a cache that records the outcomes of changes.
+type recordedCache struct {
 	cache.Store
 	writes calls
 }
 
-func noteCache(s cache.Store) *notedCache {
-	return &notedCache{Store: s, writes: calls{verb: "write"}}
+func recordCache(s cache.Store) *recordedCache {
+	return &recordedCache{Store: s, writes: calls{verb: "write"}}
 }
 
-// Swap implements cache.Store. The driver bounds the time itself: a caller that was
-// quicker to leave says nothing of it.
-func (c *notedCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {
+// Swap implements cache.Store. The driver bounds the time itself: a caller that left
+// earlier says nothing of the cache.
+func (c *recordedCache) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, next cache.Entry) (cache.Snapshot, bool, error) {
 	at, swapped, err := c.Store.Swap(ctx, key, old, next)
 	if err == nil || ctx.Err() == nil {
-		c.writes.note(ctx, err)
+		c.writes.record(ctx, err)
 	}
 	return at, swapped, err
 }
 
 // Ping implements cache.Store. It writes as well.
-func (c *notedCache) Ping(ctx context.Context) error {
+func (c *recordedCache) Ping(ctx context.Context) error {
 	err := c.Store.Ping(ctx)
 	if err == nil {
-		c.writes.note(ctx, nil)
+		c.writes.record(ctx, nil)
 	}
 	return err
 }
 
-// notedStorage is a storage whose changes are noted.
-type notedStorage struct {
+// recordedStorage is a storage that records the outcomes of changes.
+type recordedStorage struct {
 	storage.Provider
 	writes, removals calls
 }
 
-func noteStorage(p storage.Provider) *notedStorage {
-	return &notedStorage{Provider: p, writes: calls{verb: "write"}, removals: calls{verb: "remove"}}
+func recordStorage(p storage.Provider) *recordedStorage {
+	return &recordedStorage{Provider: p, writes: calls{verb: "write"}, removals: calls{verb: "remove"}}
 }
 
 // Put implements storage.Provider. A ctx that ended may have waited for the origin.
-func (s *notedStorage) Put(ctx context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
+func (s *recordedStorage) Put(ctx context.Context, key string, body io.Reader, o storage.PutOptions) (storage.Info, error) {
 	info, err := s.Provider.Put(ctx, key, body, o)
 	if err == nil || ctx.Err() == nil {
-		s.writes.note(ctx, err)
+		s.writes.record(ctx, err)
 	}
 	return info, err
 }
 
 // Delete implements storage.Provider.
-func (s *notedStorage) Delete(ctx context.Context, key string) error {
+func (s *recordedStorage) Delete(ctx context.Context, key string) error {
 	err := s.Provider.Delete(ctx, key)
-	s.removals.note(ctx, err)
+	s.removals.record(ctx, err)
 	return err
 }
 
 // check reads, and writes and removes only while that failed the last time.
-func (s *notedStorage) check(ctx context.Context) error {
+func (s *recordedStorage) check(ctx context.Context) error {
 	if err := storage.Probe(ctx, s); err != nil {
 		return err
 	}
 	if s.writes.failure.Load() != nil || s.removals.failure.Load() != nil {
-		_ = storage.ProbeWriting(ctx, s) // s notes what comes of it
+		_ = storage.ProbeWriting(ctx, s) // s records the outcome
 	}
 	return nil
 }
@@ -167,34 +167,34 @@ func (s *notedStorage) check(ctx context.Context) error {
 // process sends no job to try, and the next one may come after hours.
 const queueDoubt = time.Minute
 
-// notedQueue is a queue whose calls are noted.
-type notedQueue struct {
-	queue.Queue
+// recordedQueue is a queue that records the outcomes of calls.
+type recordedQueue struct {
+	driverQueue
 	sends, receives, acks calls
 }
 
-func noteQueue(q queue.Queue) *notedQueue {
+func recordQueue(q driverQueue) *recordedQueue {
 	of := func(verb string) calls { return calls{verb: verb, doubtAfter: queueDoubt} }
-	return &notedQueue{Queue: q, sends: of("send"), receives: of("receive"), acks: of("acknowledge")}
+	return &recordedQueue{driverQueue: q, sends: of("send"), receives: of("receive"), acks: of("acknowledge")}
 }
 
 // Send implements queue.Queue.
-func (q *notedQueue) Send(ctx context.Context, job queue.Job, delay time.Duration) error {
-	err := q.Queue.Send(ctx, job, delay)
-	q.sends.note(ctx, err)
+func (q *recordedQueue) Send(ctx context.Context, job queue.Job, delay time.Duration) error {
+	err := q.driverQueue.Send(ctx, job, delay)
+	q.sends.record(ctx, err)
 	return err
 }
 
 // Receive implements queue.Queue.
-func (q *notedQueue) Receive(ctx context.Context, limit int) ([]queue.Delivery, error) {
-	deliveries, err := q.Queue.Receive(ctx, limit)
-	q.receives.note(ctx, err)
+func (q *recordedQueue) Receive(ctx context.Context, limit int) ([]queue.Delivery, error) {
+	deliveries, err := q.driverQueue.Receive(ctx, limit)
+	q.receives.record(ctx, err)
 	return deliveries, err
 }
 
 // Ack implements queue.Queue.
-func (q *notedQueue) Ack(ctx context.Context, d queue.Delivery) error {
-	err := q.Queue.Ack(ctx, d)
-	q.acks.note(ctx, err)
+func (q *recordedQueue) Ack(ctx context.Context, d queue.Delivery) error {
+	err := q.driverQueue.Ack(ctx, d)
+	q.acks.record(ctx, err)
 	return err
 }

@@ -7,12 +7,13 @@ import (
 	"net/http"
 	"time"
 
+	"go.uber.org/zap"
+
 	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
 	"cloudmirror/doctor"
 	"cloudmirror/kv/rediskv"
 	"cloudmirror/presence"
-	"cloudmirror/queue/sqsqueue"
 	"cloudmirror/storage/s3store"
 )
 
@@ -67,8 +68,7 @@ func processes(ctx context.Context, c config.Redis) ([]presence.Note, error) {
 
 // diagnosed opens what can be looked at without a server. Queues are not created.
 func diagnosed(ctx context.Context, c *config.Config) (backends []doctor.Backend, closeAll func() error, err error) {
-	p := &parts{}
-	o, err := newProvisionOpener(ctx, c)
+	o, err := newOpener(ctx, c, zap.NewNop())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -82,12 +82,9 @@ func diagnosed(ctx context.Context, c *config.Config) (backends []doctor.Backend
 			if o.sqs != nil {
 				settings := o.sqsOptions(b.ID)
 				settings.Create = false
-				jobs, err := sqsqueue.New(settings)
-				if err != nil {
+				if examined.Queue, err = o.openSQS(settings); err != nil {
 					return nil, nil, fmt.Errorf("backend %s: %w", b.ID, err)
 				}
-				p.onClose(jobs.Close)
-				examined.Queue = jobs
 			}
 			if b.Storage.Type == config.StorageS3 {
 				if examined.Storage, err = o.openS3(ctx, b.Storage); err != nil {
@@ -97,5 +94,5 @@ func diagnosed(ctx context.Context, c *config.Config) (backends []doctor.Backend
 			backends = append(backends, examined)
 		}
 	}
-	return backends, p.close, nil
+	return backends, o.close, nil
 }

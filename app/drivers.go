@@ -2,134 +2,105 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
+	"time"
 
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"go.uber.org/zap"
-
-	"cloudmirror"
+	"cloudmirror/cache"
+	"cloudmirror/cache/memcache"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/config"
-	"cloudmirror/queue"
-	"cloudmirror/queue/memqueue"
-	"cloudmirror/queue/sqsqueue"
-	"cloudmirror/storage"
-	"cloudmirror/storage/filestore"
+	"cloudmirror/engine"
+	"cloudmirror/kv"
+	"cloudmirror/kv/memkv"
+	"cloudmirror/kv/rediskv"
+	"cloudmirror/monitor"
+	"cloudmirror/origin"
 	"cloudmirror/storage/s3store"
 )
 
-// An opener opens the queues and storages of a process, which share clients and
-// memory.
-type opener struct {
-	config  *config.Config
-	logger  *zap.Logger
-	sqs     *sqs.Client // nil unless queues are in SQS
-	s3      map[s3store.ClientOptions]*s3.Client
-	buffers *s3store.Buffers
+// drivers are what a process opens for its configuration and its capabilities.
+type drivers struct {
+	*opener
+	cache    cache.Store
+	records  kv.Store      // what the processes of the deployment share and may lose
+	near     engine.Near   // nil: nothing is remembered
+	settle   time.Duration // how long others may remember what was purged
+	origin   *origin.Client
+	backends []*backend // by service and region
+	queues   *queueMetrics
+	monitor  *monitor.Monitor // of what the front end redirects to
+
+	dependencies []dependency
 }
 
-func (a *App) newOpener(ctx context.Context) (*opener, error) {
-	o := &opener{config: a.config, logger: a.logger, s3: make(map[s3store.ClientOptions]*s3.Client)}
-	var err error
-	if o.buffers, err = s3store.NewBuffers(a.config.Copier.PartSizeBytes, a.config.Copier.MemoryBytes); err != nil {
+func (d *drivers) addDependency(one dependency) { d.dependencies = append(d.dependencies, one) }
+
+// openDrivers opens the drivers; after an error none is open.
+func (a *App) openDrivers(ctx context.Context) (_ *drivers, err error) {
+	d := &drivers{queues: newQueueMetrics(a.registry)}
+	if d.opener, err = newOpener(ctx, a.config, a.logger); err != nil {
 		return nil, err
 	}
-	if a.config.Queue.Type == config.QueueSQS {
-		if o.sqs, err = newSQSClient(ctx, a.config.Queue.SQS); err != nil {
-			return nil, err
-		}
-	}
-	return o, nil
-}
-
-func newSQSClient(ctx context.Context, c config.SQS) (*sqs.Client, error) {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region))
-	if err != nil {
-		return nil, fmt.Errorf("configure the AWS SDK for SQS: %w", err)
-	}
-	return sqsqueue.NewClient(cfg, c.Endpoint), nil
-}
-
-// countedQueue is what every queue driver is.
-type countedQueue interface {
-	queue.Queue
-	queue.Counter
-	queue.DeadLetters
-}
-
-func (o *opener) openQueue(p *parts, b config.Backend) (countedQueue, error) {
-	settings := o.config.Queue.SQS
-	switch o.config.Queue.Type {
-	case config.QueueMemory:
-		return memqueue.New(memqueue.Options{
-			Visibility: settings.Visibility, MaxReceives: settings.MaxReceives, Logger: o.logger,
-		}), nil
-	case config.QueueSQS:
-		jobs, err := sqsqueue.New(o.sqsOptions(b.ID))
+	defer func() {
 		if err != nil {
-			return nil, err
+			err = errors.Join(err, d.close())
 		}
-		p.onClose(jobs.Close)
-		return jobs, nil
+	}()
+	if d.buffers, err = s3store.NewBuffers(a.config.Copier.PartSizeBytes, a.config.Copier.MemoryBytes); err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("queue type %q is unknown", o.config.Queue.Type)
+	if d.origin, err = a.newOrigin(); err != nil {
+		return nil, err
+	}
+	d.onClose(func() error { d.origin.Close(); return nil })
+	if err := a.openCache(d); err != nil { //nolint:contextcheck // the cache listens until it is closed
+		return nil, err
+	}
+	for _, service := range a.config.Services {
+		for _, b := range service.Backends {
+			if !a.opens(b.ID) {
+				continue
+			}
+			if err := a.openBackend(ctx, d, service, b); err != nil {
+				return nil, fmt.Errorf("backend %s: %w", b.ID, err)
+			}
+		}
+	}
+	a.watchAddresses(d)
+	return d, nil
 }
 
-func (o *opener) sqsOptions(id cloudmirror.BackendID) sqsqueue.Options {
-	c := o.config.Queue.SQS
-	return sqsqueue.Options{
-		Client: o.sqs, Backend: id, Prefix: c.Prefix, Visibility: c.Visibility,
-		MaxReceives: c.MaxReceives, Create: c.Create, Logger: o.logger,
-	}
-}
-
-func (o *opener) openStorage(ctx context.Context, p *parts, b config.Backend) (storage.Provider, error) {
-	switch b.Storage.Type {
-	case config.StorageFile:
-		files, err := filestore.New(filestore.Options{ //nolint:contextcheck // it opens a directory, at once
-			Dir:       o.filesOf(b.ID),
-			PublicURL: o.config.ServerURL() + "/objects/" + b.ID.String(),
-			Logger:    o.logger,
+func (a *App) openCache(d *drivers) error {
+	switch a.config.Cache.Type {
+	case config.CacheMemory:
+		store, err := memcache.New(memcache.Options{})
+		d.cache, d.records = store, new(memkv.Store)
+		return err
+	case config.CacheRedis:
+		settings := a.config.Cache.Redis
+		options := rediscache.Options{
+			URL: settings.URL, Prefix: settings.Prefix, Logger: a.logger, Registerer: a.registry,
+		}
+		if a.does.Front { // without clients there are no hits to answer from memory
+			options.NearBytes, options.NearDelta = settings.Near.MemoryBytes, settings.Near.Delta
+		}
+		store, err := rediscache.New(options)
+		if err != nil {
+			return err
+		}
+		recorded := recordCache(store)
+		d.cache, d.settle = recorded, settings.Near.Delta
+		d.records = rediskv.New(store.Client(), settings.Prefix)
+		if options.NearBytes > 0 {
+			d.near = store
+		}
+		d.onClose(store.Close)
+		d.addDependency(dependency{
+			name: "cache", kind: "cache", check: recorded.Ping, calls: []*calls{&recorded.writes},
+			noteError: func() error { return a.board.WriteError() },
 		})
-		if err != nil {
-			return nil, err
-		}
-		p.onClose(files.Close)
-		p.background = append(p.background, files.Run)
-		p.objects[b.ID] = files.Handler()
-		return files, nil
-	case config.StorageS3:
-		return o.openS3(ctx, b.Storage)
+		return nil
 	}
-	return nil, fmt.Errorf("storage type %q is unknown", b.Storage.Type)
-}
-
-// filesOf returns the directory of a backend whose copies are files.
-func (o *opener) filesOf(id cloudmirror.BackendID) string {
-	return filepath.Join(o.config.DataDir, "objects", id.Service, id.Region)
-}
-
-func (o *opener) openS3(ctx context.Context, c config.Storage) (*s3store.Store, error) {
-	client, err := o.s3Client(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	return s3store.New(s3store.Options{ //nolint:contextcheck // it asks nobody
-		Client: client, Bucket: c.Bucket, Prefix: c.Prefix, PublicURL: c.PublicURL, Presign: c.Presign, Buffers: o.buffers,
-	})
-}
-
-// s3Client returns the one client for all buckets that are reached alike.
-func (o *opener) s3Client(ctx context.Context, c config.Storage) (*s3.Client, error) {
-	reach := s3store.ClientOptions{Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle}
-	if client, found := o.s3[reach]; found {
-		return client, nil
-	}
-	client, err := s3store.NewClient(ctx, reach)
-	if err == nil {
-		o.s3[reach] = client
-	}
-	return client, err
+	return fmt.Errorf("cache type %q is unknown", a.config.Cache.Type)
 }

@@ -24,6 +24,6 @@ type Calls struct{ calls }
 // NewQueueCalls returns calls of a verb.
 func NewQueueCalls(verb string) *Calls { return &Calls{calls{verb: verb, doubtAfter: queueDoubt}} }
 
-func (c *Calls) Note(ctx context.Context, err error) { c.note(ctx, err) }
+func (c *Calls) Note(ctx context.Context, err error) { c.record(ctx, err) }
 func (c *Calls) Down() error                         { return c.down() }
 func (c *Calls) Doubt() string                       { return c.doubt() }

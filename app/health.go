@@ -32,9 +32,11 @@ type dependency struct {
 	kind    string                // in the metric: cache, queue, storage or copies; "": it is not there
 	backend cloudmirror.BackendID // in the metric; zero: of all
 	check   func(context.Context) error
-	live    bool         // check only tells what another part knows, which logs it
-	calls   []*calls     // that the process makes of it
-	noted   func() error // why it did not take the process's last note; nil: it takes none
+	live    bool     // check only tells what another part knows, which logs it
+	calls   []*calls // that the process makes of it
+	// noteError returns why it did not take the process's last presence.Note. Nil: it
+	// takes none.
+	noteError func() error
 }
 
 // backendDependency returns a dependency of one backend.
@@ -106,15 +108,15 @@ func (h *health) checkAll(ctx context.Context) {
 		checks.Go(func() {
 			err := d.check(limited)
 			if ctx.Err() == nil {
-				h.note(ctx, d, err)
+				h.record(ctx, d, err)
 			}
 		})
 	}
 	checks.Wait()
 }
 
-// note keeps what a check found, and logs it when the dependency goes down or up.
-func (h *health) note(ctx context.Context, d dependency, err error) {
+// record keeps what a check found, and logs it when the dependency goes down or up.
+func (h *health) record(ctx context.Context, d dependency, err error) {
 	h.mu.Lock()
 	h.checked[d.name] = err
 	h.mu.Unlock()
@@ -145,8 +147,8 @@ func (h *health) down(ctx context.Context, d dependency) error {
 			err = c.down()
 		}
 	}
-	if err == nil && d.noted != nil {
-		if refusal := d.noted(); refusal != nil {
+	if err == nil && d.noteError != nil {
+		if refusal := d.noteError(); refusal != nil {
 			err = &callError{verb: "write", err: refusal}
 		}
 	}

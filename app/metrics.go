@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudmirror"
-	"cloudmirror/engine"
 	"cloudmirror/presence"
 	"cloudmirror/queue"
 )
@@ -25,8 +24,8 @@ func newQueueMetrics(r prometheus.Registerer) *queueMetrics {
 	return m
 }
 
-// note shows the counts, or nothing while they cannot be had.
-func (m *queueMetrics) note(b cloudmirror.BackendID, c queue.Counts, err error) {
+// show exports the counts; none, if err says that they are not known.
+func (m *queueMetrics) show(b cloudmirror.BackendID, c queue.Counts, err error) {
 	for state, n := range map[string]int{"ready": c.Ready, "delayed": c.Delayed, "in_flight": c.InFlight, "dead": c.Dead} {
 		if err != nil {
 			m.messages.DeleteLabelValues(b.Service, b.Region, state)
@@ -39,11 +38,11 @@ func (m *queueMetrics) note(b cloudmirror.BackendID, c queue.Counts, err error) 
 // copierMetrics shows how many processes copy to each backend, while that is known.
 type copierMetrics struct {
 	board    *presence.Board
-	backends []engine.Backend
+	backends []*backend
 	copiers  *prometheus.Desc
 }
 
-func newCopierMetrics(board *presence.Board, backends []engine.Backend) *copierMetrics {
+func newCopierMetrics(board *presence.Board, backends []*backend) *copierMetrics {
 	return &copierMetrics{board: board, backends: backends, copiers: prometheus.NewDesc(
 		"cloudmirror_copiers", "Processes that copy to a backend; absent while it is not known.", []string{"service", "region"}, nil,
 	)}

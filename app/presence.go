@@ -7,22 +7,21 @@ import (
 	"time"
 
 	"cloudmirror"
-	"cloudmirror/config"
 	"cloudmirror/presence"
 )
 
 // newBoard returns the board on which the process notes that it is there.
 func (a *App) newBoard(version string) *presence.Board {
 	self := presence.Note{Role: string(a.role), Name: processName(), Version: version, Started: time.Now()}
-	if a.role != config.RoleFrontend {
-		for _, b := range a.parts.jobs {
+	for _, b := range a.drivers.backends {
+		if b.copied {
 			self.CopiesTo = append(self.CopiesTo, b.ID.String())
 		}
 	}
 	board := presence.New(presence.Options{
-		Store: a.parts.records, Self: self, Dependencies: a.health.dependencies, Copies: a.copies, Requests: a.requests,
+		Store: a.drivers.records, Self: self, Dependencies: a.health.dependencies, Copies: a.copies, Requests: a.requests,
 	})
-	a.registry.MustRegister(newCopierMetrics(board, a.parts.engine))
+	a.registry.MustRegister(newCopierMetrics(board, a.drivers.backends))
 	return board
 }
 
@@ -58,12 +57,12 @@ func (a *App) requests() map[string]map[string]uint64 {
 func (a *App) serveReady(w http.ResponseWriter, r *http.Request) {
 	notes, err := a.board.Notes(r.Context())
 	a.health.serveReady(w, r, func(d dependency) string {
-		if a.role == config.RoleCopier || d.live {
+		if !a.does.Front || d.live {
 			return ""
 		}
 		return a.downElsewhere(notes, d)
 	})
-	for _, b := range a.parts.engine {
+	for _, b := range a.drivers.backends {
 		state := stateOK
 		switch {
 		case err != nil:
@@ -78,7 +77,7 @@ func (a *App) serveReady(w http.ResponseWriter, r *http.Request) {
 // downElsewhere says for how many of the processes that copy to a backend a
 // dependency is down. "": for none.
 func (a *App) downElsewhere(notes []presence.Note, d dependency) string {
-	for _, b := range a.parts.engine {
+	for _, b := range a.drivers.backends {
 		if d.backend != (cloudmirror.BackendID{}) && d.backend != b.ID {
 			continue
 		}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/zap"
 
 	"cloudmirror/cache/rediscache"
@@ -17,7 +16,6 @@ import (
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue"
 	"cloudmirror/queue/sqsqueue/sqsprovision"
-	"cloudmirror/storage/s3store"
 	"cloudmirror/storage/s3store/s3provision"
 )
 
@@ -30,7 +28,7 @@ const lifecycleSlack = time.Hour
 // in which it has to be made. Memory and files need nothing. With adopt, what
 // another deployment marked as its own is taken over.
 func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.Resource, error) {
-	o, err := newProvisionOpener(ctx, c)
+	o, err := newOpener(ctx, c, zap.NewNop())
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +60,6 @@ func Provision(ctx context.Context, c *config.Config, adopt bool) ([]provision.R
 	return resources, nil
 }
 
-func newProvisionOpener(ctx context.Context, c *config.Config) (o *opener, err error) {
-	o = &opener{config: c, logger: zap.NewNop(), s3: make(map[s3store.ClientOptions]*s3.Client)}
-	if c.Queue.Type == config.QueueSQS {
-		o.sqs, err = newSQSClient(ctx, c.Queue.SQS)
-	}
-	return o, err
-}
-
 // buckets returns the buckets of the configuration, each once, with what its
 // backends keep there.
 func (o *opener) buckets(ctx context.Context) ([]s3provision.BucketOptions, error) {
@@ -93,16 +83,19 @@ func (o *opener) buckets(ctx context.Context) ([]s3provision.BucketOptions, erro
 				buckets = append(buckets, s3provision.BucketOptions{Client: client, Bucket: b.Storage.Bucket, Name: names[place]})
 			}
 			buckets[i].Spaces = append(buckets[i].Spaces, s3provision.Space{
-				Prefix: b.Storage.Prefix, Keep: keepFor(service.TTL), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
+				Prefix: b.Storage.Prefix, Keep: keepFor(service.MaxLife()), Public: b.Storage.IsPublic(), CORS: len(service.CORS) > 0,
 			})
 		}
 	}
 	return buckets, nil
 }
 
-// keepFor returns how long nothing of a copy may be removed, from when its upload
-// began: as long as the upload takes, and as long as it is kept.
-func keepFor(ttl time.Duration) time.Duration { return ttl + engine.LongestCopy(ttl) + lifecycleSlack }
+// keepFor returns for how long a lifecycle rule must not remove a copy, or what is kept
+// about it, from the beginning of the upload: as long as the upload may take, and the
+// copy may be kept.
+func keepFor(maxLife time.Duration) time.Duration {
+	return maxLife + engine.LongestCopy(maxLife) + lifecycleSlack
+}
 
 // bucketNames returns the name of each bucket, by its place: with its server, if another
 // one has a bucket of the same name.

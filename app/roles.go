@@ -6,14 +6,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"cloudmirror"
 	"cloudmirror/copier"
 	"cloudmirror/frontend"
 )
 
 func (a *App) newCopier() *copier.Copier {
 	return copier.New(copier.Options{
-		Engine: a.engine, Cache: a.parts.cache, Origin: a.parts.origin, Backends: a.parts.jobs,
+		Engine: a.engine, Cache: a.drivers.cache, Origin: a.drivers.origin, Backends: a.copierBackends(),
 		Logger: a.logger, Registerer: a.registry,
 		Connections: a.config.Copier.Connections,
 		Manners:     copier.Manners{CopiesPerHost: a.config.Limits.CopiesPerHost},
@@ -45,23 +44,8 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 	if err := a.makeOwnToken(); err != nil {
 		return nil, err
 	}
-	services := make(map[string]frontend.Service, len(a.config.Services))
-	for _, s := range a.config.Services {
-		service := frontend.Service{
-			Rules: rules(s), Wait: s.Wait,
-			Fallback: cloudmirror.Fallback(s.Fallback), Mode: cloudmirror.Mode(s.Mode), CORS: s.CORS,
-		}
-		for _, b := range s.Backends {
-			backend := frontend.Backend{Region: b.ID.Region, StorageLabel: b.Storage.Provider, Queue: a.parts.counters[b.ID], DeadLetters: a.parts.letters[b.ID]}
-			if watched := a.parts.monitor.Backend(b.ID); watched != nil {
-				backend.Reach = watched
-			}
-			service.Backends = append(service.Backends, backend)
-		}
-		services[s.Name] = service
-	}
 	return frontend.New(frontend.Options{
-		Engine: a.engine, Services: services, Tokens: a.tokens(a.config.FileTokens()), PublicURL: a.config.ServerURL(),
+		Engine: a.engine, Services: a.frontendServices(), Tokens: a.tokens(a.config.FileTokens()), PublicURL: a.config.ServerURL(),
 		DeploymentID: a.config.DeploymentID(), Version: version,
 		Health:     http.HandlerFunc(a.health.serveLive),
 		Ready:      http.HandlerFunc(a.serveReady),
@@ -69,6 +53,6 @@ func (a *App) newFrontend(version string) (*frontend.Frontend, error) {
 		Presence:   a.board,
 		MaxWaiters: a.config.Limits.Waiters, MaxWaitersPerClient: a.config.Limits.WaitersPerClient,
 		TrustedProxies: a.config.TrustedProxies,
-		Objects:        a.parts.objects, Records: a.parts.records, Registerer: a.registry, Logger: a.logger, Audit: a.audit,
+		Objects:        a.fileHandlers(), Records: a.drivers.records, Registerer: a.registry, Logger: a.logger, Audit: a.audit,
 	})
 }

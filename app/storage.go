@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 
@@ -33,12 +32,11 @@ func OpenStorage(ctx context.Context, c *config.Config, id cloudmirror.BackendID
 	if o.buffers, err = s3store.NewBuffers(c.Copier.PartSizeBytes, c.Copier.MemoryBytes); err != nil {
 		return nil, nil, err
 	}
-	p := &parts{objects: make(map[cloudmirror.BackendID]http.Handler)}
-	copies, err := o.openStorage(ctx, p, b)
+	copies, _, err := o.openStorage(ctx, b)
 	if err != nil {
 		return nil, nil, fmt.Errorf("backend %s: %w", id, err)
 	}
-	return copies, p.close, nil
+	return copies, o.close, nil
 }
 
 func findBackend(c *config.Config, id cloudmirror.BackendID) (config.Backend, bool) {

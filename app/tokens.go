@@ -27,10 +27,10 @@ func (a *App) tokens(ofFile []cloudmirror.Token) []cloudmirror.Token {
 	return slices.Concat(a.ownTokens, a.config.WithTokens(ofFile))
 }
 
-// makeOwnToken makes a token for a process that does everything, if none is
-// configured.
+// makeOwnToken makes a token for a front end that copies itself, if none is
+// configured: its commands read the token from the data directory.
 func (a *App) makeOwnToken() error {
-	if len(a.config.Tokens()) > 0 || a.role != config.RoleServe {
+	if len(a.config.Tokens()) > 0 || !a.does.Copy {
 		return nil
 	}
 	plain, err := adminToken(a.config.DataDir)
@@ -43,15 +43,15 @@ func (a *App) makeOwnToken() error {
 
 // watchTokens has the front end take new tokens when admin_tokens_file changes.
 func (a *App) watchTokens() {
-	if a.role == config.RoleCopier || a.config.AdminTokensFile == "" {
+	if !a.does.Front || a.config.AdminTokensFile == "" {
 		return
 	}
 	w := &tokensWatch{
 		file: a.config.AdminTokensFile, current: a.config.FileTokens(), logger: a.logger,
 		use: func(ofFile []cloudmirror.Token) { a.frontend.SetTokens(a.tokens(ofFile)) },
 	}
-	a.parts.background = append(a.parts.background, w.run)
-	a.parts.depend(dependency{name: "admin tokens", check: w.check, live: true})
+	a.drivers.background = append(a.drivers.background, w.run)
+	a.drivers.addDependency(dependency{name: "admin tokens", check: w.check, live: true})
 }
 
 // A tokensWatch reads admin_tokens_file again when it changed. A file that is gone,

@@ -4,7 +4,7 @@
 // An [Entry] is what the cache knows of one copy. Its methods are the state
 // machine: pure functions of an entry and a time, which no store can see
 // differently. A [Store] only compares and swaps, reads one entry or those of
-// one object in all regions, and tells its watchers that something changed. [Update]
+// one object in all regions, and tells callers that wait that something changed. [Update]
 // joins the two.
 //
 // What a process remembers of entries ([Recalled]) stands beside the store. It may be

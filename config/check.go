@@ -34,7 +34,7 @@ func (c *Config) Check(role Role) error {
 		refuse("queue.type", string(QueueMemory), string(QueueSQS))
 	}
 	for _, b := range c.backends() {
-		works := role == RoleFrontend || len(c.Copier.Backends) == 0 || slices.Contains(c.Copier.Backends, b.ID)
+		works := role.Capabilities().Front || len(c.Copier.Backends) == 0 || slices.Contains(c.Copier.Backends, b.ID)
 		if works && b.Storage.Type == StorageFile {
 			refuse(schema.Join(storagePath(b.ID), "type"), string(StorageFile), string(StorageS3))
 		}

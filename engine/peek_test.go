@@ -50,10 +50,10 @@ func (s *spread) makePresentIn(id cloudmirror.BackendID) {
 		s.t.Fatal(err)
 	}
 	a := s.begin(s.receive())
-	all := s.world.storage
-	s.world.storage = s.storages[id]
+	first := s.storage
+	s.storage = s.storages[id]
 	info := s.upload(a)
-	s.world.storage = all
+	s.storage = first
 	if err := a.Complete(s.t.Context(), info); err != nil {
 		s.t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestPeekEndsWithItsCaller(t *testing.T) {
 	})
 }
 
-// Hundreds of clients a second look for an object that is nowhere.
+// 500 clients a second look for an object that is nowhere.
 func TestAFloodOfPeeksLooksOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSpread(t, 1)
@@ -269,7 +269,7 @@ func TestAFloodOfPeeksLooksOnceASecond(t *testing.T) {
 	})
 }
 
-func TestARememberedAbsenceHoldsNobodyUp(t *testing.T) {
+func TestARememberedAbsenceKeepsNoClientFromACopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSpread(t, 1)
 		if state := s.peekAll(s.ids...)[0].Entry.State; state != cache.Absent || len(s.near.absent) != 1 {

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -96,8 +97,11 @@ func checkCodeNames(text string, declared func(file string) ([]string, error)) (
 // by their names, methods as Type.Method.
 func declaredIn(file string) (names []string, err error) {
 	parsed, err := parser.ParseFile(token.NewFileSet(), "../"+file, nil, parser.SkipObjectResolution)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, errors.New("there is no such file")
+	case err != nil:
+		return nil, err
 	}
 	for _, declaration := range parsed.Decls {
 		switch d := declaration.(type) {

@@ -43,18 +43,17 @@ func (n *near) keepAbsence(key cache.Key, at cache.Snapshot, g guard) {
 	s := g.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// One that is kept is still true. A later one in its place would have those who have
-	// looked at storage since look again.
+	// An absence that is kept already is still true, and stays: in its place, this one
+	// would make void the looks of callers that read the key between the two.
 	if !g.isCurrent() || s.absent.items.Contains(key) {
 		return
 	}
 	s.absent.put(key, absence{read: at.Taken()})
 }
 
-// noteAbsent has an absence shown as entry e, by a caller who read the key when at was
-// taken and has found nothing in storage since. That counts if the absence was kept by
-// then and the key has not changed: of an older look, it is not known what came
-// between.
+// noteAbsent has an absence shown as entry e. The caller read the key when at was taken
+// and has found nothing in storage since. It does nothing if the absence was kept later
+// than that, as what came between is not known, or if the key has changed since.
 func (n *near) noteAbsent(key cache.Key, at cache.Snapshot, e cache.Entry) {
 	s, _ := n.shard(key)
 	s.mu.Lock()

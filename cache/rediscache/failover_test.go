@@ -14,6 +14,7 @@ import (
 )
 
 func TestClusterMasterComesBack(t *testing.T) {
+	t.Parallel()
 	cluster := servers.StartRedisCluster(t)
 	store, other := openWatching(t, clusterURL(cluster)), openWatching(t, clusterURL(cluster))
 	cluster.Masters[1].Kill()
@@ -33,6 +34,7 @@ func TestClusterMasterComesBack(t *testing.T) {
 // The canary of each master has a key that the master holds; when its slot moves
 // away, another must be found.
 func TestClusterSlotOfACanaryMoves(t *testing.T) {
+	t.Parallel()
 	cluster := servers.StartRedisCluster(t)
 	store, other := openWatching(t, clusterURL(cluster)), openWatching(t, clusterURL(cluster))
 	const slot = 13907 // of the hash tag 0, which the third master holds

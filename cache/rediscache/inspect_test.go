@@ -9,6 +9,7 @@ import (
 )
 
 func TestInspectAsksEveryMaster(t *testing.T) {
+	t.Parallel()
 	cluster := servers.StartRedisCluster(t)
 	ahead := func() time.Time { return time.Now().Add(-time.Hour) } // the servers are, of us
 	nodes, err := rediscache.Inspect(t.Context(), rediscache.Options{URL: clusterURL(cluster), Prefix: "test:"}, ahead)

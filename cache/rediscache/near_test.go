@@ -66,6 +66,7 @@ func wantForgotten(t *testing.T, store *rediscache.Store, key cache.Key, g cloud
 }
 
 func TestChangesEndWhatIsInMemory(t *testing.T) {
+	t.Parallel()
 	server := servers.StartRedis(t)
 	wire := startWire(t, server.Addr())
 	client, other := raw(t, server), openWatching(t, singleURL(server))
@@ -163,6 +164,7 @@ func TestMemoryIsMeasured(t *testing.T) {
 // only: the old ones go on, and canaries are heard on them. What the other
 // server holds is no concern of theirs.
 func TestWhatAnotherServerHoldsIsNotKept(t *testing.T) {
+	t.Parallel()
 	here, there := servers.StartRedis(t), servers.StartRedis(t)
 	wire := startWire(t, here.Addr())
 	store := openNear(t, "redis://"+wire.addr()+"/0")
@@ -291,6 +293,7 @@ func TestNothingOldStaysInMemory(t *testing.T) {
 }
 
 func TestExpiryEndsWhatIsInMemory(t *testing.T) {
+	t.Parallel()
 	store := openNear(t, singleURL(servers.StartRedis(t)))
 	key := newKey(t)
 	at, err := cache.Update(t.Context(), store, key, cache.Snapshot{}, func(_ cache.Entry, now time.Time) (cache.Entry, error) {
@@ -311,6 +314,7 @@ func TestExpiryEndsWhatIsInMemory(t *testing.T) {
 
 // Where the server cannot tell, every read is a plain one, and works.
 func TestServersThatCannotTellAreReadPlainly(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		phrase, rule string
 		args         []string
@@ -341,6 +345,7 @@ func TestServersThatCannotTellAreReadPlainly(t *testing.T) {
 }
 
 func TestNearOnClusterIsTrustedWhileAllMastersAreHeard(t *testing.T) {
+	t.Parallel()
 	cluster := servers.StartRedisCluster(t)
 	store, other := openNear(t, clusterURL(cluster)), openWatching(t, clusterURL(cluster))
 	for range 20 { // keys of all masters
@@ -415,6 +420,7 @@ func TestNearFollowsAFailover(t *testing.T) {
 }
 
 func TestNearStoreConforms(t *testing.T) {
+	t.Parallel()
 	t.Run("on one server", func(t *testing.T) {
 		server := servers.StartRedis(t)
 		client := raw(t, server)

@@ -30,6 +30,7 @@ func TestARefusedConnectionIsNoAbsence(t *testing.T) {
 
 // A server that answers and refuses changes is down: nothing can be claimed.
 func TestPingWrites(t *testing.T) {
+	t.Parallel()
 	t.Run("one master of a Cluster", func(t *testing.T) {
 		cluster := servers.StartRedisCluster(t)
 		store := openWatching(t, clusterURL(cluster))

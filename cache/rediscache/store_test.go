@@ -110,12 +110,14 @@ func conform(t *testing.T, open func(testing.TB, string) *rediscache.Store, url 
 }
 
 func TestStoreOnOneServer(t *testing.T) {
+	t.Parallel()
 	server := servers.StartRedis(t)
 	client := raw(t, server)
 	conform(t, openWatching, singleURL(server), client, func(ctx context.Context) error { return client.FlushDB(ctx).Err() })
 }
 
 func TestStoreOnCluster(t *testing.T) {
+	t.Parallel()
 	cluster := servers.StartRedisCluster(t)
 	client := clusterClient(t, cluster)
 	conform(t, openWatching, clusterURL(cluster), client, flushMasters(client))
@@ -137,6 +139,7 @@ func flushMasters(client *redis.ClusterClient) func(context.Context) error {
 }
 
 func TestStoreBehindSentinel(t *testing.T) {
+	t.Parallel()
 	sentinel := servers.StartRedisSentinel(t)
 	client := raw(t, sentinel.Servers[0])
 	conform(t, openWatching, sentinelURL(sentinel), client, func(ctx context.Context) error { return client.FlushDB(ctx).Err() })

@@ -28,5 +28,6 @@ func gcPercent(role config.Role, environ []string) (percent int, ok bool) {
 			return 0, false
 		}
 	}
-	return frontendGCPercent, role == config.RoleFrontend
+	does := role.Capabilities()
+	return frontendGCPercent, does.Front && !does.Copy
 }

@@ -53,7 +53,7 @@ func buildImages(ctx context.Context, e *engine, dir, run string, public bool) (
 		return i, err
 	}
 	binary := filepath.Join(dir, "standin")
-	if _, err := output(ctx, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-o", binary, "./test/compose/standin"); err != nil {
+	if _, err := output(ctx, []string{"CGO_ENABLED=0"}, "go", "build", "-o", binary, "./test/compose/standin"); err != nil {
 		return i, err
 	}
 	origin := standIn{name: "origin", user: "65532", programs: map[string]string{"standin": "standin"}}

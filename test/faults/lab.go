@@ -40,7 +40,7 @@ func newLab(ctx context.Context, s settings) (*laboratory, error) {
 
 // build builds the binary under a name in the lab's directory.
 func (l *laboratory) build(ctx context.Context, name string, flags ...string) error {
-	return lab.Build(ctx, l.path(name), []string{"CGO_ENABLED=0"}, append([]string{"-trimpath"}, flags...)...)
+	return lab.Build(ctx, l.path(name), []string{"CGO_ENABLED=0"}, flags...)
 }
 
 // close removes the directory, unless somebody should look at the logs.

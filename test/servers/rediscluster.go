@@ -39,8 +39,8 @@ func (a RedisAccess) StartRedisCluster(t testing.TB) *RedisCluster {
 		first, last := i*clusterSlots/clusterMasters, (i+1)*clusterSlots/clusterMasters-1
 		master.do(t, "cluster", "addslotsrange", first, last)
 		master.do(t, "cluster", "set-config-epoch", i+1)
-		if i > 0 {
-			c.Masters[0].do(t, "cluster", "meet", "127.0.0.1", master.port, buses[i])
+		for _, earlier := range c.Masters[:i] { // each of them, as hearing of it from others takes seconds
+			earlier.do(t, "cluster", "meet", "127.0.0.1", master.port, buses[i])
 		}
 	}
 	for _, master := range c.Masters {
