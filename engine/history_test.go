@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -42,6 +43,8 @@ func TestPurgesStick(t *testing.T) {
 	if testing.Short() {
 		n /= 10
 	}
+	gc := debug.SetGCPercent(400) // a history is garbage as a whole when it has ended
+	t.Cleanup(func() { debug.SetGCPercent(gc) })
 	var wrong atomic.Bool
 	for worker := range historyWorkers {
 		t.Run(fmt.Sprintf("of worker %d", worker), func(t *testing.T) {
