@@ -77,7 +77,7 @@ func newApp(ctx context.Context, o Options, does config.Capabilities) (*App, err
 		return nil, err
 	}
 	a.engine = engine.New(engine.Options{
-		Cache: a.drivers.cache, Near: a.drivers.near, Settle: a.drivers.settle, Backends: a.engineBackends(), Logger: o.Logger, Registerer: a.registry,
+		Cache: a.drivers.cache, Near: a.drivers.near, NearLag: a.drivers.settle, Backends: a.engineBackends(), Logger: o.Logger, Registerer: a.registry,
 	})
 	a.watchTokens()
 	a.health = newHealth(o.Logger, a.drivers.dependencies, a.registry) //nolint:contextcheck // a scrape has no context

@@ -65,7 +65,7 @@ func (a *App) copiesTo(id cloudmirror.BackendID) bool {
 func (a *App) engineBackends() []engine.Backend {
 	var all []engine.Backend
 	for _, b := range a.drivers.backends {
-		e := engine.Backend{ID: b.ID, Storage: b.storage, Queue: b.queue, TTL: b.service.TTL, NegativeTTL: b.service.NegativeTTL}
+		e := engine.Backend{ID: b.ID, Storage: b.storage, Queue: b.queue, TTL: b.service.TTL, MaxLife: b.service.MaxLife(), NegativeTTL: b.service.NegativeTTL}
 		if a.does.Front { // for a process without clients there are no hits to look behind
 			e.Recheck = b.service.Recheck
 		}

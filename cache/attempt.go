@@ -23,7 +23,7 @@ type StartOutcome int
 // The outcomes of a start. Only after StartWon may the caller copy.
 const (
 	StartWon     StartOutcome = iota // the caller's attempt holds the entry
-	StartBusy                        // another attempt is copying
+	StartBusy                        // another attempt is copying, or the copy is being evicted
 	StartPresent                     // there is a copy: the job is done
 	StartStale                       // the job is older than a purge or a failure: drop it
 )
@@ -40,9 +40,11 @@ func (e Entry) Start(now time.Time, job, attempt string, g cloudmirror.Generatio
 	switch e.State {
 	case Present:
 		return e, StartPresent
+	case Evicting:
+		return e, StartBusy
 	case Failed:
 		return e, StartStale
-	case Queued, Copying, Tombstone:
+	case Reserved, Queued, Copying, Tombstone, Fenced:
 		if e.Generation != g {
 			return e, StartStale
 		}
@@ -58,7 +60,7 @@ func (e Entry) Start(now time.Time, job, attempt string, g cloudmirror.Generatio
 // hold checks that attempt holds the entry.
 func (e Entry) hold(now time.Time, attempt string) error {
 	switch e = e.At(now); {
-	case e.State == Absent, e.State == Queued:
+	case e.State == Absent, e.Queues():
 		return ErrForgotten
 	case e.State != Copying || e.Attempt != attempt:
 		return ErrNotHolder
@@ -67,7 +69,7 @@ func (e Entry) hold(now time.Time, attempt string) error {
 }
 
 // Renew extends the lease of a running attempt and notes its progress. The
-// errors are ErrNotHolder and ErrForgotten. A lapsed lease that nobody took
+// errors are ErrNotHolder and ErrForgotten. A lapsed lease that no other attempt took
 // over is still the attempt's.
 func (e Entry) Renew(now time.Time, attempt string, lease time.Duration, p Progress) (Entry, error) {
 	if err := e.hold(now, attempt); err != nil {
@@ -83,7 +85,7 @@ func (e Entry) Renew(now time.Time, attempt string, lease time.Duration, p Progr
 // must have made sure that g is the object's current generation.
 func (e Entry) Restore(now time.Time, job, attempt string, g cloudmirror.Generation, lease time.Duration) (Entry, error) {
 	current := e.At(now)
-	if current.State != Absent && (current.State != Queued || current.Generation != g) {
+	if current.State != Absent && (!current.Queues() || current.Generation != g) {
 		return e, ErrNotHolder
 	}
 	restored, _ := current.Start(now, job, attempt, g, lease)
@@ -102,7 +104,7 @@ func (e Entry) Complete(now time.Time, attempt string, c Copy, expires time.Time
 // Fail ends an attempt without a copy. A permanent failure stands for memory; a
 // transient one until its RetryAt, and its number of tries a while longer. The
 // errors are ErrNotHolder and ErrForgotten.
-func (e Entry) Fail(now time.Time, attempt string, f Failure, memory time.Duration) (Entry, error) {
+func (e Entry) Fail(now time.Time, attempt string, f FailedTry, memory time.Duration) (Entry, error) {
 	if err := e.hold(now, attempt); err != nil {
 		return e, err
 	}
@@ -119,12 +121,21 @@ func (e Entry) Fail(now time.Time, attempt string, f Failure, memory time.Durati
 // Postpone ends an attempt that asked its origin for nothing: the failure says
 // why, and when to try again. Unlike Fail it costs no try. The errors are
 // ErrNotHolder and ErrForgotten.
-func (e Entry) Postpone(now time.Time, attempt string, f Failure) (Entry, error) {
+func (e Entry) Postpone(now time.Time, attempt string, f FailedTry) (Entry, error) {
 	next, err := e.Fail(now, attempt, f, 0)
 	if err == nil {
 		next.Tries = e.Tries
 	}
 	return next, err
+}
+
+// Abandon forgets a running attempt whose generation turned out not to be the current
+// one. Whatever else there is stays.
+func (e Entry) Abandon(attempt string) Entry {
+	if e.State != Copying || e.Attempt != attempt {
+		return e
+	}
+	return Entry{State: Absent}
 }
 
 // Requeue ends an attempt whose copier stops; its job goes back to the queue, where

@@ -24,6 +24,10 @@ func TestEntryHolder(t *testing.T) {
 		{"another attempt is refused after the lease lapsed", copyingLapsed, "other", cache.ErrNotHolder},
 		{"no attempt is refused", copying, "", cache.ErrNotHolder},
 		{"queued again: forgotten", queued, "attempt", cache.ErrForgotten},
+		{"reserved again: forgotten", reserved, "attempt", cache.ErrForgotten},
+		{"fenced: refused", fence, "attempt", cache.ErrNotHolder},
+		{"being evicted: refused", evicting, "attempt", cache.ErrNotHolder},
+		{"the eviction is over: forgotten", evictingOver, "attempt", cache.ErrForgotten},
 		{"present: refused", present, "attempt", cache.ErrNotHolder},
 		{"error: refused", failed, "attempt", cache.ErrNotHolder},
 		{"purged: refused", tombstone, "attempt", cache.ErrNotHolder},
@@ -113,6 +117,11 @@ func TestEntryRestore(t *testing.T) {
 		{"the attempt stands in for a job that was queued again", queued, restored, nil},
 		{"and for a lapsed one", queuedLapsed, restored, nil},
 		{"but not for one of another generation", queuedOld, queuedOld, cache.ErrNotHolder},
+		{"the attempt stands in for a job that was reserved again", adopted, restored, nil},
+		{"but not for one of a generation that is not known yet", reserved, reserved, cache.ErrNotHolder},
+		{"a fence is left alone", fence, fence, cache.ErrNotHolder},
+		{"an eviction is left alone", evicting, evicting, cache.ErrNotHolder},
+		{"one that is over is as good as flushed", evictingOver, restored, nil},
 		{"a running attempt is left alone, even its own", copying, copying, cache.ErrNotHolder},
 		{"even a lapsed one", copyingLapsed, copyingLapsed, cache.ErrNotHolder},
 		{"present is left alone", present, present, cache.ErrNotHolder},
@@ -157,13 +166,13 @@ func TestEntryComplete(t *testing.T) {
 }
 
 func TestEntryFail(t *testing.T) {
-	failure := func(f cache.Failure, until time.Time, tries int) cache.Entry {
+	failure := func(f cache.FailedTry, until time.Time, tries int) cache.Entry {
 		return cache.Entry{State: cache.Failed, Generation: generation, Until: until, Job: "job", Tries: tries, Failure: &f}
 	}
 	tests := []struct {
 		name string
 		from cache.Entry
-		with cache.Failure
+		with cache.FailedTry
 		want cache.Entry
 	}{
 		{"a permanent failure stands for its memory", copying, permanent, failure(permanent, now.Add(memory), 1)},
@@ -225,7 +234,11 @@ func TestEntryDefer(t *testing.T) {
 		{"a claim is kept", queued, "job", 2 * later.Sub(now), until(queued, now.Add(2*later.Sub(now)))},
 		{"a claim that lapsed is kept again", queuedLapsed, "job", lease, until(queuedLapsed, now.Add(lease))},
 		{"a claim that is kept for longer stays", queued, "job", later.Sub(now) / 2, queued},
+		{"a reservation is kept", reserved, "job", 2 * later.Sub(now), until(reserved, now.Add(2*later.Sub(now)))},
 		{"another job's claim stays", queued, "other", 2 * later.Sub(now), queued},
+		{"another job's reservation stays", reserved, "other", 2 * later.Sub(now), reserved},
+		{"a fence stays", fence, "fence", 2 * later.Sub(now), fence},
+		{"an eviction stays", evicting, "evicting", 2 * later.Sub(now), evicting},
 		{"a job that was started already stays", copying, "job", 2 * later.Sub(now), copying},
 		{"absent stays", absent, "job", lease, absent},
 		{"an error stays", failed, "job", lease, failed},
@@ -294,6 +307,11 @@ func TestEntryBackfill(t *testing.T) {
 		{"a queued job stays", queued, generation, queued},
 		{"a lapsed job is filled", queuedLapsed, generation, filled},
 		{"a lapsed job of another generation stays", queuedLapsed, oldGeneration, queuedLapsed},
+		{"an eviction stays", evicting, generation, evicting},
+		{"an eviction that is over is filled", evictingOver, generation, filled},
+		{"a reservation stays", adopted, generation, adopted},
+		{"a lapsed reservation is filled", reservedLapsed, generation, filled},
+		{"a lapsed reservation of another generation stays", reservedLapsed, oldGeneration, reservedLapsed},
 		{"a running attempt stays", copying, generation, copying},
 		{"a lapsed attempt is filled", copyingLapsed, generation, filled},
 		{"a lapsed attempt of another generation stays", copyingLapsed, oldGeneration, copyingLapsed},
@@ -321,7 +339,7 @@ func TestEntryPurge(t *testing.T) {
 	want := cache.Entry{State: cache.Tombstone, Generation: "g2", Until: now.Add(lease), PurgedUntil: now.Add(lease)}
 	for name, from := range map[string]cache.Entry{
 		"absent": absent, "queued": queued, "copying": copying, "present": present,
-		"error": failed, "tombstone": tombstone, "purged before": purged(present, later),
+		"error": failed, "tombstone": tombstone, "reserved": reserved, "fenced": fence, "evicting": evicting, "purged before": purged(present, later),
 	} {
 		t.Run(name+" is replaced, and nothing of it stays", func(t *testing.T) {
 			before := snapshot(from)
@@ -332,16 +350,19 @@ func TestEntryPurge(t *testing.T) {
 }
 
 func TestEntryFence(t *testing.T) {
-	fence := cache.Entry{State: cache.Tombstone, Generation: generation, Until: now.Add(lease), Job: "fence"}
+	fresh := with(fence, func(e *cache.Entry) { e.Until = now.Add(lease) })
 	tests := []struct {
 		name       string
 		from, want cache.Entry
 	}{
-		{"absence", absent, fence},
-		{"what is over", presentOver, fence},
+		{"absence", absent, fresh},
+		{"what is over", presentOver, fresh},
 		{"a copy stays", present, present},
 		{"a job stays", queued, queued},
+		{"a reservation stays", reserved, reserved},
 		{"a tombstone stays", tombstone, tombstone},
+		{"another fence stays", fence, fence},
+		{"an eviction stays", evicting, evicting},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -354,6 +375,25 @@ func TestEntryFence(t *testing.T) {
 		filled := cache.Entry{State: cache.Present, Generation: generation, Until: later, Copy: copied}
 		check(t, fence.Backfill(now, generation, copied, later), filled)
 		check(t, fence.Backfill(now, oldGeneration, copied, later), fence)
-		check(t, fence.At(now.Add(lease)), absent)
 	})
+}
+
+func TestEntryUnfenceAndAbandon(t *testing.T) {
+	for name, from := range map[string]cache.Entry{
+		"absent": absent, "reserved": reserved, "queued": queued, "copying": copying, "present": present,
+		"error": failed, "tombstone": tombstone, "fenced": fence, "evicting": evicting,
+	} {
+		t.Run(name, func(t *testing.T) {
+			unfenced, abandoned := from, from
+			switch name {
+			case "fenced":
+				unfenced = absent
+			case "copying":
+				abandoned = absent
+			}
+			check(t, from.Unfence(), unfenced)
+			check(t, from.Abandon("attempt"), abandoned)
+			check(t, from.Abandon("other"), from)
+		})
+	}
 }

@@ -14,7 +14,7 @@ type ClaimOutcome int
 const (
 	ClaimWon     ClaimOutcome = iota // the caller's: send the job
 	ClaimResend                      // the lease lapsed: send the same job again
-	ClaimPending                     // a job exists
+	ClaimPending                     // a job exists, or the copy is being evicted: wait
 	ClaimPresent                     // there is a copy
 	ClaimFailed                      // an error stands: permanent, or its retry is not due
 	ClaimStale                       // the object was purged since the caller looked: look again
@@ -31,7 +31,9 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 	switch e.State {
 	case Present:
 		return e, ClaimPresent
-	case Tombstone:
+	case Evicting:
+		return e, ClaimPending
+	case Tombstone, Fenced:
 		if e.Generation != g {
 			return e, ClaimStale
 		}
@@ -42,7 +44,7 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 		if e.Generation != g {
 			return e, ClaimStale
 		}
-	case Queued, Copying:
+	case Reserved, Queued, Copying:
 		if !e.Lapsed(now) {
 			return e, ClaimPending
 		}
@@ -60,7 +62,7 @@ func (e Entry) Claim(now time.Time, job string, g cloudmirror.Generation, lease 
 }
 
 // triesAfter returns the tries of what follows on an entry whose lease lapsed: an
-// attempt that nobody ended was a try, too. So an object over which copiers die
+// attempt that was not ended was a try, too. So an object over which copiers die
 // is not begun for ever.
 func (e Entry) triesAfter() int {
 	if e.State == Copying {
@@ -70,10 +72,10 @@ func (e Entry) triesAfter() int {
 }
 
 // Release gives a claim back whose job could not be sent: "pending" means that
-// a job exists. An entry that is not queued for that job stays as it is. A retry
+// a job exists. An entry that does not queue for that job stays as it is. A retry
 // that was claimed goes back to its error, not to a fresh start.
 func (e Entry) Release(now time.Time, job string) Entry {
-	if e.State != Queued || e.Job != job {
+	if !e.Queues() || e.Job != job {
 		return e
 	}
 	if e.Failure == nil {

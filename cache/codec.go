@@ -13,8 +13,8 @@ import (
 // it does not know; a value of another version reads as absent.
 const codecVersion = 1
 
-// KeepAfterLapse is how much longer than its lease a queued or copying entry is
-// stored, so that whoever takes it over finds its job and tries.
+// KeepAfterLapse is how much longer than its lease a pending entry is
+// stored, so that the claim or attempt that takes it over finds its job and tries.
 const KeepAfterLapse = time.Hour
 
 // wire is an entry as drivers store it, unless it is one for which a line will do
@@ -60,7 +60,7 @@ func (e Entry) Encode() string {
 
 func (e Entry) encodeJSON() string {
 	w := wire{
-		Version: codecVersion, State: e.State, Generation: string(e.Generation), Until: milliseconds(e.Until),
+		Version: codecVersion, State: e.wireState(), Generation: string(e.Generation), Until: milliseconds(e.Until),
 		Purged: milliseconds(e.PurgedUntil), Job: e.Job, Nonce: e.Nonce, Attempt: e.Attempt, Tries: e.Tries,
 		SizeBytes: e.Copy.SizeBytes, SHA256: e.Copy.SHA256, StoredAt: milliseconds(e.Copy.StoredAt),
 		DoneBytes: e.Progress.DoneBytes, TotalBytes: e.Progress.TotalBytes,
@@ -94,7 +94,7 @@ func Decode(stored string) (Entry, error) {
 		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: version %d, want %d", w.Version, codecVersion)
 	}
 	switch w.State {
-	case Queued, Copying, Present, Failed, Tombstone:
+	case Queued, Copying, Present, Failed, Tombstone, Evicting:
 	default:
 		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: unknown state %q", w.State)
 	}
@@ -106,7 +106,7 @@ func Decode(stored string) (Entry, error) {
 		return Entry{State: Absent}, fmt.Errorf("cache: decode an entry: state %s without its reason", Failed)
 	}
 	e := Entry{
-		State: w.State, Generation: g, Until: fromMilliseconds(w.Until),
+		State: w.entryState(), Generation: g, Until: fromMilliseconds(w.Until),
 		PurgedUntil: fromMilliseconds(w.Purged), Job: w.Job, Nonce: w.Nonce, Attempt: w.Attempt, Tries: w.Tries,
 		Copy:     Copy{SizeBytes: w.SizeBytes, SHA256: w.SHA256, StoredAt: fromMilliseconds(w.StoredAt)},
 		Progress: Progress{DoneBytes: w.DoneBytes, TotalBytes: w.TotalBytes},
@@ -115,12 +115,38 @@ func Decode(stored string) (Entry, error) {
 		e.Queueing = &Queueing{Since: fromMilliseconds(w.Since), DelayedTo: fromMilliseconds(w.DelayedTo)}
 	}
 	if f := w.Failure; f != nil {
-		e.Failure = &Failure{
+		e.Failure = &FailedTry{
 			Code: f.Code, Message: f.Message, Cause: f.Cause, Status: f.Status,
 			Permanent: f.Permanent, RetryAt: fromMilliseconds(f.RetryAt),
 		}
 	}
 	return e, nil
+}
+
+// wireState returns what the state is called in the stored form. Releases before the
+// states Reserved and Fenced had names tell them by a field: a reservation is queued
+// and has a nonce, a fence is a tombstone and has an id. They and this one read each
+// other's entries.
+func (e Entry) wireState() State {
+	switch e.State {
+	case Reserved:
+		return Queued
+	case Fenced:
+		return Tombstone
+	case Absent, Queued, Copying, Present, Failed, Tombstone, Evicting:
+	}
+	return e.State
+}
+
+// entryState is the reverse of wireState.
+func (w *wire) entryState() State {
+	switch {
+	case w.State == Queued && w.Nonce != "":
+		return Reserved
+	case w.State == Tombstone && w.Job != "":
+		return Fenced
+	}
+	return w.State
 }
 
 // KeepFor returns how long a store must keep the entry from now on: until it

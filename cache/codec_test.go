@@ -18,9 +18,13 @@ const (
 	storedPresent = `{"v":1,"state":"present","gen":"0","until":1700003600000,"size":5,"sha256":"2cf2","stored":1700000000001}`
 	storedFailed  = `{"v":1,"state":"error","gen":"g1","until":1700003600000,"job":"j1","tries":2,` +
 		`"error":{"code":"OriginStatus","message":"m","cause":"c","status":404,"permanent":true}}`
-	storedQueued  = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1","nonce":"n1"}`
-	storedDelayed = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1","since":1700000000000,"delayed":1700000010000}`
-	storedCopying = `{"v":1,"state":"copying","gen":"0","until":1700003600000,"job":"j1","attempt":"a1","tries":1,"done":7,"total":-1,` +
+	storedQueued   = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1"}`
+	storedReserved = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1","nonce":"n1"}`
+	storedPurged   = `{"v":1,"state":"tombstone","gen":"g1","until":1700003600000,"purged":1700003600000}`
+	storedFenced   = `{"v":1,"state":"tombstone","gen":"g1","until":1700003600000,"job":"f1"}`
+	storedEvicting = `{"v":1,"state":"evicting","gen":"g1","until":1700003600000,"job":"e1"}`
+	storedDelayed  = `{"v":1,"state":"queued","gen":"0","until":1700003600000,"job":"j1","since":1700000000000,"delayed":1700000010000}`
+	storedCopying  = `{"v":1,"state":"copying","gen":"0","until":1700003600000,"job":"j1","attempt":"a1","tries":1,"done":7,"total":-1,` +
 		`"error":{"code":"OriginTimeout","retry":1700000000000}}`
 )
 
@@ -35,9 +39,14 @@ func TestStoredFormStays(t *testing.T) {
 		}}},
 		"error": {storedFailed, cache.Entry{
 			State: cache.Failed, Generation: "g1", Until: until, Job: "j1", Tries: 2,
-			Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "m", Cause: "c", Status: 404, Permanent: true},
+			Failure: &cache.FailedTry{Code: cloudmirror.CodeOriginStatus, Message: "m", Cause: "c", Status: 404, Permanent: true},
 		}},
-		"queued": {storedQueued, cache.Entry{State: cache.Queued, Generation: "0", Until: until, Job: "j1", Nonce: "n1"}},
+		"queued": {storedQueued, cache.Entry{State: cache.Queued, Generation: "0", Until: until, Job: "j1"}},
+		// Releases that know neither state tell them by the nonce and the id.
+		"reserved": {storedReserved, cache.Entry{State: cache.Reserved, Generation: "0", Until: until, Job: "j1", Nonce: "n1"}},
+		"fenced":   {storedFenced, cache.Entry{State: cache.Fenced, Generation: "g1", Until: until, Job: "f1"}},
+		"evicting": {storedEvicting, cache.Entry{State: cache.Evicting, Generation: "g1", Until: until, Job: "e1"}},
+		"purged":   {storedPurged, cache.Entry{State: cache.Tombstone, Generation: "g1", Until: until, PurgedUntil: until}},
 		"queued, and held back": {storedDelayed, cache.Entry{
 			State: cache.Queued, Generation: "0", Until: until, Job: "j1",
 			Queueing: &cache.Queueing{Since: time.UnixMilli(1700000000000).UTC(), DelayedTo: time.UnixMilli(1700000010000).UTC()},
@@ -45,7 +54,7 @@ func TestStoredFormStays(t *testing.T) {
 		"copying": {storedCopying, cache.Entry{
 			State: cache.Copying, Generation: "0", Until: until, Job: "j1", Attempt: "a1", Tries: 1,
 			Progress: cache.Progress{DoneBytes: 7, TotalBytes: -1},
-			Failure:  &cache.Failure{Code: cloudmirror.CodeOriginTimeout, RetryAt: time.UnixMilli(1700000000000).UTC()},
+			Failure:  &cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, RetryAt: time.UnixMilli(1700000000000).UTC()},
 		}},
 	} {
 		t.Run(phrase, func(t *testing.T) {
@@ -67,22 +76,32 @@ func TestEveryEntryReadsBackAsItWas(t *testing.T) {
 	moment := rapid.Custom(func(t *rapid.T) time.Time {
 		return time.UnixMilli(rapid.Int64Range(1, 1<<42).Draw(t, "ms")).UTC()
 	})
-	id := rapid.StringMatching(`[a-z0-9]{0,26}`)
-	failure := rapid.Custom(func(t *rapid.T) *cache.Failure {
-		return &cache.Failure{
+	id, maybe := rapid.StringMatching(`[a-z0-9]{1,26}`), rapid.StringMatching(`[a-z0-9]{0,26}`)
+	failure := rapid.Custom(func(t *rapid.T) *cache.FailedTry {
+		return &cache.FailedTry{
 			Code: cloudmirror.CodeStorageFailed, Message: rapid.String().Draw(t, "message"), Cause: rapid.String().Draw(t, "cause"),
 			Status: rapid.IntRange(0, 599).Draw(t, "status"), Permanent: rapid.Bool().Draw(t, "permanent"), RetryAt: moment.Draw(t, "retry"),
 		}
 	})
-	states := []cache.State{cache.Queued, cache.Copying, cache.Present, cache.Failed, cache.Tombstone}
+	states := []cache.State{cache.Reserved, cache.Queued, cache.Copying, cache.Present, cache.Failed, cache.Tombstone, cache.Fenced, cache.Evicting}
 	rapid.Check(t, func(t *rapid.T) {
 		e := cache.Entry{
 			State:      rapid.SampledFrom(states).Draw(t, "state"),
 			Generation: cloudmirror.Generation(rapid.StringMatching(`[a-z0-9]{1,26}`).Draw(t, "generation")),
 			Until:      moment.Draw(t, "until"),
-			Job:        id.Draw(t, "job"), Nonce: id.Draw(t, "nonce"), Attempt: id.Draw(t, "attempt"), Tries: rapid.IntRange(0, 99).Draw(t, "tries"),
-			Copy:     cache.Copy{SizeBytes: rapid.Int64Min(0).Draw(t, "size"), SHA256: id.Draw(t, "sha256"), StoredAt: moment.Draw(t, "stored")},
+			Attempt:    maybe.Draw(t, "attempt"), Tries: rapid.IntRange(0, 99).Draw(t, "tries"),
+			Copy:     cache.Copy{SizeBytes: rapid.Int64Min(0).Draw(t, "size"), SHA256: maybe.Draw(t, "sha256"), StoredAt: moment.Draw(t, "stored")},
 			Progress: cache.Progress{DoneBytes: rapid.Int64Min(0).Draw(t, "done"), TotalBytes: rapid.Int64Min(-1).Draw(t, "total")},
+		}
+		switch e.State {
+		case cache.Tombstone:
+		case cache.Fenced:
+			e.Job = id.Draw(t, "id")
+		case cache.Reserved:
+			e.Nonce = id.Draw(t, "nonce")
+			fallthrough
+		default:
+			e.Job = maybe.Draw(t, "job")
 		}
 		if rapid.Bool().Draw(t, "queueing") {
 			e.Queueing = &cache.Queueing{Since: moment.Draw(t, "since"), DelayedTo: moment.Draw(t, "delayed")}
@@ -149,11 +168,14 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 func TestKeepForIsUntilTheEntrySaysNothing(t *testing.T) {
 	now := time.UnixMilli(1700000000000)
 	for state, want := range map[cache.State]time.Duration{
+		cache.Reserved:  time.Minute + cache.KeepAfterLapse,
 		cache.Queued:    time.Minute + cache.KeepAfterLapse,
 		cache.Copying:   time.Minute + cache.KeepAfterLapse,
 		cache.Present:   time.Minute,
 		cache.Failed:    time.Minute,
 		cache.Tombstone: time.Minute,
+		cache.Fenced:    time.Minute,
+		cache.Evicting:  time.Minute,
 	} {
 		e := cache.Entry{State: state, Generation: "0", Until: now.Add(time.Minute)}
 		if got := e.KeepFor(now); got != want {

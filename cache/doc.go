@@ -11,19 +11,44 @@
 // a moment old, present or absent, so it answers callers that only look, and no change
 // is based on it.
 //
-//	absent   ─Claim──▶ queued    one wins; the lease covers the wait in the queue
-//	queued   ─Claim──▶ queued    its lease lapsed: the same job is sent again
-//	queued   ─Start──▶ copying   short lease, renewed by the copier
-//	absent   ─Start──▶ copying   the cache was flushed while the job waited
-//	copying  ─Renew─▶ copying    ─Complete─▶ present    ─Fail─▶ error
-//	copying  ─Start──▶ copying   taken over, its lease lapsed
-//	copying  ─Claim──▶ queued    its lease lapsed: the same job is sent again
-//	copying  ─Requeue▶ queued    handed back by a copier that stops
-//	absent   ─Restore▶ copying   a flush removed the entry of a running copy; so from queued
-//	absent   ─Backfill▶ present  storage has the copy; so from an error, a lapsed lease
-//	present  ─time───▶ absent    ─Lose─▶ absent, storage does not have the copy any more
-//	error    ─Claim──▶ queued    retry due;  ─time─▶ absent
-//	any      ─Purge──▶ tombstone ─time─▶ absent; ─Claim─▶ queued, for the new generation
+// Each line is what a method makes of the states before it, where it changes anything;
+// "time" is what At makes of an entry whose time is over. The states are pending while
+// they are reserved, queued or copying. Their leases end by themselves, but the entry
+// stays, for a claim or an attempt to take over.
+//
+//	absent                       ─Reserve─────▶ reserved           claimed before storage is looked at
+//	reserved                     ─Adopt───────▶ reserved           storage knows another generation
+//	reserved                     ─Discover────▶ present            storage has a copy
+//	absent, tombstone, fenced    ─Claim───────▶ queued             one claim wins; its lease covers the wait in the queue
+//	error                        ─Claim───────▶ queued             the retry is due
+//	reserved, queued, copying    ─Claim───────▶ queued             the lease lapsed: the same job is sent again
+//	reserved, queued             ─Defer───────▶ same               the job rests in its queue
+//	reserved                     ─Release─────▶ absent             the job could not be sent
+//	queued                       ─Release─────▶ absent, tombstone, error
+//	reserved, queued             ─Start───────▶ copying            a short lease, renewed by the copier
+//	absent, tombstone, fenced    ─Start───────▶ copying            the cache was flushed while the job waited
+//	copying                      ─Start───────▶ copying            taken over: the lease lapsed
+//	absent, reserved, queued     ─Restore─────▶ copying            a flush removed the entry of a running attempt
+//	copying                      ─Renew───────▶ copying            a heartbeat
+//	copying                      ─Complete────▶ present
+//	copying                      ─Fail────────▶ error
+//	copying                      ─Postpone────▶ error              the origin was asked for nothing
+//	copying                      ─Requeue─────▶ queued             handed back by a copier that stops
+//	copying                      ─Abandon─────▶ absent             the attempt turned out to be overtaken
+//	error                        ─Forgive─────▶ absent, tombstone  an operator sends the job again
+//	absent                       ─Fence───────▶ fenced             storage has a copy: the entry shows whether a purge comes in between
+//	fenced                       ─Unfence─────▶ absent             one did
+//	absent, tombstone, fenced    ─Backfill────▶ present            storage has a copy
+//	error                        ─Backfill────▶ present
+//	reserved, queued, copying    ─Backfill────▶ present            the lease lapsed
+//	present                      ─Lose────────▶ absent, tombstone  storage does not have the copy any more
+//	absent                       ─Evict───────▶ evicting           the copy's own expiry is over: its bytes are about to go
+//	evicting                     ─EndEviction─▶ absent
+//	any                          ─Purge───────▶ tombstone          for a new generation
+//	present, error               ─time────────▶ absent, tombstone
+//	tombstone, fenced, evicting  ─time────────▶ absent
+//
+// What becomes absent while the tombstone of a purge lives becomes that tombstone.
 //
 // Two values fence. The attempt, a random id that each Start makes anew, keeps
 // a copier that was taken over from touching the entry. The generation, which

@@ -9,15 +9,18 @@ import (
 // A State is one of the states that an entry can be in.
 type State string
 
-// The states of an entry. Clients see Queued and Copying as pending, Tombstone
-// as absent.
+// The states of an entry. Clients see Reserved, Queued and Copying as pending,
+// Tombstone, Fenced and Evicting as absent.
 const (
 	Absent    State = "absent"
+	Reserved  State = "reserved" // claimed before storage was looked at
 	Queued    State = "queued"
 	Copying   State = "copying"
 	Present   State = "present"
 	Failed    State = "error"
 	Tombstone State = "tombstone"
+	Fenced    State = "fenced"   // a copy that storage has is about to be noted
+	Evicting  State = "evicting" // a copy whose own expiry is over is being removed
 )
 
 // An Entry is what the cache knows of one copy. The zero Entry is not valid;
@@ -27,9 +30,10 @@ type Entry struct {
 	State      State
 	Generation cloudmirror.Generation // of the copy; with Tombstone, the first one that is valid again
 
-	// Until is, on the store's clock: for Queued and Copying the end of the
-	// lease; for Present the time from which the copy may be gone; for Failed
-	// and Tombstone the time from which the entry says nothing any more.
+	// Until is, on the store's clock: for Reserved, Queued and Copying the end of
+	// the lease; for Present the time from which the copy may be gone; for Failed,
+	// Tombstone, Fenced and Evicting the time from which the entry says nothing any
+	// more.
 	Until time.Time
 
 	// PurgedUntil is when the life of the last purge's tombstone ends, on the
@@ -37,18 +41,18 @@ type Entry struct {
 	// absent before then is the tombstone again. Zero: no purge is known.
 	PurgedUntil time.Time
 
-	Job     string // Queued, Copying, Failed: the id of the job that was sent; Tombstone: that of a fence
-	Nonce   string // Queued: unlike that of any other record, if the object was reserved before storage was looked at
+	Job     string // Reserved, Queued, Copying, Failed: the id of the job; Fenced, Evicting: an id of their own
+	Nonce   string // Reserved: unlike that of any other record
 	Attempt string // Copying: the id of the running attempt
-	Tries   int    // tries that failed, or that nobody ended, since the object was last absent
+	Tries   int    // tries that failed, or that were not ended, since the object was last absent
 
-	// Queueing is, with Queued, since when the job waits. It is nil if an older
-	// release wrote the entry.
+	// Queueing is, with Reserved and Queued, since when the job waits. It is nil if
+	// an older release wrote the entry.
 	Queueing *Queueing
 
-	Copy     Copy     // Present: what is stored
-	Progress Progress // Copying: how far it is
-	Failure  *Failure // Failed: why; Queued and Copying: why the last try failed, if one did
+	Copy     Copy       // Present: what is stored
+	Progress Progress   // Copying: how far it is
+	Failure  *FailedTry // Failed: why; Queued and Copying: why the last try failed, if one did
 }
 
 // A Copy describes a stored copy.
@@ -64,8 +68,8 @@ type Progress struct {
 	TotalBytes int64 // -1: the origin did not say
 }
 
-// A Failure is why the last try failed, as an entry keeps it.
-type Failure struct {
+// A FailedTry is what an entry keeps of the failure of its last try.
+type FailedTry struct {
 	Code      cloudmirror.Code
 	Message   string // for clients
 	Cause     string // for operators, at most MaxCauseBytes
@@ -78,14 +82,14 @@ type Failure struct {
 const MaxCauseBytes = 4 << 10
 
 // At returns the entry as it stands at now: what has run out is absent. Leases
-// that lapsed stay, for somebody to take over.
+// that lapsed stay, for a claim or an attempt to take over.
 func (e Entry) At(now time.Time) Entry {
 	switch e.State {
-	case Present, Failed, Tombstone:
+	case Present, Failed, Tombstone, Fenced, Evicting:
 		if !now.Before(e.Until) {
 			return e.remains(now)
 		}
-	case Absent, Queued, Copying:
+	case Absent, Reserved, Queued, Copying:
 	}
 	return e
 }
@@ -99,10 +103,17 @@ func (e Entry) remains(now time.Time) Entry {
 	return Entry{State: Tombstone, Generation: e.Generation, Until: e.PurgedUntil, PurgedUntil: e.PurgedUntil}
 }
 
-// Lapsed reports whether the lease of a queued or copying entry has run out.
-func (e Entry) Lapsed(now time.Time) bool {
-	return (e.State == Queued || e.State == Copying) && !now.Before(e.Until)
-}
+// Lapsed reports whether the lease of a pending entry has run out.
+func (e Entry) Lapsed(now time.Time) bool { return e.Pending() && !now.Before(e.Until) }
 
-// Pending reports whether a job for the copy exists: what clients wait for.
-func (e Entry) Pending() bool { return e.State == Queued || e.State == Copying }
+// Pending reports whether a job for the copy exists, or will in a moment: what
+// clients wait for.
+func (e Entry) Pending() bool { return e.Queues() || e.State == Copying }
+
+// Known reports whether the entry tells of a copy, a job or a failure: all but
+// absence and what fences it.
+func (e Entry) Known() bool { return e.State == Present || e.State == Failed || e.Pending() }
+
+// Queues reports whether a job for the copy exists, or will in a moment, that no
+// copier has begun.
+func (e Entry) Queues() bool { return e.State == Reserved || e.State == Queued }

@@ -31,9 +31,9 @@ const (
 
 var (
 	copied    = cache.Copy{SizeBytes: 7, SHA256: "feed", StoredAt: now.Add(-time.Hour)}
-	transient = cache.Failure{Code: cloudmirror.CodeOriginTimeout, Message: "too slow", RetryAt: later}
-	due       = cache.Failure{Code: cloudmirror.CodeOriginTimeout, Message: "too slow", RetryAt: now}
-	permanent = cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "not found", Status: 404, Permanent: true}
+	transient = cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, Message: "too slow", RetryAt: later}
+	due       = cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, Message: "too slow", RetryAt: now}
+	permanent = cache.FailedTry{Code: cloudmirror.CodeOriginStatus, Message: "not found", Status: 404, Permanent: true}
 )
 
 var longAgo = now.Add(-time.Hour)
@@ -62,6 +62,12 @@ var (
 	failedPermanent = cache.Entry{State: cache.Failed, Generation: generation, Until: later, Job: "job", Tries: 1, Failure: &permanent}
 	failedOver      = with(failed, func(e *cache.Entry) { e.Until = now })
 
+	fence     = cache.Entry{State: cache.Fenced, Generation: generation, Until: later, Job: "fence"}
+	fenceOver = with(fence, func(e *cache.Entry) { e.Until = now })
+
+	evicting     = cache.Entry{State: cache.Evicting, Generation: generation, Until: later, Job: "evicting"}
+	evictingOver = with(evicting, func(e *cache.Entry) { e.Until = now })
+
 	tombstone     = cache.Entry{State: cache.Tombstone, Generation: generation, Until: later, PurgedUntil: later}
 	tombstoneOver = cache.Entry{State: cache.Tombstone, Generation: generation, Until: now, PurgedUntil: now}
 )
@@ -87,6 +93,8 @@ func TestEntryAt(t *testing.T) {
 		{"absent stays absent", absent, absent},
 		{"queued stays", queued, queued},
 		{"a lapsed queued entry stays for somebody to take over", queuedLapsed, queuedLapsed},
+		{"a reservation stays", reserved, reserved},
+		{"a lapsed reservation stays for somebody to take over", reservedLapsed, reservedLapsed},
 		{"copying stays", copying, copying},
 		{"a lapsed copying entry stays for somebody to take over", copyingLapsed, copyingLapsed},
 		{"present stays", present, present},
@@ -96,6 +104,10 @@ func TestEntryAt(t *testing.T) {
 		{"a forgotten error is absent", failedOver, absent},
 		{"a tombstone stays", tombstone, tombstone},
 		{"a tombstone ends", tombstoneOver, absent},
+		{"a fence stays", fence, fence},
+		{"a fence ends", fenceOver, absent},
+		{"an eviction stays", evicting, evicting},
+		{"an eviction whose lease lapsed is over", evictingOver, absent},
 		{"a copy that expires while its purge is young leaves the tombstone", purged(presentOver, later), tombstone},
 		{"an error forgotten while its purge is young leaves the tombstone", purged(failedOver, later), tombstone},
 		{"a copy that expires with its tombstone is absent", purged(presentOver, now), absent},
@@ -116,6 +128,8 @@ func TestEntryPendingAndLapsed(t *testing.T) {
 		{"absent", absent, false, false},
 		{"queued", queued, true, false},
 		{"queued, its lease over", queuedLapsed, true, true},
+		{"reserved", reserved, true, false},
+		{"reserved, its lease over", reservedLapsed, true, true},
 		{"copying", copying, true, false},
 		{"copying, its lease over", copyingLapsed, true, true},
 		{"present", present, false, false},
@@ -124,6 +138,10 @@ func TestEntryPendingAndLapsed(t *testing.T) {
 		{"a forgotten error has no lease", failedOver, false, false},
 		{"tombstone", tombstone, false, false},
 		{"a tombstone has no lease", tombstoneOver, false, false},
+		{"fence", fence, false, false},
+		{"a fence has no lease", fenceOver, false, false},
+		{"evicting", evicting, false, false},
+		{"an eviction that is over", evictingOver, false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,6 +180,9 @@ func TestEntryClaim(t *testing.T) {
 			with(queuedLapsed, func(e *cache.Entry) { e.Queueing = &cache.Queueing{Since: longAgo, DelayedTo: now} }), generation,
 			with(resent, func(e *cache.Entry) { e.Queueing = &cache.Queueing{Since: longAgo} }), cache.ClaimResend,
 		},
+		{"reserved is pending", adopted, generation, adopted, cache.ClaimPending},
+		{"reserved is pending for another generation too", reserved, generation, reserved, cache.ClaimPending},
+		{"a lapsed reservation's job is sent again, and proves nothing any more", reservedLapsed, generation, resent, cache.ClaimResend},
 		{"copying is pending", copying, generation, copying, cache.ClaimPending},
 		{
 			"a lapsed copy's job is sent again, its attempt and progress are dropped, a try is counted", copyingLapsed, generation,
@@ -180,6 +201,11 @@ func TestEntryClaim(t *testing.T) {
 		{"a forgotten error is won afresh", failedOver, generation, fresh, cache.ClaimWon},
 		{"a tombstone is won for its generation", tombstone, generation, purged(fresh, later), cache.ClaimWon},
 		{"a tombstone refuses another generation", tombstone, oldGeneration, tombstone, cache.ClaimStale},
+		{"an eviction is waited for", evicting, generation, evicting, cache.ClaimPending},
+		{"for another generation too", evicting, oldGeneration, evicting, cache.ClaimPending},
+		{"an eviction whose lease lapsed is taken over", evictingOver, generation, fresh, cache.ClaimWon},
+		{"a fence is won for its generation", fence, generation, fresh, cache.ClaimWon},
+		{"a fence refuses another generation", fence, oldGeneration, fence, cache.ClaimStale},
 		{
 			"a tombstone that is over is won for any generation", tombstoneOver, oldGeneration,
 			with(fresh, func(e *cache.Entry) { e.Generation = oldGeneration }), cache.ClaimWon,
@@ -211,12 +237,16 @@ func TestEntryRelease(t *testing.T) {
 			cache.Entry{State: cache.Failed, Generation: generation, Until: now.Add(failureMemory), Job: "job", Tries: 2, Failure: &due},
 		},
 		{"a claim after a purge goes back to the tombstone", purged(queued, later), "job", tombstone},
+		{"a reservation goes back to absent", reserved, "job", absent},
 		{"another job's claim stays", queued, "other", queued},
+		{"another job's reservation stays", reserved, "other", reserved},
 		{"a job that was started already stays", copying, "job", copying},
 		{"absent stays", absent, "job", absent},
 		{"present stays", present, "job", present},
 		{"an error stays", failed, "job", failed},
 		{"a tombstone stays", tombstone, "job", tombstone},
+		{"a fence stays, even under its id", fence, "fence", fence},
+		{"an eviction stays, even under its id", evicting, "evicting", evicting},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -245,6 +275,9 @@ func TestEntryStart(t *testing.T) {
 		{"a lapsed job is won", queuedLapsed, generation, started, cache.StartWon},
 		{"a retry is won, with its tries and failure", queuedRetry, generation, retried, cache.StartWon},
 		{"a job of another generation is stale", queued, oldGeneration, queued, cache.StartStale},
+		{"reserved is won", adopted, generation, started, cache.StartWon},
+		{"a lapsed reservation is won", reservedLapsed, generation, started, cache.StartWon},
+		{"a reservation of another generation is stale", reserved, generation, reserved, cache.StartStale},
 		{"copying is busy", copying, generation, copying, cache.StartBusy},
 		{"copying is stale for another generation", copying, oldGeneration, copying, cache.StartStale},
 		{
@@ -260,6 +293,11 @@ func TestEntryStart(t *testing.T) {
 		{"a forgotten error is won afresh", failedOver, generation, started, cache.StartWon},
 		{"a tombstone is won by its generation", tombstone, generation, purged(started, later), cache.StartWon},
 		{"a tombstone drops what began before it", tombstone, oldGeneration, tombstone, cache.StartStale},
+		{"an eviction is busy", evicting, generation, evicting, cache.StartBusy},
+		{"for another generation too", evicting, oldGeneration, evicting, cache.StartBusy},
+		{"an eviction whose lease lapsed is taken over", evictingOver, generation, started, cache.StartWon},
+		{"a fence is won by its generation", fence, generation, started, cache.StartWon},
+		{"a fence drops what is of another", fence, oldGeneration, fence, cache.StartStale},
 		{
 			"a tombstone that is over is won by any generation", tombstoneOver, oldGeneration,
 			with(started, func(e *cache.Entry) { e.Generation = oldGeneration }), cache.StartWon,
@@ -293,6 +331,9 @@ func TestEntryForgive(t *testing.T) {
 			generation,
 		},
 		{"what is queued is left alone", queuedRetry, queuedRetry, generation},
+		{"what is reserved is left alone", adopted, adopted, generation},
+		{"a fence is left alone", fence, fence, generation},
+		{"an eviction is left alone", evicting, evicting, generation},
 		{"a running copy is left alone", copying, copying, generation},
 		{"a copy is left alone", present, present, generation},
 		{"a tombstone is left alone", tombstone, tombstone, generation},
@@ -319,6 +360,9 @@ func TestEntryLose(t *testing.T) {
 		{"a copy after a purge that is over is forgotten", purged(present, now), absent, generation},
 		{"an expired copy is absent", presentOver, absent, generation},
 		{"a claim is left alone", queued, queued, generation},
+		{"a reservation is left alone", adopted, adopted, generation},
+		{"a fence is left alone", fence, fence, generation},
+		{"an eviction is left alone", evicting, evicting, generation},
 		{"a running copy is left alone", copying, copying, generation},
 		{"an error is left alone", failed, failed, generation},
 		{"a tombstone is left alone", tombstone, tombstone, generation},

@@ -57,7 +57,7 @@ func TestOtherEntriesAreJSON(t *testing.T) {
 		"with a job":                   func(e *cache.Entry) { e.Job = "j1" },
 		"with tries":                   func(e *cache.Entry) { e.Tries = 1 },
 		"with progress":                func(e *cache.Entry) { e.Progress.DoneBytes = 1 },
-		"with a failure":               func(e *cache.Entry) { e.Failure = &cache.Failure{Code: cloudmirror.CodeInternal} },
+		"with a failure":               func(e *cache.Entry) { e.Failure = &cache.FailedTry{Code: cloudmirror.CodeInternal} },
 		"with another digest":          func(e *cache.Entry) { e.Copy.SHA256 = digest[2:] },
 		"with a digest in upper case":  func(e *cache.Entry) { e.Copy.SHA256 = strings.ToUpper(digest) },
 		"that is queued":               func(e *cache.Entry) { e.State = cache.Queued },

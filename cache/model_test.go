@@ -41,7 +41,10 @@ type world struct {
 	generations []cloudmirror.Generation // oldest first
 	jobs        []work
 	attempts    []work
+	evictions   []string
 
+	evictor  string    // the eviction that holds the entry, or ""
+	safeTill time.Time // the end of its lease
 	holder   string    // the attempt that holds the entry, or ""
 	heldTill time.Time // the end of its lease
 	won      bool      // a claim was won, and what it began is not over
@@ -91,8 +94,8 @@ func (w *world) set(t *rapid.T, next cache.Entry) {
 	w.entry = stored
 }
 
-// others applies a change by somebody who does not hold the entry: a valid lease
-// survives it.
+// others applies a change by an actor that does not hold the entry: the valid lease
+// of an attempt survives it, and that of an eviction.
 func (w *world) others(t *rapid.T, change func(cache.Entry) cache.Entry) {
 	before := snapshot(w.entry)
 	next := change(w.entry)
@@ -101,6 +104,9 @@ func (w *world) others(t *rapid.T, change func(cache.Entry) cache.Entry) {
 	}
 	if w.holder != "" && w.now.Before(w.heldTill) && (next.State != cache.Copying || next.Attempt != w.holder) {
 		t.Fatalf("%s lost its valid lease", w.holder)
+	}
+	if w.evictor != "" && w.now.Before(w.safeTill) && (next.State != cache.Evicting || next.Job != w.evictor) {
+		t.Fatalf("%s was to remove the copy alone, and now the entry is %s", w.evictor, next.State)
 	}
 	w.set(t, next)
 }
@@ -114,7 +120,7 @@ func (w *world) holders(t *rapid.T, attempt string, change func(cache.Entry) (ca
 		t.Fatalf("the receiver changed (-before +after):\n%s", diff)
 	}
 	state := w.entry.At(w.now).State
-	switch forgot := state == cache.Absent || state == cache.Queued; {
+	switch forgot := state == cache.Absent || state == cache.Reserved || state == cache.Queued; {
 	case attempt == w.holder && err != nil:
 		t.Fatalf("%s holds the entry and is refused: %v", attempt, err)
 	case attempt != w.holder && forgot != errors.Is(err, cache.ErrForgotten):
@@ -142,14 +148,14 @@ func (w *world) Tick(t *rapid.T) {
 }
 
 func (w *world) Flush(*rapid.T) {
-	w.entry, w.holder, w.fence = absent, "", 0
+	w.entry, w.holder, w.evictor, w.fence = absent, "", "", 0
 }
 
 func (w *world) Purge(t *rapid.T) {
 	g := cloudmirror.Generation(w.newID())
 	w.generations = append(w.generations, g)
 	w.fence, w.fenceEnd = len(w.generations)-1, w.now.Add(purgeLife)
-	w.holder = ""
+	w.holder, w.evictor = "", ""
 	w.others(t, func(e cache.Entry) cache.Entry { return e.Purge(w.now, g, purgeLife) })
 }
 
@@ -196,7 +202,7 @@ func (w *world) Adopt(t *rapid.T) {
 	who, reserved := anyOf(t, w.jobs), w.entry
 	w.others(t, func(e cache.Entry) cache.Entry {
 		adopted, err := e.Adopt(who.job, w.anyGeneration(t))
-		if is := reserved.State == cache.Queued && reserved.Nonce == who.job; is != (err == nil) {
+		if is := reserved.State == cache.Reserved && reserved.Nonce == who.job; is != (err == nil) {
 			t.Fatalf("%s adopts, with %s standing: %v", who.job, reserved.Nonce, err)
 		}
 		return adopted
@@ -207,7 +213,7 @@ func (w *world) Discover(t *rapid.T) {
 	who, reserved := anyOf(t, w.jobs), w.entry
 	w.others(t, func(e cache.Entry) cache.Entry {
 		found, err := e.Discover(who.job, w.anyGeneration(t), copied, w.now.Add(copyLife))
-		if is := reserved.State == cache.Queued && reserved.Nonce == who.job; is != (err == nil) {
+		if is := reserved.State == cache.Reserved && reserved.Nonce == who.job; is != (err == nil) {
 			t.Fatalf("%s discovers, with %s standing: %v", who.job, reserved.Nonce, err)
 		}
 		return found
@@ -258,7 +264,7 @@ func (w *world) Restore(t *rapid.T) {
 		e, err = e.Restore(w.now, who.job, who.attempt, who.generation, copyLease)
 		return e
 	})
-	may := before.State == cache.Absent || before.State == cache.Queued && before.Generation == who.generation
+	may := before.State == cache.Absent || before.Queues() && before.Generation == who.generation
 	if restored := err == nil; restored != may {
 		t.Fatalf("restore over %s: %v", before.State, err)
 	} else if restored {
@@ -285,7 +291,7 @@ func (w *world) Complete(t *rapid.T) {
 
 func (w *world) Fail(t *rapid.T) {
 	who := anyOf(t, w.attempts)
-	f := cache.Failure{Code: cloudmirror.CodeOriginTimeout, RetryAt: w.now.Add(copyLease)}
+	f := cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, RetryAt: w.now.Add(copyLease)}
 	if f.Permanent = rapid.Bool().Draw(t, "permanent"); f.Permanent {
 		f.RetryAt = time.Time{}
 	}
@@ -297,7 +303,7 @@ func (w *world) Fail(t *rapid.T) {
 func (w *world) Postpone(t *rapid.T) {
 	who := anyOf(t, w.attempts)
 	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
-		return e.Postpone(w.now, who.attempt, cache.Failure{Code: cloudmirror.CodeOriginPaused, RetryAt: w.now.Add(copyLease)})
+		return e.Postpone(w.now, who.attempt, cache.FailedTry{Code: cloudmirror.CodeOriginPaused, RetryAt: w.now.Add(copyLease)})
 	})
 }
 
@@ -324,9 +330,9 @@ func (w *world) Fence(t *rapid.T) {
 func (w *world) Check(t *rapid.T) {
 	e := w.entry.At(w.now)
 	switch e.State {
-	case cache.Absent, cache.Failed, cache.Tombstone:
+	case cache.Absent, cache.Failed, cache.Tombstone, cache.Fenced, cache.Evicting:
 		w.won = false
-	case cache.Queued, cache.Copying, cache.Present:
+	case cache.Reserved, cache.Queued, cache.Copying, cache.Present:
 	}
 	if e.State != cache.Copying {
 		w.holder = ""

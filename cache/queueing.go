@@ -10,9 +10,9 @@ type Queueing struct {
 
 // Defer notes that the job of a claim rests in its queue for delay, and keeps the
 // claim from lapsing before delay and lease are over. With a delay of 0 it only keeps
-// the claim. An entry that is not queued for that job stays as it is.
+// the claim. An entry that does not queue for that job stays as it is.
 func (e Entry) Defer(now time.Time, job string, delay, lease time.Duration) Entry {
-	if e.State != Queued || e.Job != job {
+	if !e.Queues() || e.Job != job {
 		return e
 	}
 	if until := now.Add(delay + lease); e.Until.Before(until) {

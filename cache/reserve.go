@@ -6,8 +6,8 @@ import (
 	"cloudmirror"
 )
 
-// Reserve claims an object of which nothing is known, before anybody looked at
-// storage. Whatever else there is stays. The nonce makes the record unlike any
+// Reserve claims an object of which nothing is known, before storage is looked
+// at. Whatever else there is stays. The nonce makes the record unlike any
 // other: as long as one with that nonce stands, the object was neither purged nor
 // flushed, which absence cannot tell, so that what storage says meanwhile is newer
 // than every purge that returned. Adopt, Discover or Release must follow. Lease
@@ -17,14 +17,14 @@ func (e Entry) Reserve(now time.Time, job, nonce string, lease time.Duration) En
 		return e
 	}
 	return Entry{
-		State: Queued, Generation: cloudmirror.FirstGeneration, Until: now.Add(lease), Job: job, Nonce: nonce,
+		State: Reserved, Generation: cloudmirror.FirstGeneration, Until: now.Add(lease), Job: job, Nonce: nonce,
 		Queueing: &Queueing{Since: now},
 	}
 }
 
 // IsReserved reports whether e is a reservation with that nonce.
 func (e Entry) IsReserved(nonce string) bool {
-	return e.State == Queued && nonce != "" && e.Nonce == nonce
+	return e.State == Reserved && e.Nonce == nonce
 }
 
 // Adopt gives a reservation the generation that is current by storage's account.

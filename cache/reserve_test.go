@@ -7,7 +7,13 @@ import (
 	"cloudmirror/cache"
 )
 
-var reserved = cache.Entry{State: cache.Queued, Generation: oldGeneration, Until: later, Job: "job", Nonce: "nonce", Queueing: &cache.Queueing{Since: now}}
+// A reservation is made for the first generation, and so stands in the tables in two
+// forms: as it was made, and with the generation that it adopted.
+var (
+	reserved       = cache.Entry{State: cache.Reserved, Generation: oldGeneration, Until: later, Job: "job", Nonce: "nonce", Queueing: &cache.Queueing{Since: now}}
+	adopted        = with(reserved, func(e *cache.Entry) { e.Generation = generation })
+	reservedLapsed = with(adopted, func(e *cache.Entry) { e.Until = now })
+)
 
 func TestEntryReserve(t *testing.T) {
 	want := with(reserved, func(e *cache.Entry) { e.Until = now.Add(lease) })
@@ -20,6 +26,11 @@ func TestEntryReserve(t *testing.T) {
 		{"a copy stays", present, present},
 		{"a job stays", queued, queued},
 		{"a job whose lease lapsed stays", queuedLapsed, queuedLapsed},
+		{"another reservation stays", reserved, reserved},
+		{"so does one whose lease lapsed", reservedLapsed, reservedLapsed},
+		{"a fence stays", fence, fence},
+		{"an eviction stays", evicting, evicting},
+		{"an eviction that is over", evictingOver, want},
 		{"an error stays", failed, failed},
 		{"a tombstone stays", tombstone, tombstone},
 		{"what is left of a purge stays", purged(presentOver, later), purged(presentOver, later).At(now)},
@@ -36,7 +47,6 @@ func TestEntryReserve(t *testing.T) {
 // What a reservation proves holds for its own record, and for nothing that follows
 // on it or only looks like it.
 func TestEntryReservationStands(t *testing.T) {
-	reservedLapsed := with(reserved, func(e *cache.Entry) { e.Until = now })
 	started, _ := reserved.Start(now, "job", "attempt", oldGeneration, lease)
 	restarted, err := started.Requeue(now, "attempt", 0, lease)
 	if err != nil {
@@ -46,10 +56,11 @@ func TestEntryReservationStands(t *testing.T) {
 	if outcome != cache.ClaimResend {
 		t.Fatalf("the claim's outcome is %v", outcome)
 	}
-	adopted, err := reserved.Adopt("nonce", generation)
+	got, err := reserved.Adopt("nonce", generation)
 	if err != nil {
 		t.Fatal(err)
 	}
+	check(t, got, adopted)
 	tests := []struct {
 		name  string
 		entry cache.Entry

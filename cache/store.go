@@ -72,12 +72,12 @@ type Store interface {
 	Swap(ctx context.Context, key Key, old Snapshot, next Entry) (Snapshot, bool, error)
 
 	// Watch returns a channel that gets a value after every change of the entry
-	// under key, by whomever, flushes included. A change that was made with
+	// under key, by any process, flushes included. A change that was made with
 	// knowledge of the one before gets a value of its own, so that changes which
-	// are foreseen can be counted; only of more than MaxUntold that nobody read
+	// are expected can be counted; of more than MaxUntold that are not read
 	// some are joined. Values may come without a change. A flush fills the channel,
 	// and so does a driver that has lost touch with its server and is in touch
-	// again. Whoever registers first and gets afterwards misses no change, but for
+	// again. A caller that registers first and gets afterwards misses no change, but for
 	// those that a broken connection hides: poll slowly beside it. Call stop when
 	// done; it does not block.
 	Watch(key Key) (changed <-chan struct{}, stop func())
@@ -130,8 +130,8 @@ type Change func(e Entry, now time.Time) (Entry, error)
 // ErrContended says that an entry changed each time that an update was tried.
 var ErrContended = errors.New("cache: too many concurrent changes of one entry")
 
-// maxSwaps bounds the tries of one update. Each failed try means that somebody
-// else's change succeeded, and an entry sees only a handful in its life.
+// maxSwaps bounds the tries of one update. Each failed try means that another
+// change succeeded, and an entry sees only a handful in its life.
 const maxSwaps = 16
 
 // Update applies a change to the entry under key and returns the snapshot after

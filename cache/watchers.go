@@ -45,7 +45,7 @@ func (w *Watchers) Notify(key Key) {
 }
 
 // NotifyAll tells all watchers, of as many changes as they can be told of: after a
-// flush, or a gap in the news, nobody knows how many there were.
+// flush, or a gap in the news, there may have been any number.
 func (w *Watchers) NotifyAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -156,8 +156,8 @@ type Service struct {
 	Backends []Backend // by region; never empty
 }
 
-// MaxLife returns how long a copy may be kept at most, whoever asked for it. The markers
-// of purges and the lifecycle rules of buckets follow it: they outlive every copy.
+// MaxLife returns how long a copy may be kept at most. The markers of purges and the
+// lifecycle rules of buckets follow it: they outlive every copy.
 func (s *Service) MaxLife() time.Duration { return s.TTL }
 
 // A Backend is one storage (and one queue) of a service.

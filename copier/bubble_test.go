@@ -114,7 +114,7 @@ func want(t *testing.T, url string) engine.Want {
 // ask asks for a copy, as a client does that does not wait.
 func (b *bubble) ask(url string) {
 	b.t.Helper()
-	if _, err := b.engine.Ensure(b.t.Context(), want(b.t, url)); err != nil {
+	if _, err := b.engine.Wait(b.t.Context(), want(b.t, url), engine.Patience{}); err != nil {
 		b.t.Fatalf("ask for %s: %v", url, err)
 	}
 }

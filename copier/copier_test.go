@@ -127,7 +127,7 @@ func TestAStopWaitsForRunningCopies(t *testing.T) {
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
 	open := w.origin.Gate("/x")
 	stop := w.start(waitLimit)
-	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Wait(t.Context(), w.want("/x"), engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
@@ -145,7 +145,7 @@ func TestAStopHandsBackWhatTakesTooLong(t *testing.T) {
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
 	open := w.origin.Gate("/x")
 	stop := w.start(10 * time.Millisecond)
-	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Wait(t.Context(), w.want("/x"), engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
@@ -174,7 +174,7 @@ func TestAPurgeStopsTheCopy(t *testing.T) {
 	open := w.origin.Gate("/x")
 	defer open()
 	w.start(time.Second)
-	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Wait(t.Context(), w.want("/x"), engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the copy begins", func() bool { return w.origin.Count(http.MethodGet, "/x") == 1 })
@@ -234,7 +234,7 @@ func TestWhileStorageIsDown(t *testing.T) {
 	t.Parallel() // it waits in real time
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
-	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Wait(t.Context(), w.want("/x"), engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	w.files.broken.Store(true)
@@ -265,7 +265,7 @@ func TestManyJobs(t *testing.T) {
 	w := newWorld(t)
 	w.engine = w.newEngine(engine.Timing{}) // with the usual lease: an attempt that is taken over asks once more
 	for i := range objects {
-		if _, err := w.engine.Ensure(t.Context(), w.want(fmt.Sprintf("/many/%d?size=100", i))); err != nil {
+		if _, err := w.engine.Wait(t.Context(), w.want(fmt.Sprintf("/many/%d?size=100", i)), engine.Patience{}); err != nil {
 			t.Fatal(err)
 		}
 	}

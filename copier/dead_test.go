@@ -12,6 +12,7 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/cache"
+	"cloudmirror/engine"
 	"cloudmirror/origin/origintest"
 	"cloudmirror/queue"
 	"cloudmirror/queue/memqueue"
@@ -33,7 +34,7 @@ func (w *world) letter() queue.DeadLetter {
 func TestAPoisonMessageIsBuriedAndItsObjectFails(t *testing.T) {
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
-	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Wait(t.Context(), w.want("/x"), engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
@@ -69,7 +70,7 @@ func TestAPoisonMessageIsBuriedAndItsObjectFails(t *testing.T) {
 func TestAnExhaustedMessageOfAPresentCopyIsDone(t *testing.T) {
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})
-	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Wait(t.Context(), w.want("/x"), engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	w.start(time.Second)
@@ -107,7 +108,7 @@ func TestARedrivenLetterIsCopied(t *testing.T) {
 
 func TestAMalformedMessageIsBuried(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.engine.Ensure(t.Context(), w.want("/x")); err != nil {
+	if _, err := w.engine.Wait(t.Context(), w.want("/x"), engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	w.jobs.malformed.Store(true)

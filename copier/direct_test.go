@@ -13,6 +13,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/copier"
+	"cloudmirror/engine"
 	"cloudmirror/origin/origintest"
 )
 
@@ -70,7 +71,7 @@ func TestDirectURLsAreNeverCopied(t *testing.T) {
 func TestAnOldMessageOfADirectURLIsDone(t *testing.T) {
 	w := newWorld(t)
 	w.origin.Set("/dists/x", origintest.Behaviour{SizeBytes: 5000})
-	if _, err := w.engine.Ensure(t.Context(), w.want("/dists/x")); err != nil {
+	if _, err := w.engine.Wait(t.Context(), w.want("/dists/x"), engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {

@@ -57,7 +57,7 @@ func TestASmallObjectBehindRealISOs(t *testing.T) {
 		o.Grace = time.Millisecond
 	})
 	for _, iso := range isos {
-		if _, err := w.engine.Ensure(t.Context(), w.want(iso)); err != nil {
+		if _, err := w.engine.Wait(t.Context(), w.want(iso), engine.Patience{}); err != nil {
 			t.Fatal(err)
 		}
 	}

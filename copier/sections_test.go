@@ -11,6 +11,7 @@ import (
 
 	"cloudmirror/cache"
 	"cloudmirror/copier"
+	"cloudmirror/engine"
 	"cloudmirror/origin"
 	"cloudmirror/origin/origintest"
 )
@@ -70,7 +71,7 @@ func TestManyCopiesHaveFewConnections(t *testing.T) {
 		copies = append(copies, path)
 	}
 	for _, path := range copies {
-		if _, err := w.engine.Ensure(t.Context(), w.want(path)); err != nil {
+		if _, err := w.engine.Wait(t.Context(), w.want(path), engine.Patience{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +92,7 @@ func TestSectionsGiveWayToOtherCopies(t *testing.T) {
 	w := newSectionedWorld(t)
 	w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 512 << 10})
 	w.startWith(func(o *copier.Options) { o.Connections, o.Limits.CopiesPerHost = 8, 2 })
-	if _, err := w.engine.Ensure(t.Context(), w.want("/large")); err != nil {
+	if _, err := w.engine.Wait(t.Context(), w.want("/large"), engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the large object is read over two connections", func() bool { return w.origin.MostStreams("/large") >= 2 })

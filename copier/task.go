@@ -117,7 +117,7 @@ func (t *task) claimJob(ctx, stopping context.Context) (result, error) {
 			return t.leaveMessage(t.delivery.Unfit) // a fresh message would forget how often it was received
 		}
 		return t.putBack(ctx, heldDelay, nil)
-	case engine.Begun, engine.Exhausted, engine.None:
+	case engine.Begun, engine.Exhausted, engine.Undecided:
 	}
 	t.attempt.Store(attempt)
 	if len(t.asks) == 0 {

@@ -19,7 +19,7 @@ func TestALostAnswerToAClaimLeavesNothingPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.cache.lose.Store(1)
-		if _, err := w.engine.Ensure(t.Context(), w.want); !errors.Is(err, engine.ErrUnavailable) {
+		if _, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); !errors.Is(err, engine.ErrUnavailable) {
 			t.Errorf("error %v, want ErrUnavailable", err)
 		}
 		if state := w.peek().Entry.State; state != cache.Absent {
@@ -32,12 +32,10 @@ func TestALostAnswerToAClaimLeavesNothingPending(t *testing.T) {
 func TestALostAnswerToAStartKeepsTheJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-			t.Fatal(err)
-		}
+		w.ensure()
 		job := w.receive()
 		w.cache.lose.Store(1)
-		if _, outcome, err := w.engine.Begin(t.Context(), job); !errors.Is(err, engine.ErrUnavailable) || outcome != engine.None {
+		if _, outcome, err := w.engine.Begin(t.Context(), job); !errors.Is(err, engine.ErrUnavailable) || outcome != engine.Undecided {
 			t.Errorf("outcome %v, error %v, want None and ErrUnavailable", outcome, err)
 		}
 		if _, outcome, err := w.engine.Begin(t.Context(), job); err != nil || outcome != engine.Held {
@@ -68,9 +66,7 @@ func TestALostAnswerToTheEndIsNoLoss(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-					t.Fatal(err)
-				}
+				w.ensure()
 				job := w.receive()
 				job.Tries = engine.MaxTries - 1
 				a := w.begin(job)
@@ -102,7 +98,7 @@ func TestAPurgeThatDiedHalfwayIsEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		view, err := w.engine.Ensure(t.Context(), w.want)
+		view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{})
 		if took := time.Since(began); err != nil || view.Entry.State != cache.Queued || took > 2*time.Second {
 			t.Errorf("got %v, error %v, after %v, want queued within 2s", view.Entry.State, err, took)
 		}
@@ -112,9 +108,7 @@ func TestAPurgeThatDiedHalfwayIsEnded(t *testing.T) {
 func TestAnAttemptFindsTheCopyOfADeadCopier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-			t.Fatal(err)
-		}
+		w.ensure()
 		job := w.receive()
 		w.upload(w.begin(job)) // and then it died
 		time.Sleep(31 * time.Second)

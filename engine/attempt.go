@@ -31,7 +31,8 @@ type Attempt struct {
 	ended bool           // completed, failed or handed back
 
 	uncertain bool // the answer to the last try to end it was lost
-	unproven  bool // the marker was not read since the entry stands that ours follows on
+	unproven  bool // the marker was not read since the record stood that the attempt followed on
+	forgotten bool // the entry was lost for a while, in which what was uploaded may have been evicted
 }
 
 // RenewEvery is how often an attempt must be renewed: three times in a lease.
@@ -90,12 +91,12 @@ func (a *Attempt) Complete(ctx context.Context, info storage.Info) error {
 
 // discard removes an upload that a purge has overtaken.
 func (a *Attempt) discard(ctx context.Context) {
-	g, err := a.engine.marker(ctx, a.backend, a.job.Object)
+	g, err := currentGeneration(ctx, a.engine.timing.Purge, a.backend, a.job.Object)
 	if err == nil && g != a.job.Generation {
-		err = a.engine.remove(ctx, a.backend, a.job.Object, a.job.Generation)
+		err = a.engine.removeCopy(ctx, a.backend, a.job.Object, a.job.Generation)
 	}
 	if err != nil {
-		// Nobody looks there; the storage's expiry removes it.
+		// No client is sent there; the storage's expiry removes it.
 		a.engine.logger.Warn("the copy of an overtaken attempt could not be removed", zap.Error(err))
 	}
 }
@@ -129,9 +130,9 @@ func (a *Attempt) change(ctx context.Context, change cache.Change) error {
 	if a.ended {
 		return ErrLost
 	}
-	at, refused, err := a.engine.insist(ctx, a.key, a.at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	at, refused, err := a.engine.updateUnguarded(ctx, a.key, a.at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		next, err := change(e, now)
-		if err == nil && next.State == cache.Present && a.unproven {
+		if err == nil && next.State == cache.Present && (a.unproven || a.forgotten) {
 			return e, errUnproven
 		}
 		return next, err
@@ -143,8 +144,10 @@ func (a *Attempt) change(ctx context.Context, change cache.Change) error {
 	switch {
 	case refused == nil:
 		return nil
-	case errors.Is(refused, errUnproven):
+	case errors.Is(refused, errUnproven) && a.unproven:
 		err = a.prove(ctx)
+	case errors.Is(refused, errUnproven):
+		err = a.proveUpload(ctx)
 	case errors.Is(refused, cache.ErrForgotten):
 		err = a.restore(ctx)
 	default:

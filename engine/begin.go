@@ -15,11 +15,11 @@ type Outcome int
 
 // The outcomes of Begin.
 const (
-	None      Outcome = iota // nothing is known: there is an error
+	Undecided Outcome = iota // nothing is known: there is an error
 	Begun                    // copy the object; the Attempt is the caller's
 	Exhausted                // the Attempt is the caller's, but only to be failed: copiers died over the object, again and again
 	Busy                     // the attempt of another job is copying it: this one is a duplicate
-	Held                     // an attempt of this very job holds it, perhaps of a copier that is gone
+	Held                     // an attempt of this very job holds it, perhaps of a copier that is gone, or its copy is being evicted
 	Exists                   // there is a copy: the job is done
 	Stale                    // the job was overtaken by a purge or a failure: drop it
 )
@@ -30,12 +30,12 @@ const (
 func (en *Engine) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, error) {
 	b, err := en.backend(job.Backend)
 	if err != nil {
-		return nil, None, err
+		return nil, Undecided, err
 	}
 	a := &Attempt{engine: en, backend: b, job: job, key: cache.KeyOf(job.Object, job.Backend), id: cloudmirror.NewID()}
 	at, err := en.cache.Store.Get(ctx, a.key)
 	if err != nil {
-		return nil, None, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, Undecided, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if at.Entry.State == cache.Absent || at.Entry.Lapsed(at.Now()) {
 		// The cache was flushed, or a copier died, since the job was sent. The
@@ -43,7 +43,7 @@ func (en *Engine) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, 
 		seen, err := en.lookAlone(ctx, b, job.Object, cloudmirror.FirstGeneration)
 		switch {
 		case err != nil:
-			return nil, None, err
+			return nil, Undecided, err
 		case seen.generation != job.Generation:
 			return nil, Stale, nil
 		case seen.found:
@@ -53,7 +53,7 @@ func (en *Engine) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, 
 		a.job.Replace = seen.expiring
 	}
 	outcome, proven := cache.StartStale, false
-	at, _, err = en.insist(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
+	at, _, err = en.updateUnguarded(ctx, a.key, at, func(e cache.Entry, now time.Time) (next cache.Entry, _ error) {
 		if a.job.Redriven {
 			e = e.Forgive(now, a.job.Generation)
 		}
@@ -65,11 +65,11 @@ func (en *Engine) Begin(ctx context.Context, job queue.Job) (*Attempt, Outcome, 
 		return next, nil
 	})
 	if err != nil {
-		return nil, None, err
+		return nil, Undecided, err
 	}
 	a.at, a.unproven = at, !proven
 	switch {
-	case outcome == cache.StartBusy && at.Entry.Job == job.ID:
+	case outcome == cache.StartBusy && (at.Entry.Job == job.ID || at.Entry.State == cache.Evicting):
 		return nil, Held, nil
 	case outcome == cache.StartWon && at.Entry.Tries >= MaxTries:
 		return a, Exhausted, nil

@@ -156,7 +156,7 @@ func TestAClaimIsGivenBackAroundTheBreaker(t *testing.T) {
 			w.cache.broken.Store(false)
 		}}
 		registry, _ := w.observe()
-		if _, err := w.engine.Ensure(t.Context(), w.want); !errors.Is(err, errBroken) {
+		if _, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); !errors.Is(err, errBroken) {
 			t.Fatalf("error %v, want that of the queue", err)
 		}
 		w.checkBreaker(registry, "while the claim is given back", "100")

@@ -11,7 +11,7 @@ import (
 
 // Defer lets a job that was received, but not begun, rest in its queue: a fresh
 // message is sent, to be received after delay, and its claim is kept for as long,
-// so that nobody takes the job for lost. The caller acknowledges the old message
+// so that no claim takes the job for lost. The caller acknowledges the old message
 // if the error is nil, and leaves it to be received again otherwise.
 func (en *Engine) Defer(ctx context.Context, job queue.Job, delay time.Duration) error {
 	b, err := en.backend(job.Backend)
@@ -30,7 +30,7 @@ func (en *Engine) Defer(ctx context.Context, job queue.Job, delay time.Duration)
 }
 
 // Keep keeps the claim of a job that was received and waits for its turn in a
-// copier, so that nobody takes the job for lost.
+// copier, so that no claim takes the job for lost.
 func (en *Engine) Keep(ctx context.Context, job queue.Job) error {
 	return en.keep(ctx, job, 0)
 }

@@ -27,6 +27,7 @@ type Backend struct {
 	Queue   queue.Queue
 
 	TTL         time.Duration // how long a copy is kept
+	MaxLife     time.Duration // how long one may be kept at most; 0: TTL
 	NegativeTTL time.Duration // how long a permanent failure is remembered
 
 	// Recheck is how long ago this process may have seen a copy that it hands out
@@ -51,6 +52,7 @@ type Timing struct {
 	CopyLease  time.Duration // how long a copier may be silent; 30 s
 	Tombstone  time.Duration // how long a purge is fenced in the cache; 2 min
 	Fence      time.Duration // how long a backfill keeps its place, at most; 30 s
+	Evict      time.Duration // how long an eviction keeps its place, at most; 15 s
 	Poll       time.Duration // the safety net beside pushed changes; 3 s
 
 	Breaker time.Duration // how long a dependency is not asked that failed several times in a row; 1 s
@@ -59,7 +61,8 @@ type Timing struct {
 func (t Timing) withDefaults() Timing {
 	for field, fallback := range map[*time.Duration]time.Duration{
 		&t.Turn: 5 * time.Second, &t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
-		&t.Reserve: 15 * time.Second, &t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Poll: 3 * time.Second,
+		&t.Reserve: 15 * time.Second, &t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Evict: 15 * time.Second,
+		&t.Poll:    3 * time.Second,
 		&t.Breaker: time.Second,
 	} {
 		if *field == 0 {
@@ -69,14 +72,14 @@ func (t Timing) withDefaults() Timing {
 	return t
 }
 
-// maxLooks bounds the looks at storage that one process has under way at once in a
-// backend, and the flights there that claim, look and send. More of them would only
-// wait for each other, for a processor above all, while the deadlines of their calls
-// run out. Those wait for their turn before a deadline begins, so that a flood of new
-// objects is slow and does not look like a dead cache or storage.
+// maxLooks is how many looks at storage one process has under way at once in a backend,
+// and how many flights there claim, look and send. More of them would only wait for a
+// processor while the deadlines of their calls run out. The others wait for their turn
+// before a deadline begins, so that a flood of new objects is slow and is not taken for a
+// dead cache or storage.
 const maxLooks = 64
 
-// Options are what a Engine is made of.
+// Options are what an Engine is made of.
 type Options struct {
 	Cache      cache.Store // bounds the time of its calls itself
 	Near       Near        // nil: there is none
@@ -85,16 +88,16 @@ type Options struct {
 	Registerer prometheus.Registerer // nil: metrics are not exported
 	Timing     Timing
 
-	// Settle is how long after a change the Near of any process of the deployment
+	// NearLag is how long after a change the Near of any process of the deployment
 	// may show what was before. Purges wait for it. 0: no process has one.
-	Settle time.Duration
+	NearLag time.Duration
 }
 
-// A Engine is the engine of one process. It is safe for concurrent use.
+// An Engine is the engine of one process. It is safe for concurrent use.
 type Engine struct {
 	cache    *guardedCache
 	near     Near
-	settle   time.Duration
+	nearLag  time.Duration
 	backends map[cloudmirror.BackendID]*Backend
 	breakers *prometheus.GaugeVec
 	logger   *zap.Logger
@@ -102,9 +105,9 @@ type Engine struct {
 
 	moments atomic.Uint64
 
-	started    time.Time
-	due        *dueTimes // of rechecks; nil: there are none
-	complaints rate.Sometimes
+	started     time.Time
+	due         *dueTimes // of rechecks; nil: there are none
+	failureLogs rate.Sometimes
 
 	life    context.Context // ends with Close
 	end     context.CancelFunc
@@ -117,15 +120,15 @@ type Engine struct {
 	looks   map[cache.Key]*look // that begin next, by objects that are being looked at; nil: none
 }
 
-// New returns a Engine. Close it when done.
+// New returns an Engine. Close it when done.
 func New(o Options) *Engine {
 	en := &Engine{
 		near:     o.Near,
-		settle:   o.Settle,
+		nearLag:  o.NearLag,
 		backends: make(map[cloudmirror.BackendID]*Backend, len(o.Backends)),
 		logger:   o.Logger,
 		timing:   o.Timing.withDefaults(),
-		started:  time.Now(), complaints: rate.Sometimes{Interval: failedRecheckLogEvery},
+		started:  time.Now(), failureLogs: rate.Sometimes{Interval: failedRecheckLogEvery},
 		flights: make(map[cache.Key]*flight),
 		looks:   make(map[cache.Key]*look),
 	}
@@ -163,7 +166,7 @@ func (en *Engine) Close() {
 	en.running.Wait()
 }
 
-// A Want is what somebody wants: an object, in a backend.
+// A Want is what a caller wants: an object, in a backend.
 type Want struct {
 	Object  cloudmirror.Object
 	Backend cloudmirror.BackendID
@@ -181,7 +184,7 @@ func (w *Want) refuses(e *cache.Entry) bool {
 	return w.Order != nil && e.State == cache.Present && w.Order.Contradicts(e.Copy.SizeBytes, e.Copy.SHA256)
 }
 
-// Keyed returns w with the key of its entry made once, for whoever asks for the
+// Keyed returns w with the key of its entry made once, for a caller that asks for the
 // same again and again.
 func (w Want) Keyed() Want {
 	w.key = w.entryKey()
@@ -213,10 +216,10 @@ type View struct {
 	// clock.
 	Now time.Time
 
-	began moment // when who found this out began to ask
+	began moment // when the call that found this out was made
 }
 
-// Errors of a Engine that callers tell apart.
+// Errors of an Engine that callers tell apart.
 var (
 	ErrUnknownBackend = errors.New("engine: no such backend")
 	ErrUnavailable    = errors.New("engine: the cache, the queue or the storage is unavailable") // the chain says which, and why
@@ -264,8 +267,9 @@ func (en *Engine) update(ctx context.Context, key cache.Key, from cache.Snapshot
 	return updateIn(ctx, en.cache, key, from, change)
 }
 
-// insist is update for changes that must be tried even if the cache failed lately.
-func (en *Engine) insist(ctx context.Context, key cache.Key, from cache.Snapshot, change cache.Change) (at cache.Snapshot, refused, err error) {
+// updateUnguarded is update for changes that must be tried even while the cache's breaker is
+// open.
+func (en *Engine) updateUnguarded(ctx context.Context, key cache.Key, from cache.Snapshot, change cache.Change) (at cache.Snapshot, refused, err error) {
 	return updateIn(ctx, en.cache.Store, key, from, change)
 }
 

@@ -21,14 +21,14 @@ const (
 )
 
 // Fail ends the attempt without a copy. It reports whether the job has used up
-// its tries and belongs to the dead letters. Nobody tries again before
-// f.RetryAfter has passed, whatever became of the tries. The errors are ErrLost
+// its tries and belongs to the dead letters. No client has it tried again
+// before f.RetryAfter has passed, whatever became of the tries. The errors are ErrLost
 // and ErrUnavailable.
 func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, err error) {
 	err = a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		tries := e.Tries + 1
 		dead = !f.Permanent && tries >= MaxTries
-		return e.Fail(now, a.id, cache.Failure{
+		return e.Fail(now, a.id, cache.FailedTry{
 			Code: f.Code, Message: f.Message, Cause: cause(f), Status: f.Status,
 			Permanent: f.Permanent || dead,
 			RetryAt:   now.Add(max(retryDelay(tries), f.RetryAfter)),
@@ -38,17 +38,17 @@ func (a *Attempt) Fail(ctx context.Context, f *cloudmirror.Failure) (dead bool, 
 }
 
 // minNegativeTTL is how long a permanent failure is remembered at least, so that
-// whoever waits for it learns of it.
+// the clients that wait for it learn of it.
 const minNegativeTTL = time.Second
 
 // Postpone ends an attempt before its origin was asked for anything, since it
 // should not be asked before f.RetryAfter has passed: the entry becomes a
-// transient error until then, whoever wants the object tries again after that,
+// transient error until then, the next client has it tried again after that,
 // and no try is used up. The caller acknowledges the message. The errors are
 // ErrLost and ErrUnavailable.
 func (a *Attempt) Postpone(ctx context.Context, f *cloudmirror.Failure) error {
 	return a.end(ctx, func(e cache.Entry, now time.Time) (cache.Entry, error) {
-		return e.Postpone(now, a.id, cache.Failure{
+		return e.Postpone(now, a.id, cache.FailedTry{
 			Code: f.Code, Message: f.Message, Cause: cause(f), RetryAt: now.Add(f.RetryAfter),
 		})
 	}, func(e cache.Entry) bool { return e.State == cache.Failed && e.Job == a.job.ID })

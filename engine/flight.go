@@ -9,7 +9,7 @@ import (
 )
 
 // A flight follows one object in one backend for all clients of this process
-// that wait for it. It ends when the outcome is final, or nobody waits.
+// that wait for it. It ends when the outcome is final, or no client waits.
 type flight struct {
 	engine  *Engine
 	backend *Backend
@@ -20,7 +20,7 @@ type flight struct {
 	waiters int // guarded by Engine.mu
 
 	// Of its own goroutine:
-	foreseen int    // how many changes of the entry will be told of that need no look, since it knows what they are
+	expected int    // how many changes of the entry will be told of that need no look, since it knows what they are
 	reserved string // the job of a reservation that is not kept for as long as a queue may take yet
 
 	mu     sync.Mutex
@@ -83,19 +83,19 @@ func (en *Engine) leave(f *flight) {
 	defer en.mu.Unlock()
 	if f.waiters--; f.waiters == 0 {
 		f.cancel()
-		en.strike(f)
+		en.drop(f)
 	}
 }
 
-// forget lets the next client begin a flight of its own.
+// forget takes a flight off the list: the next client begins one of its own.
 func (en *Engine) forget(f *flight) {
 	en.mu.Lock()
 	defer en.mu.Unlock()
-	en.strike(f)
+	en.drop(f)
 }
 
-// strike takes a flight off the list. The caller holds the lock.
-func (en *Engine) strike(f *flight) {
+// drop is forget for a caller that holds the lock.
+func (en *Engine) drop(f *flight) {
 	if en.flights[f.key] == f {
 		delete(en.flights, f.key)
 		en.flying.Add(-1)
@@ -109,7 +109,7 @@ func (f *flight) news() *news {
 }
 
 // tell wakes the waiters with news. A final outcome is told after the flight
-// was forgotten, so that whoever asks from then on is not told old news.
+// was dropped, so that a client that asks from then on is not told old news.
 func (f *flight) tell(s stage, v View, err error) {
 	if s == final {
 		f.engine.forget(f)
@@ -120,7 +120,8 @@ func (f *flight) tell(s stage, v View, err error) {
 	f.latest = &news{stage: s, view: v, err: err, changed: make(chan struct{})}
 }
 
-// follow waits for news of the flight that is enough for who is that patient.
+// follow waits for news of the flight that is final or, at the deadline, for the first
+// that is ensured.
 // Thousands may wait here at once, each with its stack: what it and its callers
 // keep there counts.
 func (f *flight) follow(ctx context.Context, p Patience) (*news, error) {
@@ -129,15 +130,15 @@ func (f *flight) follow(ctx context.Context, p Patience) (*news, error) {
 	end, enough := p.End, final
 	for {
 		news := f.news()
-		if news.stage >= enough || news.stage == settled && news.view.outlasts(p) {
+		if news.stage >= enough || news.stage == ensured && news.view.outlasts(p) {
 			return news, news.err
 		}
 		select {
 		case <-news.changed:
 		case <-timer.C:
-			enough = settled
+			enough = ensured
 		case <-end:
-			end, enough = nil, settled
+			end, enough = nil, ensured
 		case <-ctx.Done():
 			return news, ctx.Err()
 		}

@@ -12,10 +12,9 @@ import (
 	"cloudmirror/queue"
 )
 
-// advance handles an entry that needs somebody to act, when it is its turn: storage
-// is looked at and, if it has no copy, a job is claimed and sent. The view is set if
-// storage has one.
-func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot, View, error) {
+// findOrClaim looks at storage and, if that has no copy, claims and sends a job, when it
+// is the flight's turn. The view is set if storage has a copy.
+func (f *flight) findOrClaim(ctx context.Context, at cache.Snapshot) (cache.Snapshot, View, error) {
 	en := f.engine
 	if err := en.takeTurn(ctx, f.backend.actTurns); err != nil {
 		return at, View{}, err
@@ -24,7 +23,7 @@ func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot
 	if at.Entry.State == cache.Absent && f.backend.looks.calm.Load() {
 		return f.reserve(ctx, at)
 	}
-	seen, err := en.look(ctx, f.backend, f.want.Object)
+	seen, err := en.lookTogether(ctx, f.backend, f.want.Object)
 	if err != nil {
 		return at, View{Entry: at.Entry, Now: at.Now()}, err
 	}
@@ -42,7 +41,7 @@ func (f *flight) advance(ctx context.Context, at cache.Snapshot) (cache.Snapshot
 // claim claims an object that has no copy and sends the job if that is won. From
 // the claim on it does not end with ctx, whose client may leave: "pending" means
 // that a job exists.
-func (f *flight) claim(ctx context.Context, at cache.Snapshot, seen sight) (cache.Snapshot, error) {
+func (f *flight) claim(ctx context.Context, at cache.Snapshot, seen lookResult) (cache.Snapshot, error) {
 	en, b, key := f.engine, f.backend, f.key
 	ctx = context.WithoutCancel(ctx)
 	id, outcome, claimed := cloudmirror.NewID(), cache.ClaimPending, ""
@@ -67,12 +66,12 @@ func (f *flight) claim(ctx context.Context, at cache.Snapshot, seen sight) (cach
 		en.release(ctx, key, at, at.Entry.Job)
 		return at, err
 	}
-	f.foreseen = foreseenChanges
+	f.expected = changesByClaim
 	return at, nil
 }
 
 // jobFor returns the job of a claim.
-func (f *flight) jobFor(at cache.Snapshot, seen sight) queue.Job {
+func (f *flight) jobFor(at cache.Snapshot, seen lookResult) queue.Job {
 	job := queue.Job{
 		ID: at.Entry.Job, Object: f.want.Object, Backend: f.backend.ID, Generation: at.Entry.Generation,
 		Tries: at.Entry.Tries, Replace: seen.expiring, SentAt: at.Now(), Nonce: at.Entry.Nonce,
@@ -83,11 +82,11 @@ func (f *flight) jobFor(at cache.Snapshot, seen sight) queue.Job {
 	return job
 }
 
-// After a claim was won, the first change that is told of is the claim itself, and
-// the next one, as a rule, a copier that starts on the job. Neither is news to
-// those who wait, so neither is looked at. If it was something else, such as a
-// purge, the poll finds it.
-const foreseenChanges = 2
+// changesByClaim is how many changes of the entry are expected after a claim was won: the
+// claim itself and, as a rule, a copier that starts on the job. Neither is news to the
+// clients that wait, so the entry is not read for them. If it was another change, such as
+// a purge, the poll finds it.
+const changesByClaim = 2
 
 func (en *Engine) send(ctx context.Context, b *Backend, job queue.Job) error {
 	err := b.sends.do(ctx, func() error {
@@ -106,7 +105,7 @@ func (en *Engine) send(ctx context.Context, b *Backend, job queue.Job) error {
 func (en *Engine) release(ctx context.Context, key cache.Key, at cache.Snapshot, job string) {
 	var err error
 	for range releaseTries {
-		_, _, err = en.insist(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		_, _, err = en.updateUnguarded(ctx, key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 			return e.Release(now, job), nil
 		})
 		if err == nil {

@@ -10,7 +10,7 @@ import (
 	"cloudmirror/cache"
 )
 
-// reserve is advance for an object of which the cache knows nothing. The claim
+// reserve is findOrClaim for an object of which the cache knows nothing. The claim
 // comes before the look, and its record stands while storage is looked at: so what
 // was seen needs no further proof, neither here nor by the copier. From the claim
 // on it does not end with ctx, whose client may leave: "pending" means that a job
@@ -26,10 +26,10 @@ func (f *flight) reserve(ctx context.Context, at cache.Snapshot) (cache.Snapshot
 		en.release(ctx, f.key, cache.Snapshot{}, id)
 		return at, View{}, err
 	}
-	if !at.Entry.IsReserved(nonce) { // somebody was faster
+	if !at.Entry.IsReserved(nonce) { // another process was faster
 		return at, View{}, nil
 	}
-	seen, err := en.look(ctx, f.backend, f.want.Object)
+	seen, err := en.lookTogether(ctx, f.backend, f.want.Object)
 	if err == nil && seen.found {
 		return f.discover(ctx, at, nonce, seen)
 	}
@@ -43,14 +43,14 @@ func (f *flight) reserve(ctx context.Context, at cache.Snapshot) (cache.Snapshot
 		en.release(ctx, f.key, at, id)
 		return at, View{}, err
 	}
-	f.foreseen, f.reserved = foreseenChanges, id
+	f.expected, f.reserved = changesByClaim, id
 	return at, View{}, nil
 }
 
 // discover notes a copy that was seen while a reservation stood. If the cache
 // cannot be told, the copy is good without it.
-func (f *flight) discover(ctx context.Context, at cache.Snapshot, nonce string, seen sight) (cache.Snapshot, View, error) {
-	noted, refused, err := f.engine.insist(ctx, f.key, at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
+func (f *flight) discover(ctx context.Context, at cache.Snapshot, nonce string, seen lookResult) (cache.Snapshot, View, error) {
+	noted, refused, err := f.engine.updateUnguarded(ctx, f.key, at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
 		return e.Discover(nonce, seen.generation, seen.copied, seen.expires)
 	})
 	switch {
@@ -60,14 +60,14 @@ func (f *flight) discover(ctx context.Context, at cache.Snapshot, nonce string, 
 	case refused != nil || noted.Entry.State != cache.Present:
 		return noted, View{}, errStale
 	}
-	f.engine.saw(f.backend, f.key, noted)
+	f.engine.noteSeen(f.backend, f.key, noted)
 	return noted, View{Entry: noted.Entry, Source: FromStorage, Now: noted.Now(), began: seen.began}, nil
 }
 
-// adopt tells a reservation of the generation that a purge made, which nobody else
-// knew any more.
+// adopt tells a reservation of the generation that a purge made, which no
+// entry knew any more.
 func (f *flight) adopt(ctx context.Context, at cache.Snapshot, nonce string, g cloudmirror.Generation) (cache.Snapshot, error) {
-	adopted, refused, err := f.engine.insist(ctx, f.key, at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
+	adopted, refused, err := f.engine.updateUnguarded(ctx, f.key, at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
 		return e.Adopt(nonce, g)
 	})
 	switch {
@@ -81,20 +81,20 @@ func (f *flight) adopt(ctx context.Context, at cache.Snapshot, nonce string, g c
 
 // keepReservation keeps the reservation of a job that is still in its queue when
 // the flight reads the entry again, for as long as that may take. Until then it is
-// short, so that a front end that dies before it sent the job holds nobody up for long.
+// short, so that a front end that dies before it sent the job holds no client up for long.
 func (f *flight) keepReservation(ctx context.Context, at cache.Snapshot) {
-	if f.foreseen > 0 { // it was made just now
+	if f.expected > 0 { // it was made just now
 		return
 	}
 	job := f.reserved
 	f.reserved = ""
-	if job == "" || at.Entry.State != cache.Queued || at.Entry.Job != job {
+	if job == "" || !at.Entry.Queues() || at.Entry.Job != job {
 		return
 	}
 	_, _, err := f.engine.update(ctx, f.key, at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.Defer(now, job, 0, f.engine.timing.QueueLease), nil
 	})
 	if err == nil {
-		f.foreseen = foreseenChanges
+		f.expected = changesByClaim
 	}
 }

@@ -39,7 +39,7 @@ func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 			f.tell(final, view, err)
 			return
 		}
-		f.foreseen = 0
+		f.expected = 0
 		pause, done, err := f.step(ctx, at, View{Source: source, began: began})
 		switch {
 		case done:
@@ -53,11 +53,11 @@ func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 			}
 			pause = f.overtaken(ctx, stale)
 		}
-		if f.await(ctx, changed, pause) != nil {
+		if f.awaitChange(ctx, changed, pause) != nil {
 			break
 		}
 	}
-	f.tell(final, f.news().view, ErrClosed) // nobody waits, or the process stops
+	f.tell(final, f.news().view, ErrClosed) // no client waits, or the process stops
 }
 
 // overtaken is called when a purge was found to have happened since storage was
@@ -66,16 +66,16 @@ func (f *flight) run(ctx context.Context, at cache.Snapshot) {
 // its tombstone is written here.
 func (f *flight) overtaken(ctx context.Context, n int) time.Duration {
 	if n == maxStale/2 {
-		if _, err := f.engine.bury(ctx, f.backend, f.want); err != nil && ctx.Err() == nil {
+		if _, err := f.engine.writeTombstone(ctx, f.backend, f.want); err != nil && ctx.Err() == nil {
 			f.engine.logger.Warn("a purge that died halfway could not be ended", zap.Error(err))
 		}
 	}
 	return staleRetry
 }
 
-// step does what an entry asks for; view says where it comes from. It reports how long to wait, at most, for
-// the entry to change, or that the outcome is final and told. The error is
-// errStale.
+// step does what an entry asks for; view says where it comes from. It reports how long
+// to wait, at most, for the entry to change, or that the outcome is final and told. The
+// error is errStale.
 func (f *flight) step(ctx context.Context, at cache.Snapshot, view View) (pause time.Duration, done bool, err error) {
 	for {
 		now := at.Now()
@@ -86,20 +86,22 @@ func (f *flight) step(ctx context.Context, at cache.Snapshot, view View) (pause 
 			f.tell(final, view, nil)
 			return 0, true, nil
 		case e.State == cache.Failed && now.Before(e.Failure.RetryAt):
-			f.tell(settled, view, nil)
+			f.tell(ensured, view, nil)
 			return min(f.engine.timing.Poll, e.Failure.RetryAt.Sub(now)), false, nil
 		case e.Pending() && !e.Lapsed(now):
-			f.tell(settled, view, nil)
+			f.tell(ensured, view, nil)
 			f.keepReservation(ctx, at)
+			return min(f.engine.timing.Poll, e.Until.Sub(now)), false, nil
+		case e.State == cache.Evicting: // nothing is sure before it has ended
 			return min(f.engine.timing.Poll, e.Until.Sub(now)), false, nil
 		}
 		began := f.engine.moment()
-		next, found, err := f.advance(ctx, at)
+		next, found, err := f.findOrClaim(ctx, at)
 		switch {
 		case errors.Is(err, errStale):
 			return 0, false, err
 		case ctx.Err() != nil:
-			return 0, false, nil //nolint:nilerr // nobody waits any more, as run notices
+			return 0, false, nil //nolint:nilerr // no client waits any more, as run notices
 		case err != nil || found.Entry.State == cache.Present:
 			f.tell(final, found, err)
 			return 0, true, nil
@@ -111,16 +113,16 @@ func (f *flight) step(ctx context.Context, at cache.Snapshot, view View) (pause 
 // errStale says that the object was purged since the look at storage began.
 var errStale = errors.New("engine: purged meanwhile")
 
-// await waits for a change that was not foreseen, but no longer than pause. The
-// look that follows is at all changes that were told of.
-func (f *flight) await(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {
+// awaitChange waits for a change that was not expected, but no longer than pause. The
+// read that follows covers all changes that were told of.
+func (f *flight) awaitChange(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for waiting := true; waiting; {
 		select {
 		case <-changed:
-			waiting = f.foreseen > 0
-			f.foreseen--
+			waiting = f.expected > 0
+			f.expected--
 		case <-timer.C:
 			waiting = false
 		case <-ctx.Done():

@@ -17,7 +17,6 @@ import (
 	"cloudmirror/queue"
 	"cloudmirror/queue/memqueue"
 	"cloudmirror/storage"
-	"cloudmirror/storage/filestore"
 )
 
 var backendID = cloudmirror.BackendID{Service: "s3", Region: "eu-west-1"}
@@ -27,7 +26,7 @@ var patient = engine.Patience{Until: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const content = "the bytes of the object"
 
-// A world is one deployment of memory cache, memory queue and files, whose parts
+// A world is one deployment of a cache, a queue and a storage in memory, whose parts
 // can be broken, with one engine on it.
 type world struct {
 	t       *testing.T
@@ -37,6 +36,7 @@ type world struct {
 	storage *breakableStorage
 	engine  *engine.Engine
 	want    engine.Want
+	maxLife time.Duration // of the copies of engines that are made from now on; 0: their TTL
 }
 
 func newWorld(t *testing.T) *world {
@@ -45,16 +45,11 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filestore.New(filestore.Options{Dir: t.TempDir(), PublicURL: "http://files.test/objects"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { files.Close() })
 	w := &world{
 		t: t, memory: memory,
 		cache:   &breakableCache{Store: memory},
 		queue:   &breakableQueue{Queue: memqueue.New(memqueue.Options{Visibility: time.Hour})},
-		storage: &breakableStorage{Provider: files},
+		storage: &breakableStorage{Provider: &scheduledStorage{bucket: newBucket(), schedule: &schedule{free: true}}},
 		want:    engine.Want{Object: object(t, "https://origin.test/release/tool-1.0.tar.gz"), Backend: backendID},
 	}
 	w.engine = w.newEngine()
@@ -67,7 +62,7 @@ func (w *world) newEngine() *engine.Engine {
 		Cache:  w.cache,
 		Logger: zap.NewNop(),
 		Backends: []engine.Backend{{
-			ID: backendID, Storage: w.storage, Queue: w.queue, TTL: 24 * time.Hour, NegativeTTL: 30 * time.Second,
+			ID: backendID, Storage: w.storage, Queue: w.queue, TTL: 24 * time.Hour, MaxLife: w.maxLife, NegativeTTL: 30 * time.Second,
 		}},
 	})
 	w.t.Cleanup(m.Close)
@@ -129,10 +124,18 @@ func (w *world) copyOne() {
 // makePresent has the object copied.
 func (w *world) makePresent() {
 	w.t.Helper()
-	if _, err := w.engine.Ensure(w.t.Context(), w.want); err != nil {
+	w.ensure()
+	w.copyOne()
+}
+
+// ensure makes sure of a copy, or of a job for one.
+func (w *world) ensure() engine.View {
+	w.t.Helper()
+	view, err := w.engine.Wait(w.t.Context(), w.want, engine.Patience{})
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.copyOne()
+	return view
 }
 
 func (w *world) exists(key string) bool {
@@ -182,6 +185,8 @@ type breakableCache struct {
 	broken   atomic.Bool
 	lose     atomic.Int64 // so many Swaps, next, are made and their answers lost
 	commands atomic.Int64 // all of them
+
+	answering func(cache.Snapshot) // nil: Get answers at once
 }
 
 func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot, error) {
@@ -189,7 +194,11 @@ func (c *breakableCache) Get(ctx context.Context, key cache.Key) (cache.Snapshot
 	if c.broken.Load() {
 		return cache.Snapshot{}, errBroken
 	}
-	return c.Store.Get(ctx, key)
+	at, err := c.Store.Get(ctx, key)
+	if c.answering != nil {
+		c.answering(at)
+	}
+	return at, err
 }
 
 func (c *breakableCache) GetAll(ctx context.Context, keys []cache.Key) ([]cache.Snapshot, error) {

@@ -2,31 +2,32 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
 
-	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/cache/memcache"
 	"cloudmirror/engine"
-	"cloudmirror/queue"
-	"cloudmirror/storage"
 )
 
 // histories is how many histories TestPurgesStick tries, each of so many steps.
 const (
-	histories    = 6000
+	histories    = 8000
 	historySteps = 200
 )
+
+// historyWorkers is how many histories are played at a time, where there are so many
+// processors.
+const historyWorkers = 4
 
 // TestPurgesStick makes histories of clients, copiers, purges, flushes, faults
 // and jumps of time, on several engines of one deployment, in which every call of
@@ -36,31 +37,43 @@ const (
 // happens. Storage loses copies, too: redirects to such a copy are allowed until it was
 // looked at again behind one of them, which must come to pass when everything else is
 // quiet. In half of the histories front ends have near caches, the worst that are
-// allowed. What fails is shrunk before it is shown.
+// allowed; in a quarter copies are evicted. What fails is shrunk before it is shown.
 func TestPurgesStick(t *testing.T) {
-	n := uint64(histories)
+	n := histories
 	if testing.Short() {
 		n /= 10
 	}
-	for seed := range n {
-		random := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // choices need no secrecy
-		choices := make([]int, historySteps)
-		for i := range choices {
-			choices[i] = random.IntN(1 << 16)
-		}
-		if len(play(t, choices).wrong) == 0 {
-			continue
-		}
-		h := play(t, shrink(t, choices))
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			t.Errorf("%s\n\n%s", strings.Join(h.wrong, "\n"), strings.Join(h.log, "\n"))
+	gc := debug.SetGCPercent(400) // a history is garbage as a whole when it has ended
+	t.Cleanup(func() { debug.SetGCPercent(gc) })
+	var wrong atomic.Bool
+	for worker := range historyWorkers {
+		t.Run(fmt.Sprintf("of worker %d", worker), func(t *testing.T) {
+			t.Parallel()
+			for seed := worker; seed < n && !wrong.Load(); seed += historyWorkers {
+				if checkSeed(t, uint64(seed)); t.Failed() {
+					wrong.Store(true)
+				}
+			}
 		})
-		return
 	}
 }
 
-func play(t *testing.T, choices []int) *history {
-	h := &history{choices: choices}
+// checkSeed plays the history of a seed. It shows one that goes wrong.
+func checkSeed(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // choices need no secrecy
+	choices := make([]int, historySteps)
+	for i := range choices {
+		choices[i] = random.IntN(1 << 16)
+	}
+	if len(play(t, choices, false).wrong) > 0 {
+		h := play(t, shrink(t, choices), true)
+		t.Errorf("seed %d\n%s\n\n%s", seed, strings.Join(h.wrong, "\n"), strings.Join(h.log, "\n"))
+	}
+}
+
+// play plays a history, and writes its log if it is told.
+func play(t *testing.T, choices []int, told bool) *history {
+	h := &history{choices: choices, schedule: schedule{told: told}}
 	synctest.Test(t, h.run)
 	return h
 }
@@ -72,7 +85,7 @@ func shrink(t *testing.T, choices []int) []int {
 		for from := 0; from+size <= len(choices); from += size {
 			tried := slices.Clone(choices)
 			clear(tried[from : from+size])
-			if len(play(t, tried).wrong) > 0 {
+			if len(play(t, tried, false).wrong) > 0 {
 				choices = tried
 			}
 		}
@@ -92,9 +105,12 @@ type history struct {
 	engines map[string]*engine.Engine
 	want    engine.Want
 
-	purges []purge
-	jumped time.Duration // how long time was made to pass, in all
-	wrong  []string
+	purges    []purge
+	evicts    bool // copies are evicted, too
+	evictions []*eviction
+	flushed   int           // when the cache was, last
+	jumped    time.Duration // how long time was made to pass, in all
+	wrong     []string
 }
 
 // A purge is when one began and returned without an error, or 0.
@@ -113,20 +129,21 @@ func (h *history) run(t *testing.T) {
 	h.bucket, h.jobs, h.engines = newBucket(), new(messages), make(map[string]*engine.Engine)
 	h.want = engine.Want{Object: object(t, "https://origin.test/tool"), Backend: backendID}
 	h.near = &nearCache{memory: h.memory, key: cache.KeyOf(h.want.Object, h.want.Backend)}
+	h.evicts = h.choices[1]%4 == 1
 	if h.choices[0]%2 == 0 { // with it, most clients see nothing else
 		h.near.delta = time.Second
 	}
-	for _, process := range []string{"one", "two", "copier"} {
+	for process, recheck := range map[string]time.Duration{"one": historyRecheck, "two": historyRecheck, "copier": 0} {
 		h.engines[process] = engine.New(engine.Options{
-			Cache:  &scheduledCache{Store: h.memory, schedule: &h.schedule, near: h.near, process: process},
-			Near:   h.near,
-			Settle: h.near.delta,
-			Logger: zap.NewNop(),
+			Cache:   &scheduledCache{Store: h.memory, schedule: &h.schedule, near: h.near, process: process},
+			Near:    h.near,
+			NearLag: h.near.delta,
+			Logger:  zap.NewNop(),
 			Backends: []engine.Backend{{
 				ID:      backendID,
-				Storage: &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: process},
+				Storage: &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: process, removing: h.removing},
 				Queue:   &scheduledQueue{messages: h.jobs, schedule: &h.schedule, process: process},
-				TTL:     copyTTL, NegativeTTL: 30 * time.Second, Recheck: historyRecheck,
+				TTL:     copyTTL, NegativeTTL: 30 * time.Second, Recheck: recheck,
 			}},
 		})
 	}
@@ -136,8 +153,7 @@ func (h *history) run(t *testing.T) {
 			continue
 		}
 		synctest.Wait()
-		options := h.options(t.Context())
-		options[c%len(options)]()
+		h.options(t.Context()).take(c)
 	}
 	if err := h.finish(); err != nil {
 		h.complain("%v", err)
@@ -168,11 +184,33 @@ func (h *history) complain(format string, args ...any) {
 	h.wrong = append(h.wrong, fmt.Sprintf("at %d: ", at)+fmt.Sprintf(format, args...))
 }
 
-// options are the things that can happen next. What there are more of is more
-// likely: most often, who came last goes on, so that one does a lot while another
-// stands still.
-func (h *history) options(ctx context.Context) (options []func()) {
-	add := func(times int, f func()) { options = append(options, slices.Repeat([]func(){f}, times)...) }
+// An option is something that can happen next, and its weight.
+type option struct {
+	weight int
+	do     func()
+}
+
+type options []option
+
+// take does what a choice falls on.
+func (all options) take(choice int) {
+	sum := 0
+	for _, o := range all {
+		sum += o.weight
+	}
+	choice %= sum
+	for _, o := range all {
+		if choice -= o.weight; choice < 0 {
+			o.do()
+			return
+		}
+	}
+}
+
+// options are the things that can happen next. Most often, who came last goes on, so
+// that one does a lot while another stands still.
+func (h *history) options(ctx context.Context) (all options) {
+	add := func(weight int, do func()) { all = append(all, option{weight, do}) }
 	for i, t := range h.waiting() {
 		if i == 0 {
 			add(60, func() { h.release(t, goOn) })
@@ -186,6 +224,9 @@ func (h *history) options(ctx context.Context) (options []func()) {
 			add(2, func() { h.start(func() { h.ask(ctx, process) }) })
 			add(2, func() { h.start(func() { h.peek(ctx, process) }) })
 			add(1, func() { h.start(func() { h.purge(ctx, process) }) })
+			if h.evicts {
+				add(1, func() { h.start(func() { h.evict(ctx, process) }) })
+			}
 		}
 	}
 	if roomy && h.jobs.len() > 0 {
@@ -199,11 +240,17 @@ func (h *history) options(ctx context.Context) (options []func()) {
 	for _, d := range []time.Duration{time.Second, time.Second, 35 * time.Second, 3 * time.Minute, 50 * time.Minute} {
 		add(1, func() { h.jump(d) })
 	}
-	return options
+	if h.evicts {
+		add(1, func() { h.jump(copyTTL) })
+	}
+	return all
 }
 
 func (h *history) flush(ctx context.Context) {
-	h.tick("the cache is flushed")
+	at := h.tick("the cache is flushed")
+	h.mu.Lock()
+	h.flushed = at
+	h.mu.Unlock()
 	h.memory.Flush()
 	h.near.note(ctx)
 }
@@ -256,8 +303,9 @@ func (h *history) judge(process string, began int, jumped time.Duration, view en
 		return
 	}
 	now := h.tick("%s redirects who asked at %d to generation %.4s", process, began, view.Entry.Generation)
-	upload, known, there := h.bucket.lastUpload(h.want.Object.StorageKey(view.Entry.Generation))
-	if !known {
+	key := h.want.Object.StorageKey(view.Entry.Generation)
+	upload, stored, there := h.bucket.lastUpload(key)
+	if upload == 0 {
 		h.complain("a redirect to generation %.4s, of which there never was a copy", view.Entry.Generation)
 	}
 	quiet := h.jumpedSoFar()-jumped < time.Minute // else it may have expired meanwhile
@@ -269,7 +317,9 @@ func (h *history) judge(process string, began int, jumped time.Duration, view en
 			quiet = false // a purge is on its way, or died on it
 		}
 	}
-	if quiet && !there && !h.bucket.isLost(h.want.Object.StorageKey(view.Entry.Generation)) {
+	isLost := h.bucket.isLost(key)
+	quiet = h.judgeEvictions(began, now, stored, key, isLost) && quiet
+	if quiet && !there && !isLost {
 		h.complain("who asked at %d is redirected to generation %.4s, where nothing is", began, view.Entry.Generation)
 	}
 }
@@ -308,77 +358,4 @@ func (h *history) jump(d time.Duration) {
 	h.jumped += d
 	h.mu.Unlock()
 	time.Sleep(d)
-}
-
-// copy is a copier that takes one message and ends as it is told.
-func (h *history) copy(ctx context.Context, end string, twice bool) {
-	job, ok := h.jobs.take(twice)
-	if !ok {
-		return
-	}
-	h.tick("a copier takes a job of generation %.4s, to %s", job.Generation, end)
-	attempt, outcome, err := h.engines["copier"].Begin(ctx, job)
-	h.tick("the attempt's outcome is %d, %v", outcome, err)
-	switch {
-	case err != nil, outcome == engine.Held:
-		h.jobs.add(job)
-		return
-	case outcome != engine.Begun:
-		return
-	}
-	info, err := h.upload(ctx, attempt, attempt.Replace())
-	if errors.Is(err, storage.ErrExist) {
-		info, err = h.find(ctx, attempt)
-	}
-	switch {
-	case end == "die":
-		h.jobs.add(job)
-	case err != nil, end == "hand back":
-		_ = attempt.HandBack(ctx, 0)
-	case end == "fail":
-		_, _ = attempt.Fail(ctx, &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 500})
-	case end == "prove":
-		_ = attempt.Prove(ctx)
-		h.complete(ctx, attempt, info, job)
-	case end == "renew":
-		_ = attempt.Renew(ctx, cache.Progress{DoneBytes: 1})
-		fallthrough
-	default:
-		h.complete(ctx, attempt, info, job)
-	}
-}
-
-func (h *history) upload(ctx context.Context, a *engine.Attempt, replace bool) (storage.Info, error) {
-	expires := a.ExpiresAt()
-	if err := h.call(ctx, "copier origin get", func() {}); err != nil {
-		return storage.Info{}, err
-	}
-	body := strconv.Itoa(h.tick("the upload begins"))
-	parts := &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: "copier"}
-	return parts.Put(ctx, a.StorageKey(), strings.NewReader(body), storage.PutOptions{
-		SizeBytes: int64(len(body)), ExpiresAt: expires, Replace: replace,
-	})
-}
-
-// find does what copiers do whose place is taken.
-func (h *history) find(ctx context.Context, a *engine.Attempt) (storage.Info, error) {
-	parts := &scheduledStorage{bucket: h.bucket, schedule: &h.schedule, process: "copier"}
-	info, err := parts.Stat(ctx, a.StorageKey())
-	if err == nil && !a.IsGood(info) || errors.Is(err, storage.ErrNotExist) {
-		return h.upload(ctx, a, true)
-	}
-	return info, err
-}
-
-func (h *history) complete(ctx context.Context, a *engine.Attempt, info storage.Info, job queue.Job) {
-	var err error
-	for range 3 {
-		if err = a.Complete(ctx, info); !errors.Is(err, engine.ErrUnavailable) {
-			break
-		}
-	}
-	h.tick("the attempt ends with %v", err)
-	if err != nil {
-		h.jobs.add(job)
-	}
 }

@@ -18,8 +18,8 @@ import (
 // most: clients need time to fetch it, and clocks differ.
 const maxExpiryMargin = 5 * time.Minute
 
-// A sight is what a look at storage saw.
-type sight struct {
+// A lookResult is what a look at storage saw. Only storage is looked at; entries are read.
+type lookResult struct {
 	began      moment                 // when the look did
 	generation cloudmirror.Generation // the object's current one
 	found      bool                   // there is a copy of that generation, good for a while
@@ -29,34 +29,34 @@ type sight struct {
 }
 
 // entry returns the entry of a copy that was seen, for want of a cache.
-func (s sight) entry() cache.Entry {
+func (s lookResult) entry() cache.Entry {
 	return cache.Entry{State: cache.Present, Generation: s.generation, Until: s.expires, Copy: s.copied}
 }
 
 // A look is one look at storage that several callers wait for.
 type look struct {
 	done chan struct{} // closed when the rest is set
-	seen sight
+	seen lookResult
 	err  error
 }
 
-// look asks storage for an object: for its marker and for the copy that it has
+// lookTogether asks storage for an object: for its marker and for the copy that it has
 // if it was never purged, at the same time. Concurrent callers share looks, but
 // only such as begin after they asked: one that is under way may have read the
 // marker before a purge that has returned since. So at most one look at an
 // object is under way and one waits for it to end, and a look outlives the caller
-// who began it. If one fails, so does that which waits.
-func (en *Engine) look(ctx context.Context, b *Backend, o cloudmirror.Object) (sight, error) {
-	l, err := en.nextLook(b, o) //nolint:contextcheck // a look outlives the client who began it
+// that began it. If one fails, so does the one that waits.
+func (en *Engine) lookTogether(ctx context.Context, b *Backend, o cloudmirror.Object) (lookResult, error) {
+	l, err := en.nextLook(b, o) //nolint:contextcheck // a look outlives the client that began it
 	if err != nil {
-		return sight{}, err
+		return lookResult{}, err
 	}
 	select {
 	case <-ctx.Done():
-		return sight{}, ctx.Err()
+		return lookResult{}, ctx.Err()
 	case <-l.done:
 		if l.err != nil {
-			return sight{}, fmt.Errorf("%w: %w", ErrUnavailable, l.err)
+			return lookResult{}, fmt.Errorf("%w: %w", ErrUnavailable, l.err)
 		}
 		return l.seen, nil
 	}
@@ -81,7 +81,7 @@ func (en *Engine) nextLook(b *Backend, o cloudmirror.Object) (*look, error) {
 	return next, nil
 }
 
-// runLooks looks at an object until nobody wants to know any more.
+// runLooks looks at an object until no caller waits any more.
 func (en *Engine) runLooks(key cache.Key, b *Backend, o cloudmirror.Object) {
 	var err error
 	for {
@@ -104,16 +104,16 @@ func (en *Engine) runLooks(key cache.Key, b *Backend, o cloudmirror.Object) {
 }
 
 // runLook looks at an object when it is its turn. Until then, callers may join.
-func (en *Engine) runLook(key cache.Key, b *Backend, o cloudmirror.Object) (sight, error) {
+func (en *Engine) runLook(key cache.Key, b *Backend, o cloudmirror.Object) (lookResult, error) {
 	err := en.takeTurn(en.life, b.lookTurns)
 	began := en.beginLook(key)
 	if err != nil {
-		return sight{}, err
+		return lookResult{}, err
 	}
 	defer b.lookTurns.Release(1)
 	ctx, cancel := context.WithTimeout(en.life, en.timing.Look)
 	defer cancel()
-	var seen sight
+	var seen lookResult
 	err = b.looks.do(en.life, func() (err error) {
 		seen, err = lookAt(ctx, b, o, cloudmirror.FirstGeneration)
 		return err
@@ -135,17 +135,17 @@ func (en *Engine) takeTurn(ctx context.Context, turns *semaphore.Weighted) error
 // lookAlone looks at storage without sharing the look with other callers, for
 // copiers, which put the job back if it fails, and for rechecks. Expected is the generation
 // that is probably the current one.
-func (en *Engine) lookAlone(ctx context.Context, b *Backend, o cloudmirror.Object, expected cloudmirror.Generation) (sight, error) {
+func (en *Engine) lookAlone(ctx context.Context, b *Backend, o cloudmirror.Object, expected cloudmirror.Generation) (lookResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, en.timing.Look)
 	defer cancel()
 	seen, err := lookAt(ctx, b, o, expected)
 	if err != nil {
-		return sight{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return lookResult{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return seen, nil
 }
 
-// beginLook says that whoever asks from now on needs another look.
+// beginLook has callers that ask from now on wait for another look.
 func (en *Engine) beginLook(key cache.Key) moment {
 	en.mu.Lock()
 	defer en.mu.Unlock()
@@ -158,9 +158,9 @@ func (en *Engine) beginLook(key cache.Key) moment {
 // is the expected one, too, if there is a copy of it and no marker: purges write
 // markers and never remove them, but a marker expires, perhaps before the last copy
 // that was made behind its purge.
-func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object, expected cloudmirror.Generation) (sight, error) {
+func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object, expected cloudmirror.Generation) (lookResult, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
-	var seen sight
+	var seen lookResult
 	var info storage.Info
 	var statErr error
 	group.Go(func() (err error) {
@@ -172,7 +172,7 @@ func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object, expected clou
 		return nil // it only counts if that generation is the current one
 	})
 	if err := group.Wait(); err != nil {
-		return sight{}, err
+		return lookResult{}, err
 	}
 	if seen.generation == cloudmirror.FirstGeneration && statErr == nil {
 		seen.generation = expected
@@ -184,7 +184,7 @@ func lookAt(ctx context.Context, b *Backend, o cloudmirror.Object, expected clou
 	case errors.Is(statErr, storage.ErrNotExist):
 		return seen, nil
 	case statErr != nil:
-		return sight{}, statErr
+		return lookResult{}, statErr
 	}
 	now := time.Now()
 	seen.copied, seen.expires = b.describe(info, now)

@@ -39,7 +39,7 @@ func ensureMany(t *testing.T, delay time.Duration) (failures []error, took time.
 	for i := range 500 {
 		asking.Go(func() {
 			want := engine.Want{Object: object(t, fmt.Sprintf("https://origin.test/%d", i)), Backend: backendID}
-			if _, err := w.engine.Ensure(t.Context(), want); err != nil {
+			if _, err := w.engine.Wait(t.Context(), want, engine.Patience{}); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				failures = append(failures, err)

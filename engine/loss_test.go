@@ -134,9 +134,7 @@ func TestAFlushDuringACopy(t *testing.T) {
 func TestAJobThatOutlivesAFlush(t *testing.T) {
 	t.Run("is carried out if there is no copy", func(t *testing.T) {
 		w := newWorld(t)
-		if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-			t.Fatal(err)
-		}
+		w.ensure()
 		w.memory.Flush()
 		w.copyOne()
 		if state := w.peek().Entry.State; state != cache.Present {
@@ -145,9 +143,7 @@ func TestAJobThatOutlivesAFlush(t *testing.T) {
 	})
 	t.Run("is done if there is one", func(t *testing.T) {
 		w := newWorld(t)
-		if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-			t.Fatal(err)
-		}
+		w.ensure()
 		job := w.receive()
 		a := w.begin(job)
 		if err := a.Complete(t.Context(), w.upload(a)); err != nil {
@@ -162,9 +158,7 @@ func TestAJobThatOutlivesAFlush(t *testing.T) {
 
 func TestDuplicatesOfAJob(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-		t.Fatal(err)
-	}
+	w.ensure()
 	job := w.receive()
 	a := w.begin(job)
 	if _, outcome, err := w.engine.Begin(t.Context(), job); err != nil || outcome != engine.Held {
@@ -210,9 +204,9 @@ func TestAnExpiredCopyIsReplaced(t *testing.T) {
 		w := newWorld(t)
 		w.makePresent()
 		time.Sleep(24*time.Hour - time.Minute) // within the margin before its end
-		view, err := w.engine.Ensure(t.Context(), w.want)
-		if err != nil || view.Entry.State != cache.Queued {
-			t.Fatalf("got %v, error %v, want queued", view.Entry.State, err)
+		view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{})
+		if err != nil || view.Entry.State != cache.Reserved {
+			t.Fatalf("got %v, error %v, want reserved", view.Entry.State, err)
 		}
 		if job := w.receive(); !job.Replace {
 			t.Error("the job does not say that a copy is in the way")

@@ -26,7 +26,14 @@ func LongestCopy(ttl time.Duration) time.Duration { return min(MaxCopyDuration, 
 // kept, at least.
 const markerSlack = 24 * time.Hour
 
-// readMarker returns the object's current generation.
+// markerLife returns how long a marker is kept. A copy whose upload began before it was
+// written and ends last must be gone before: without its marker it would be the current
+// one again.
+func (b *Backend) markerLife() time.Duration {
+	return max(b.TTL, b.MaxLife) + MaxCopyDuration + markerSlack
+}
+
+// readMarker returns the object's current generation: the first one if there is no marker.
 func readMarker(ctx context.Context, s storage.Provider, o cloudmirror.Object) (cloudmirror.Generation, error) {
 	body, _, err := s.Open(ctx, o.MarkerKey())
 	if errors.Is(err, storage.ErrNotExist) {
@@ -43,8 +50,9 @@ func readMarker(ctx context.Context, s storage.Provider, o cloudmirror.Object) (
 	return cloudmirror.ParseGeneration(string(text))
 }
 
-func (en *Engine) marker(ctx context.Context, b *Backend, o cloudmirror.Object) (cloudmirror.Generation, error) {
-	ctx, cancel := context.WithTimeout(ctx, en.timing.Purge)
+// currentGeneration reads the marker within limit. The error is ErrUnavailable.
+func currentGeneration(ctx context.Context, limit time.Duration, b *Backend, o cloudmirror.Object) (cloudmirror.Generation, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	g, err := readMarker(ctx, b.Storage, o)
 	if err != nil {
@@ -53,20 +61,14 @@ func (en *Engine) marker(ctx context.Context, b *Backend, o cloudmirror.Object) 
 	return g, nil
 }
 
-// current reads the marker within the time of a look.
-func (en *Engine) current(ctx context.Context, b *Backend, o cloudmirror.Object) (cloudmirror.Generation, error) {
-	ctx, cancel := context.WithTimeout(ctx, en.timing.Look)
-	defer cancel()
-	return en.marker(ctx, b, o)
-}
-
-func (en *Engine) mark(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) error {
+// writeMarker makes g the object's current generation.
+func (en *Engine) writeMarker(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) error {
 	ctx, cancel := context.WithTimeout(ctx, en.timing.Purge)
 	defer cancel()
 	_, err := b.Storage.Put(ctx, o.MarkerKey(), strings.NewReader(string(g)), storage.PutOptions{
 		SizeBytes: int64(len(g)),
 		Source:    o.URL(),
-		ExpiresAt: time.Now().Add(b.TTL + MaxCopyDuration + markerSlack),
+		ExpiresAt: time.Now().Add(b.markerLife()),
 		Replace:   true,
 	})
 	if err != nil {

@@ -80,7 +80,7 @@ func (w *world) newNearEngine() (*engine.Engine, *laggard) {
 		near.entries[key] = at
 	}
 	m := engine.New(engine.Options{
-		Cache: w.cache, Near: near, Settle: settle, Logger: zap.NewNop(),
+		Cache: w.cache, Near: near, NearLag: settle, Logger: zap.NewNop(),
 		Backends: []engine.Backend{{ID: backendID, Storage: w.storage, Queue: w.queue, TTL: 24 * time.Hour}},
 	})
 	w.t.Cleanup(m.Close)
@@ -116,9 +116,7 @@ func TestChangesAreNotBasedOnWhatIsRemembered(t *testing.T) {
 	if _, err := w.engine.Purge(t.Context(), w.want); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-		t.Fatal(err)
-	}
+	w.ensure()
 	if view, err := peek(t.Context(), m, w.want); err != nil || view.Entry.State != cache.Present {
 		t.Errorf("what is remembered: %+v, error %v, want present", view.Entry, err)
 	}

@@ -28,7 +28,7 @@ func TestAJobCarriesTheOrderOfTheCallerThatClaimed(t *testing.T) {
 	first, second := planned(), planned()
 	second.Priority = queue.Waiting
 	for _, w.want.Order = range []*queue.Order{first, second, nil} {
-		if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
+		if _, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,7 +41,7 @@ func TestAJobCarriesTheOrderOfTheCallerThatClaimed(t *testing.T) {
 func TestAJobAfterAFailureCarriesTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
+		if _, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.begin(w.receive()).Fail(t.Context(), &cloudmirror.Failure{Code: cloudmirror.CodeOriginTimeout}); err != nil {
@@ -49,7 +49,7 @@ func TestAJobAfterAFailureCarriesTheOrder(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		w.want.Order = planned()
-		if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
+		if _, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil {
 			t.Fatal(err)
 		}
 		if job := w.receive(); !reflect.DeepEqual(job.Order, *planned()) {
@@ -61,7 +61,7 @@ func TestAJobAfterAFailureCarriesTheOrder(t *testing.T) {
 func TestAnOrderOutOfBoundsIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.want.Order = &queue.Order{SizeBytes: -1}
-	if _, err := w.engine.Ensure(t.Context(), w.want); err == nil || w.queue.sent.Load() != 0 {
+	if _, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err == nil || w.queue.sent.Load() != 0 {
 		t.Errorf("an order of -1 bytes: error %v, %d jobs sent, want an error and none", err, w.queue.sent.Load())
 	}
 }
@@ -131,7 +131,7 @@ func TestAJobThatIsSentAgainKeepsWhatItSays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.want.Order = planned()
-			if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
+			if _, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil {
 				t.Fatal(err)
 			}
 			body := strings.Replace(string(w.receive().Encode()), "{", `{"from_a_later_version":9,`, 1)

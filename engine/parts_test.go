@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strconv"
@@ -100,6 +102,7 @@ type bucket struct {
 	mu      sync.Mutex
 	objects map[string]storedObject
 	uploads map[string]int  // by key: when the last upload began that was ever put there
+	stored  map[string]int  // by key: when the last copy was put there
 	lost    map[string]bool // the keys whose copies were lost since
 }
 
@@ -109,29 +112,30 @@ type storedObject struct {
 }
 
 func newBucket() *bucket {
-	return &bucket{objects: make(map[string]storedObject), uploads: make(map[string]int), lost: make(map[string]bool)}
+	return &bucket{objects: make(map[string]storedObject), uploads: make(map[string]int), stored: make(map[string]int), lost: make(map[string]bool)}
 }
 
 func (b *bucket) find(key string) (storedObject, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o, ok := b.objects[key]
-	if !ok || !time.Now().Before(o.info.ExpiresAt) {
+	if ends := o.info.ExpiresAt; !ok || !ends.IsZero() && !time.Now().Before(ends) {
 		return storedObject{}, storage.ErrNotExist
 	}
 	return o, nil
 }
 
-func (b *bucket) put(key, body string, o storage.PutOptions) (storage.Info, error) {
+func (b *bucket) put(at int, key, body string, o storage.PutOptions) (storage.Info, error) {
 	if _, err := b.find(key); err == nil && !o.Replace {
 		return storage.Info{}, storage.ErrExist
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	info := storage.Info{SizeBytes: int64(len(body)), StoredAt: time.Now(), ExpiresAt: o.ExpiresAt}
+	sum := sha256.Sum256([]byte(body))
+	info := storage.Info{SizeBytes: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), StoredAt: time.Now(), ExpiresAt: o.ExpiresAt}
 	b.objects[key] = storedObject{body: body, info: info}
 	if began, err := strconv.Atoi(body); err == nil {
-		b.uploads[key] = began
+		b.uploads[key], b.stored[key] = began, at
 		delete(b.lost, key)
 	}
 	return info, nil
@@ -156,26 +160,33 @@ func (b *bucket) lose() {
 	}
 }
 
+// loseOne notes that the copy under key is lost.
+func (b *bucket) loseOne(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost[key] = true
+}
+
 func (b *bucket) isLost(key string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lost[key]
 }
 
-// lastUpload returns when the upload of the last copy under key began, and
-// whether it is still there.
-func (b *bucket) lastUpload(key string) (began int, known, there bool) {
+// lastUpload returns when the upload of the last copy under key began and ended, and
+// whether it is still there. Began is 0 if there never was one.
+func (b *bucket) lastUpload(key string) (began, ended int, there bool) {
 	_, err := b.find(key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	began, known = b.uploads[key]
-	return began, known, err == nil
+	return b.uploads[key], b.stored[key], err == nil
 }
 
 type scheduledStorage struct {
 	*bucket
 	*schedule
-	process string
+	process  string
+	removing func(ctx context.Context, key string) // nil: nothing is done before a key is removed
 }
 
 // name says what is done with a key, of which the hash in front says nothing.
@@ -209,14 +220,19 @@ func (s *scheduledStorage) Put(ctx context.Context, key string, body io.Reader, 
 		return storage.Info{}, err
 	}
 	name := fmt.Sprintf("%s %.4s", s.name("put", key), text)
-	if failed := s.call(ctx, name, func() { info, err = s.put(key, string(text), o) }); failed != nil {
+	if failed := s.call(ctx, name, func() { info, err = s.put(s.now(), key, string(text), o) }); failed != nil {
 		return storage.Info{}, failed
 	}
 	return info, err
 }
 
 func (s *scheduledStorage) Delete(ctx context.Context, key string) error {
-	return s.call(ctx, s.name("delete", key), func() { s.remove(key) })
+	return s.call(ctx, s.name("delete", key), func() {
+		if s.removing != nil {
+			s.removing(ctx, key)
+		}
+		s.remove(key)
+	})
 }
 
 func (s *scheduledStorage) URL(_ context.Context, key, _ string) (storage.Link, error) {

@@ -13,11 +13,11 @@ import (
 
 // Near is what a process remembers of entries. It asks neither cache nor storage.
 type Near interface {
-	// Recall returns an entry that was present at some time of the last Options.Settle.
+	// Recall returns an entry that was present at some time of the last Options.NearLag.
 	Recall(key cache.Key) (cache.Recalled, bool)
 
 	// RecallAny is Recall that also returns an absent entry that NoteAbsent was given
-	// within the last second, unless the entry was changed more than Options.Settle ago
+	// within the last second, unless the entry was changed more than Options.NearLag ago
 	// since.
 	RecallAny(key cache.Key) (cache.Recalled, bool)
 
@@ -39,7 +39,7 @@ type Peeked struct {
 // backends at the same time, and returns when it knows of all. A storage that is down
 // fails its own backend alone.
 //
-// What memory says of a copy was true at some time of the last Options.Settle. That
+// What memory says of a copy was true at some time of the last Options.NearLag. That
 // neither cache nor storage had anything is remembered for a second, or until memory
 // learns of a change of the entry. A flood of peeks at one absent object costs one look
 // a second.
@@ -71,7 +71,7 @@ func (en *Engine) Peek(ctx context.Context, o cloudmirror.Object, backends []clo
 	var looking sync.WaitGroup
 	for i, p := range asked {
 		switch at := all[i]; {
-		case err == nil && known(at.Entry) && at.Entry.Nonce == "":
+		case err == nil && at.Entry.Known() && at.Entry.State != cache.Reserved:
 			p.tell(at)
 		case len(asked) == 1:
 			p.look(ctx, at, err)
@@ -101,12 +101,12 @@ func (p *peek) tell(at cache.Snapshot) {
 // (cacheErr), or has a reservation, behind which a flight may be looking at storage.
 func (p *peek) look(ctx context.Context, at cache.Snapshot, cacheErr error) {
 	en, key := p.engine, p.want.key
-	if cacheErr == nil && at.Entry.Nonce != "" && en.awaitLook(ctx, key) {
+	if cacheErr == nil && at.Entry.State == cache.Reserved && en.awaitLook(ctx, key) {
 		var all []cache.Snapshot
 		all, cacheErr = en.getAll(ctx, []cache.Key{key})
 		at = all[0]
 	}
-	if cacheErr == nil && known(at.Entry) {
+	if cacheErr == nil && at.Entry.Known() {
 		p.tell(at)
 		return
 	}
@@ -145,12 +145,10 @@ func (en *Engine) awaitLook(ctx context.Context, key cache.Key) bool {
 	return true
 }
 
-func known(e cache.Entry) bool { return e.State != cache.Absent && e.State != cache.Tombstone }
-
 // seek looks at storage for a copy that the cache does not know, and notes it if
 // the cache can be reached (cacheErr is nil).
 func (en *Engine) seek(ctx context.Context, b *Backend, w Want, key cache.Key, at cache.Snapshot, cacheErr error) (View, error) {
-	seen, err := en.look(ctx, b, w.Object)
+	seen, err := en.lookTogether(ctx, b, w.Object)
 	if err != nil {
 		return View{}, err
 	}

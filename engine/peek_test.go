@@ -46,7 +46,7 @@ func newSpread(t *testing.T, n int) *spread {
 // makePresentIn has the object copied to a backend.
 func (s *spread) makePresentIn(id cloudmirror.BackendID) {
 	s.t.Helper()
-	if _, err := s.engine.Ensure(s.t.Context(), engine.Want{Object: s.want.Object, Backend: id}); err != nil {
+	if _, err := s.engine.Wait(s.t.Context(), engine.Want{Object: s.want.Object, Backend: id}, engine.Patience{}); err != nil {
 		s.t.Fatal(err)
 	}
 	a := s.begin(s.receive())
@@ -72,13 +72,13 @@ func TestPeekTellsOfManyBackendsInTheirOrder(t *testing.T) {
 	s := newSpread(t, 4)
 	s.makePresentIn(s.ids[1])
 	s.makePresentIn(s.ids[3])
-	if _, err := s.engine.Ensure(t.Context(), engine.Want{Object: s.want.Object, Backend: s.ids[2]}); err != nil {
+	if _, err := s.engine.Wait(t.Context(), engine.Want{Object: s.want.Object, Backend: s.ids[2]}, engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	before := s.cache.commands.Load()
 	unknown := cloudmirror.BackendID{Service: "s3", Region: "nowhere"}
 	peeked := s.peekAll(s.ids[3], unknown, s.ids[2], s.ids[0], s.ids[1])
-	for i, want := range []cache.State{cache.Present, "", cache.Queued, cache.Absent, cache.Present} {
+	for i, want := range []cache.State{cache.Present, "", cache.Reserved, cache.Absent, cache.Present} {
 		p := peeked[i]
 		if want == "" {
 			if !errors.Is(p.Err, engine.ErrUnknownBackend) {
@@ -275,11 +275,11 @@ func TestARememberedAbsenceKeepsNoClientFromACopy(t *testing.T) {
 		if state := s.peekAll(s.ids...)[0].Entry.State; state != cache.Absent || len(s.near.absent) != 1 {
 			t.Fatalf("%s, and %d absences are remembered", state, len(s.near.absent))
 		}
-		view, err := s.engine.Ensure(t.Context(), s.want)
-		if err != nil || view.Entry.State != cache.Queued || s.queue.sent.Load() != 1 {
+		view, err := s.engine.Wait(t.Context(), s.want, engine.Patience{})
+		if err != nil || view.Entry.State != cache.Reserved || s.queue.sent.Load() != 1 {
 			t.Fatalf("a client that wants the object: %s, error %v, %d jobs sent, want one", view.Entry.State, err, s.queue.sent.Load())
 		}
-		if state := s.peekAll(s.ids...)[0].Entry.State; state != cache.Queued {
+		if state := s.peekAll(s.ids...)[0].Entry.State; state != cache.Reserved {
 			t.Errorf("after the claim it is %s", state)
 		}
 		s.copyOne()
@@ -295,7 +295,7 @@ func TestOnlyWhatIsNowhereIsNotedAsAbsent(t *testing.T) {
 		"storage is down": func(s *spread) { s.storage.broken.Store(true) },
 		"storage has it":  func(s *spread) { s.makePresent(); s.memory.Flush() },
 		"it is queued": func(s *spread) {
-			if _, err := s.engine.Ensure(s.t.Context(), s.want); err != nil {
+			if _, err := s.engine.Wait(s.t.Context(), s.want, engine.Patience{}); err != nil {
 				s.t.Fatal(err)
 			}
 		},

@@ -47,9 +47,7 @@ func TestAnObjectOverWhichCopiersDieIsGivenUp(t *testing.T) {
 func TestTriesOfACopierThatTookOverAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-			t.Fatal(err)
-		}
+		w.ensure()
 		job := w.receive() // nobody waits: the message itself comes again
 		for range engine.MaxTries {
 			w.die(job)
@@ -75,9 +73,7 @@ func TestARedrivenJobIsBegunOverAnErrorThatStands(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-					t.Fatal(err)
-				}
+				w.ensure()
 				job := w.receive()
 				failure := &cloudmirror.Failure{Code: cloudmirror.CodeCopierLost, Permanent: true, Message: "m", Err: errors.New("why")}
 				if _, err := w.begin(job).Fail(t.Context(), failure); err != nil {

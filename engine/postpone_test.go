@@ -53,9 +53,7 @@ func TestWaitingForALateRetryIsOfNoUse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-					t.Fatal(err)
-				}
+				w.ensure()
 				busy := &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 503, RetryAfter: tt.retryAfter}
 				if _, err := w.begin(w.receive()).Fail(t.Context(), busy); err != nil {
 					t.Fatal(err)
@@ -77,15 +75,13 @@ func TestNobodyTriesBeforeTheOriginsRetryAfter(t *testing.T) {
 		w := newWorld(t)
 		busy := &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 429, RetryAfter: 10 * time.Minute}
 		for try := range engine.MaxTries {
-			if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-				t.Fatal(err)
-			}
+			w.ensure()
 			if _, err := w.begin(w.receive()).Fail(t.Context(), busy); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(10*time.Minute - time.Second)
 			for _, m := range []*engine.Engine{w.engine, w.newEngine()} {
-				if view, err := m.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Failed {
+				if view, err := m.Wait(t.Context(), w.want, engine.Patience{}); err != nil || view.Entry.State != cache.Failed {
 					t.Fatalf("after try %d, too soon: %v, error %v, want the failure", try+1, view.Entry.State, err)
 				}
 			}
@@ -139,9 +135,7 @@ func TestAnEntrySaysUntilWhenItsJobRests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-					t.Fatal(err)
-				}
+				w.ensure()
 				if q := w.peek().Entry.Queueing; q == nil || !q.Since.Equal(time.Now()) || !q.DelayedTo.IsZero() {
 					t.Errorf("a job that was just sent: %+v", q)
 				}
@@ -150,7 +144,7 @@ func TestAnEntrySaysUntilWhenItsJobRests(t *testing.T) {
 					t.Fatal(err)
 				}
 				e := w.peek().Entry
-				if e.State != cache.Queued || e.Queueing == nil || !e.Queueing.DelayedTo.Equal(time.Now().Add(delay)) {
+				if !e.Queues() || e.Queueing == nil || !e.Queueing.DelayedTo.Equal(time.Now().Add(delay)) {
 					t.Fatalf("the entry is %+v", e)
 				}
 				time.Sleep(time.Until(e.Queueing.DelayedTo) - time.Millisecond)
@@ -166,9 +160,7 @@ func TestAnEntrySaysUntilWhenItsJobRests(t *testing.T) {
 
 func TestAJobThatCannotBeDeferredKeepsItsMessage(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-		t.Fatal(err)
-	}
+	w.ensure()
 	job := w.receive()
 	for name, broken := range map[string]interface{ Store(bool) }{"cache": &w.cache.broken, "queue": &w.queue.broken} {
 		broken.Store(true)

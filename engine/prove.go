@@ -3,17 +3,19 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"cloudmirror/cache"
+	"cloudmirror/storage"
 )
 
-// errUnproven says that the generation has to be proven before anybody is told of
-// the copy.
-var errUnproven = errors.New("engine: the generation is not proven")
+// errUnproven says that the generation, or that the upload is there, has to be proven
+// before clients are told of the copy.
+var errUnproven = errors.New("engine: the generation or the upload is not proven")
 
 // Prove makes sure that the object was not purged since its job was sent. Complete
-// does it if nobody has; called while the copy runs, it costs no time. ErrLost says
+// does it otherwise; called while the copy runs, it costs no time. ErrLost says
 // to stop copying; ErrUnavailable that it is not known, which is no reason to stop.
 func (a *Attempt) Prove(ctx context.Context) error {
 	a.mu.Lock()
@@ -42,21 +44,39 @@ func (a *Attempt) prove(ctx context.Context) error {
 	if !errors.Is(err, ErrLost) {
 		return err
 	}
-	_, _, failed := a.engine.insist(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
-		if e.State == cache.Copying && e.Attempt == a.id {
-			return cache.Entry{State: cache.Absent}, nil
-		}
-		return e, nil
-	})
-	if failed != nil {
-		return failed
+	return a.abandon(ctx)
+}
+
+// proveUpload makes sure that what was uploaded is there. The entry of the attempt
+// stands, so no eviction can begin.
+func (a *Attempt) proveUpload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.engine.timing.Purge)
+	defer cancel()
+	_, err := a.backend.Storage.Stat(ctx, a.StorageKey())
+	switch {
+	case errors.Is(err, storage.ErrNotExist):
+		return a.abandon(ctx)
+	case err != nil:
+		return fmt.Errorf("%w: look for the upload: %w", ErrUnavailable, err)
 	}
-	return err
+	a.forgotten = false
+	return nil
+}
+
+// abandon forgets the attempt, and returns ErrLost once that is done.
+func (a *Attempt) abandon(ctx context.Context) error {
+	_, _, err := a.engine.updateUnguarded(ctx, a.key, a.at, func(e cache.Entry, _ time.Time) (cache.Entry, error) {
+		return e.Abandon(a.id), nil
+	})
+	if err != nil {
+		return err
+	}
+	return ErrLost
 }
 
 // isCurrent returns ErrLost if the object was purged since the job was sent.
 func (a *Attempt) isCurrent(ctx context.Context) error {
-	g, err := a.engine.marker(ctx, a.backend, a.job.Object)
+	g, err := currentGeneration(ctx, a.engine.timing.Purge, a.backend, a.job.Object)
 	if err != nil {
 		return err
 	}
@@ -68,8 +88,8 @@ func (a *Attempt) isCurrent(ctx context.Context) error {
 
 // restore puts back an entry that a flush removed.
 func (a *Attempt) restore(ctx context.Context) error {
-	a.unproven = true // also if the answer gets lost
-	at, refused, err := a.engine.insist(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+	a.unproven, a.forgotten = true, true // also if the answer gets lost
+	at, refused, err := a.engine.updateUnguarded(ctx, a.key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		restored, err := e.Restore(now, a.job.ID, a.id, a.job.Generation, a.engine.timing.CopyLease)
 		restored.Tries = max(restored.Tries, a.job.Tries)
 		return restored, err

@@ -22,27 +22,27 @@ import (
 // generations in also go as well, current or not.
 //
 // Its steps are ordered so that dying between any two of them is safe: first
-// the durable marker makes a new generation current, so that whoever looks at
+// the durable marker makes a new generation current, so that every look at
 // storage passes over older copies; then the tombstone fences the entry against
 // everything begun before; then what other processes remember comes to its end;
-// then the bytes go, to which nobody is sent any more.
+// then the bytes go, to which no client is sent any more.
 func (en *Engine) Purge(ctx context.Context, w Want, also ...cloudmirror.Generation) (found bool, err error) {
 	b, err := en.backend(w.Backend)
 	if err != nil {
 		return false, err
 	}
-	old, err := en.marker(ctx, b, w.Object)
+	old, err := currentGeneration(ctx, en.timing.Purge, b, w.Object)
 	if err != nil {
 		return false, err
 	}
-	if err := en.mark(ctx, b, w.Object, cloudmirror.NewGeneration()); err != nil {
+	if err := en.writeMarker(ctx, b, w.Object, cloudmirror.NewGeneration()); err != nil {
 		return false, err
 	}
-	entry, err := en.bury(ctx, b, w)
+	entry, err := en.writeTombstone(ctx, b, w)
 	if err != nil {
 		return false, err
 	}
-	if rest(ctx, en.settle) != nil {
+	if rest(ctx, en.nearLag) != nil {
 		return false, fmt.Errorf("%w: wait for other processes to forget the copy: %w", ErrUnavailable, ctx.Err())
 	}
 	// The first generation too: it may be left from a purge that died here.
@@ -53,17 +53,7 @@ func (en *Engine) Purge(ctx context.Context, w Want, also ...cloudmirror.Generat
 	case !stored && entry.State == cache.Present && w.Object.URL() == "":
 		return false, errOtherName
 	}
-	return stored || isKnown(entry), nil
-}
-
-// isKnown reports whether an entry tells something of a copy.
-func isKnown(e cache.Entry) bool {
-	switch e.State {
-	case cache.Present, cache.Queued, cache.Copying, cache.Failed:
-		return true
-	case cache.Absent, cache.Tombstone:
-	}
-	return false
+	return stored || entry.Known(), nil
 }
 
 // errOtherName says that the bytes of a copy were not found where an address said
@@ -78,24 +68,24 @@ func (en *Engine) removeAll(ctx context.Context, b *Backend, o cloudmirror.Objec
 		if g == "" { // there was no entry
 			continue
 		}
-		stored = en.mayStore(ctx, b, o, g) || stored
-		if err := en.remove(ctx, b, o, g); err != nil {
+		stored = en.mayHaveCopy(ctx, b, o, g) || stored
+		if err := en.removeCopy(ctx, b, o, g); err != nil {
 			return false, err
 		}
 	}
 	return stored, nil
 }
 
-// bury writes the tombstone for the generation that the marker names, and returns
+// writeTombstone writes the tombstone for the generation that the marker names, and returns
 // the entry that it replaced, unless that was a tombstone for it already. Of two
 // purges at once, one's marker stands; whichever is the last to write its
 // tombstone reads that marker afterwards, and so the two end up agreeing.
-func (en *Engine) bury(ctx context.Context, b *Backend, w Want) (replaced cache.Entry, err error) {
+func (en *Engine) writeTombstone(ctx context.Context, b *Backend, w Want) (replaced cache.Entry, err error) {
 	key := w.entryKey()
-	current, err := en.marker(ctx, b, w.Object)
+	current, err := currentGeneration(ctx, en.timing.Purge, b, w.Object)
 	for err == nil {
 		g := current
-		_, _, err = en.insist(ctx, key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+		_, _, err = en.updateUnguarded(ctx, key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 			if e.Generation != g {
 				replaced = e
 			}
@@ -104,14 +94,14 @@ func (en *Engine) bury(ctx context.Context, b *Backend, w Want) (replaced cache.
 		if err != nil {
 			return replaced, err
 		}
-		if current, err = en.marker(ctx, b, w.Object); err == nil && current == g {
+		if current, err = currentGeneration(ctx, en.timing.Purge, b, w.Object); err == nil && current == g {
 			return replaced, nil
 		}
 	}
 	return replaced, err
 }
 
-func (en *Engine) remove(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) error {
+func (en *Engine) removeCopy(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) error {
 	ctx, cancel := context.WithTimeout(ctx, en.timing.Purge)
 	defer cancel()
 	if err := b.Storage.Delete(ctx, o.StorageKey(g)); err != nil {
@@ -120,8 +110,8 @@ func (en *Engine) remove(ctx context.Context, b *Backend, o cloudmirror.Object, 
 	return nil
 }
 
-// mayStore reports whether the storage has a copy, or cannot tell.
-func (en *Engine) mayStore(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) bool {
+// mayHaveCopy reports whether the storage has a copy, or cannot tell.
+func (en *Engine) mayHaveCopy(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) bool {
 	ctx, cancel := context.WithTimeout(ctx, en.timing.Purge)
 	defer cancel()
 	_, err := b.Storage.Stat(ctx, o.StorageKey(g))

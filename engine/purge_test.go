@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +12,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
+	"cloudmirror/storage"
 )
 
 func TestPurge(t *testing.T) {
@@ -47,9 +50,7 @@ func TestPurgeSaysWhatItFound(t *testing.T) {
 		"nothing":                      {func(*world) {}, false},
 		"a copy that the cache forgot": {func(w *world) { w.makePresent(); w.memory.Flush() }, true},
 		"a copy under way": {func(w *world) {
-			if _, err := w.engine.Ensure(w.t.Context(), w.want); err != nil {
-				w.t.Fatal(err)
-			}
+			w.ensure()
 		}, true},
 		"an entry whose copy was lost": {func(w *world) { w.makePresent(); w.lose() }, true},
 	} {
@@ -99,9 +100,7 @@ func TestAPurgeOvertakesACopy(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-					t.Fatal(err)
-				}
+				w.ensure()
 				a := w.begin(w.receive())
 				for _, step := range tt.steps {
 					step(w, a)
@@ -117,11 +116,42 @@ func TestAPurgeOvertakesACopy(t *testing.T) {
 	}
 }
 
+// A copy that a purge could not remove must be gone before the purge's marker is, however
+// long copies of its backend may live.
+func TestAMarkerOutlivesEveryCopyOfItsBackend(t *testing.T) {
+	const life = 30 * 24 * time.Hour
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.maxLife = life
+		w.engine = w.newEngine()
+		w.ensure()
+		a := w.begin(w.receive())
+		info, err := w.storage.Put(t.Context(), a.StorageKey(), strings.NewReader(content), storage.PutOptions{
+			SizeBytes: int64(len(content)), ExpiresAt: time.Now().Add(life),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Complete(t.Context(), info); err != nil {
+			t.Fatal(err)
+		}
+		w.storage.Provider = &deletingStorage{Provider: w.storage.Provider, deleting: func(context.Context) error { return errBroken }}
+		if _, err := w.engine.Purge(t.Context(), w.want); !errors.Is(err, errBroken) {
+			t.Fatalf("purge: error %v, want it to die before it removes the copy", err)
+		}
+		w.memory.Flush()
+		for day := 1; w.exists(a.StorageKey()); day++ {
+			if state := w.peek().Entry.State; state != cache.Absent {
+				t.Fatalf("after %d days the copy that was purged is %s", day, state)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+	})
+}
+
 func TestAPurgeOvertakesAJob(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-		t.Fatal(err)
-	}
+	w.ensure()
 	job := w.receive()
 	if _, err := w.engine.Purge(t.Context(), w.want); err != nil {
 		t.Fatal(err)
@@ -149,6 +179,42 @@ func TestWaitersOfAPurgedCopyGetANewOne(t *testing.T) {
 		<-waiting.done
 		if waiting.err != nil || waiting.view.Entry.Generation == cloudmirror.FirstGeneration {
 			t.Errorf("the waiter got %+v, error %v", waiting.view.Entry, waiting.err)
+		}
+	})
+}
+
+// A flight may have read of a copy before it was purged, and tell of it afterwards. A
+// client that asked after the purge is not content with that.
+func TestOldNewsIsNotForClientsThatAskAfterAPurge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first := w.wait(t.Context(), w.engine)
+		synctest.Wait()
+		a := w.begin(w.receive())
+		read, answer := make(chan struct{}), make(chan struct{})
+		w.cache.answering = func(at cache.Snapshot) {
+			if at.Entry.State == cache.Present {
+				w.cache.answering = nil
+				close(read)
+				<-answer
+			}
+		}
+		if err := a.Complete(t.Context(), w.upload(a)); err != nil {
+			t.Fatal(err)
+		}
+		<-read
+		if _, err := w.newEngine().Purge(t.Context(), w.want); err != nil {
+			t.Fatal(err)
+		}
+		second := w.wait(t.Context(), w.engine)
+		synctest.Wait()
+		close(answer)
+		<-first.done
+		synctest.Wait()
+		w.copyOne()
+		<-second.done
+		if second.err != nil || second.view.Entry.Generation == cloudmirror.FirstGeneration {
+			t.Errorf("the client got %+v, error %v", second.view.Entry, second.err)
 		}
 	})
 }

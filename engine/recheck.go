@@ -90,8 +90,8 @@ func (en *Engine) recheck(w Want, key cache.Key, e *cache.Entry, now time.Time) 
 	}
 }
 
-// saw notes that storage was just seen to have the copy of an entry.
-func (en *Engine) saw(b *Backend, key cache.Key, at cache.Snapshot) {
+// noteSeen notes that storage was just seen to have the copy of an entry.
+func (en *Engine) noteSeen(b *Backend, key cache.Key, at cache.Snapshot) {
 	if b.rechecks != nil && at.Entry.State == cache.Present {
 		en.due.set(key, at.Now().Add(b.Recheck))
 	}
@@ -155,7 +155,7 @@ func (en *Engine) logRecheck(b *Backend, o cloudmirror.Object, result recheckRes
 	case result == recheckGone:
 		en.logger.Warn("a copy is gone from its storage; the next request has it made again", zap.Stringer("backend", b.ID), zap.Stringer("object", o))
 	case err != nil && en.life.Err() == nil:
-		en.complaints.Do(func() {
+		en.failureLogs.Do(func() {
 			en.logger.Warn("a copy could not be looked at again; it is taken to be there", zap.Stringer("backend", b.ID), zap.Error(err))
 		})
 	}

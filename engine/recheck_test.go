@@ -151,7 +151,7 @@ func TestWhatWasSeenLatelyIsNotLookedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRechecker(t)
 		r.memory.Flush()
-		if view, err := r.engine.Ensure(t.Context(), r.want); err != nil || view.Source != engine.FromStorage {
+		if view, err := r.engine.Wait(t.Context(), r.want, engine.Patience{}); err != nil || view.Source != engine.FromStorage {
 			t.Fatalf("after a flush from %v, error %v, want storage", view.Source, err)
 		}
 		r.asked.check(t, "a backfill", 1, 1)
@@ -268,7 +268,7 @@ func TestRechecksAreBounded(t *testing.T) {
 		wants := make([]engine.Want, 30)
 		for i := range wants {
 			wants[i] = engine.Want{Object: object(t, fmt.Sprintf("https://origin.test/%d", i)), Backend: backendID}
-			if _, err := r.engine.Ensure(t.Context(), wants[i]); err != nil {
+			if _, err := r.engine.Wait(t.Context(), wants[i], engine.Patience{}); err != nil {
 				t.Fatal(err)
 			}
 			r.copyOne()

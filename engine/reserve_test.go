@@ -60,7 +60,7 @@ func TestAMissLooksAtStorageOnce(t *testing.T) {
 	w.makePresent()
 	asked.check(t, "a miss", 1, 1)
 	w.memory.Flush()
-	if view, err := w.engine.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Present {
+	if view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil || view.Entry.State != cache.Present {
 		t.Fatalf("after a flush: %s, error %v", view.Entry.State, err)
 	}
 	asked.check(t, "a copy that the cache forgot", 1, 1)
@@ -103,7 +103,7 @@ func TestAReservationAdoptsTheGeneration(t *testing.T) {
 			}
 			w.memory.Flush()
 			asked.check(t, "before", asked.opens.Load(), asked.stats.Load())
-			view, err := w.engine.Ensure(t.Context(), w.want)
+			view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{})
 			if err != nil || view.Entry.Generation == cloudmirror.FirstGeneration || (view.Entry.State == cache.Present) != again {
 				t.Fatalf("%s of generation %s, error %v", view.Entry.State, view.Entry.Generation, err)
 			}
@@ -121,27 +121,34 @@ func TestAReservationAdoptsTheGeneration(t *testing.T) {
 // A purge that comes while storage is looked at takes the reservation away: what
 // was seen is looked at again.
 func TestAPurgeOvertakesALook(t *testing.T) {
-	for _, there := range []bool{false, true} {
-		name := map[bool]string{false: "that finds nothing", true: "that finds a copy"}[there]
+	for name, tt := range map[string]struct{ there, flush bool }{
+		"that finds nothing":                {},
+		"that finds a copy":                 {there: true},
+		"that finds a copy, and is flushed": {there: true, flush: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, asked := askedWorld(t)
-				if there {
+				if tt.there {
 					w.makePresent()
 					w.memory.Flush()
 				}
 				purger := w.newEngine()
 				asked.answering = func() {
 					asked.answering = nil
+					time.Sleep(time.Millisecond) // until the marker is read
 					if _, err := purger.Purge(t.Context(), w.want); err != nil {
 						t.Error(err)
+					}
+					if tt.flush {
+						w.memory.Flush()
 					}
 				}
 				waiting := w.wait(t.Context(), w.engine)
 				time.Sleep(time.Second)
 				synctest.Wait()
 				job := w.receive()
-				if there {
+				if tt.there {
 					if job.Generation == cloudmirror.FirstGeneration {
 						t.Error("the job is for the generation that was purged")
 					}
@@ -170,9 +177,7 @@ func TestAPurgeOvertakesALook(t *testing.T) {
 // in its place.
 func TestAnotherReservationProvesNothing(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.engine.Ensure(t.Context(), w.want); err != nil {
-		t.Fatal(err)
-	}
+	w.ensure()
 	job := w.receive()
 	if _, err := w.engine.Purge(t.Context(), w.want); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ type schedule struct {
 	free    bool    // everybody goes on at once
 	count   int     // steps so far: the clock of the history
 	running int     // actors that are not done
+	told    bool    // the log is written
 	log     []string
 }
 
@@ -44,7 +45,16 @@ func (s *schedule) tick(format string, args ...any) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count++
-	s.log = append(s.log, fmt.Sprintf("%4d  ", s.count)+fmt.Sprintf(format, args...))
+	if s.told {
+		s.log = append(s.log, fmt.Sprintf("%4d  ", s.count)+fmt.Sprintf(format, args...))
+	}
+	return s.count
+}
+
+// now returns the time of the history.
+func (s *schedule) now() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.count
 }
 

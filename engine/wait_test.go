@@ -50,8 +50,8 @@ func TestAWaiterDoesNotSendAgain(t *testing.T) {
 		defer cancel()
 		waiting := w.wait(ctx, w.engine)
 		<-waiting.done
-		if !errors.Is(waiting.err, context.DeadlineExceeded) || waiting.view.Entry.State != cache.Queued {
-			t.Errorf("got %v, error %v, want queued and the deadline", waiting.view.Entry.State, waiting.err)
+		if !errors.Is(waiting.err, context.DeadlineExceeded) || waiting.view.Entry.State != cache.Reserved {
+			t.Errorf("got %v, error %v, want reserved and the deadline", waiting.view.Entry.State, waiting.err)
 		}
 		if sent := w.queue.sent.Load(); sent != 1 {
 			t.Errorf("%d jobs were sent in 4 minutes, want 1", sent)
@@ -132,8 +132,8 @@ func TestPatienceEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				view, err := w.engine.Wait(t.Context(), w.want, p)
-				if err != nil || view.Entry.State != cache.Queued {
-					t.Errorf("got %v, error %v, want queued", view.Entry.State, err)
+				if err != nil || view.Entry.State != cache.Reserved {
+					t.Errorf("got %v, error %v, want reserved", view.Entry.State, err)
 				}
 				if sent := w.queue.sent.Load(); sent != 1 {
 					t.Errorf("%d jobs were sent, want 1", sent)
@@ -233,15 +233,15 @@ func TestAPurgeOfAQueuedJobIsFoundByThePoll(t *testing.T) {
 	})
 }
 
-func TestEnsureDoesNotWaitForTheCopy(t *testing.T) {
+func TestWithoutPatienceAJobIsEnoughForWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		view, err := w.engine.Ensure(t.Context(), w.want)
-		if err != nil || view.Entry.State != cache.Queued {
-			t.Fatalf("got %v, error %v, want queued", view.Entry.State, err)
+		view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{})
+		if err != nil || view.Entry.State != cache.Reserved {
+			t.Fatalf("got %v, error %v, want reserved", view.Entry.State, err)
 		}
 		w.copyOne()
-		if view, err = w.engine.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Present {
+		if view, err = w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil || view.Entry.State != cache.Present {
 			t.Errorf("got %v, error %v, want present", view.Entry.State, err)
 		}
 	})
@@ -318,8 +318,8 @@ func TestAPermanentFailureIsRememberedForAWhile(t *testing.T) {
 			t.Errorf("asked again: %v, error %v, want the failure", view.Entry.State, err)
 		}
 		time.Sleep(31 * time.Second)
-		if view, err := w.engine.Ensure(t.Context(), w.want); err != nil || view.Entry.State != cache.Queued {
-			t.Errorf("after the negative TTL: %v, error %v, want queued", view.Entry.State, err)
+		if view, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err != nil || view.Entry.State != cache.Reserved {
+			t.Errorf("after the negative TTL: %v, error %v, want reserved", view.Entry.State, err)
 		}
 	})
 }

@@ -112,7 +112,7 @@ func TestPurge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			for _, id := range []cloudmirror.BackendID{east, west} {
-				if _, err := w.engine.Ensure(t.Context(), engine.Want{Object: mustObject(originURL), Backend: id}); err != nil {
+				if _, err := w.engine.Wait(t.Context(), engine.Want{Object: mustObject(originURL), Backend: id}, engine.Patience{}); err != nil {
 					t.Fatal(err)
 				}
 				w.copy(id)

@@ -9,7 +9,6 @@ import (
 
 	"cloudmirror"
 	"cloudmirror/api"
-	"cloudmirror/cache"
 	"cloudmirror/engine"
 )
 
@@ -110,7 +109,7 @@ func (c *core) isCopy(r *http.Request, t *copyTarget, o cloudmirror.Object, g cl
 	}
 	var failure error
 	for _, p := range c.engine.Peek(r.Context(), o, backends) {
-		if p.Err == nil && p.Entry.State != cache.Absent && p.Entry.State != cache.Tombstone {
+		if p.Err == nil && p.Entry.Known() {
 			return true, nil
 		}
 		failure = errors.Join(failure, p.Err)

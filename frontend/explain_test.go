@@ -169,7 +169,7 @@ func scenarios(t testing.TB) map[string]scenario {
 			if err == nil {
 				_, _, err = w.memory.Swap(w.t.Context(), key, at, cache.Entry{
 					State: cache.Failed, Generation: cloudmirror.FirstGeneration, Until: at.Now().Add(time.Hour), Job: "j1",
-					Failure: &cache.Failure{Code: cloudmirror.CodeOriginTimeout, Message: "the origin is too slow"},
+					Failure: &cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, Message: "the origin is too slow"},
 				})
 			}
 			if err != nil {

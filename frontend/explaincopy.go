@@ -60,7 +60,7 @@ func (ad *administration) describeCopy(ctx context.Context, c *candidate, view e
 		p.SizeBytes, p.ExpiresAt = &e.Copy.SizeBytes, timestamp(e.Until)
 	case cache.Failed:
 		p.ExpiresAt = timestamp(e.Until)
-	case cache.Absent, cache.Queued, cache.Copying, cache.Tombstone:
+	case cache.Absent, cache.Reserved, cache.Queued, cache.Copying, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	p.Why = copyText(&p, now)
 	if p.State != copyPresent && p.State != copyCopying && c.excluded != reasonDirect && ad.hasNoCopier(ctx, c.place.Backend) {
@@ -74,7 +74,7 @@ func stateOf(v engine.View, waitsFor string) string {
 	switch e.State {
 	case cache.Present:
 		return copyPresent
-	case cache.Queued, cache.Copying:
+	case cache.Reserved, cache.Queued, cache.Copying:
 		return map[string]string{
 			api.WaitsForCopier: copyQueued, api.WaitsForDelay: copyDelayed, api.WaitsForHost: copyWaitsForHost,
 			api.WaitsForCopy: copyCopying, api.WaitsForRequest: copyLost,
@@ -87,7 +87,7 @@ func stateOf(v engine.View, waitsFor string) string {
 			return copyGivenUp
 		}
 		return copyFailedFinal
-	case cache.Absent, cache.Tombstone:
+	case cache.Absent, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	if v.Now.Before(e.PurgedUntil) {
 		return copyPurged

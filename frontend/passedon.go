@@ -10,7 +10,7 @@ import (
 // finalStatus returns the status that a permanent failure has for clients that want
 // no fallback: the origin's own, or 403 for what is not allowed.
 // It is 0 for failures that are trouble with the copy alone.
-func finalStatus(f *cache.Failure) (int, outcome) {
+func finalStatus(f *cache.FailedTry) (int, outcome) {
 	switch {
 	case !f.Permanent:
 	case f.Code == cloudmirror.CodeURLNotAllowed, f.Code == cloudmirror.CodeRedirectNotAllowed:
@@ -34,7 +34,7 @@ func isPassedOn(e cache.Entry) bool {
 // concernsCopier reports whether a failure with a final status may be about the
 // copier that asked, and not about the object: a client may be let through, or be
 // able to follow a redirect that leads out of the allow patterns.
-func concernsCopier(f *cache.Failure) bool {
+func concernsCopier(f *cache.FailedTry) bool {
 	return f.Code == cloudmirror.CodeRedirectNotAllowed || f.Code == cloudmirror.CodeOriginStatus && dependsOnClient(f.Status)
 }
 

@@ -50,7 +50,7 @@ func TestAnswersToPermanentFailures(t *testing.T) {
 			t.Errorf("%s: decide what clients are told", code)
 			continue
 		}
-		failure := &cache.Failure{Code: code, Message: "it failed", Permanent: true}
+		failure := &cache.FailedTry{Code: code, Message: "it failed", Permanent: true}
 		checkFailure(t, failure, cloudmirror.FallbackOrigin, want.origin, map[bool]outcome{true: outcomeFallback, false: want.outcome}[want.origin == isFallback])
 		checkFailure(t, failure, cloudmirror.FallbackNone, want.none, want.outcome)
 	}
@@ -62,7 +62,7 @@ func TestAnswersToPermanentStatuses(t *testing.T) {
 	dependent := []int{401, 403, 405, 406, 407, 421, 426, 451}
 	momentary := []int{408, 425, 429} // tried again until the copier gave up
 	for status := 100; status < 600; status++ {
-		failure := &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "it failed", Status: status, Permanent: true}
+		failure := &cache.FailedTry{Code: cloudmirror.CodeOriginStatus, Message: "it failed", Status: status, Permanent: true}
 		isOfClient := status >= 400 && status < 500 && !slices.Contains(momentary, status)
 		switch {
 		case slices.Contains(dependent, status):
@@ -80,7 +80,7 @@ func TestAnswersToPermanentStatuses(t *testing.T) {
 
 // checkFailure compares the answer to a client whose copy failed just now, and a
 // while ago.
-func checkFailure(t *testing.T, failure *cache.Failure, fallback cloudmirror.Fallback, status int, o outcome) {
+func checkFailure(t *testing.T, failure *cache.FailedTry, fallback cloudmirror.Fallback, status int, o outcome) {
 	t.Helper()
 	object, err := cloudmirror.ParseObject("https://origin.test/a?b")
 	if err != nil {

@@ -57,13 +57,13 @@ func untilJob(v engine.View) time.Duration {
 	switch e := v.Entry; e.State {
 	case cache.Failed:
 		return max(e.Failure.RetryAt.Sub(v.Now), 0)
-	case cache.Queued:
+	case cache.Reserved, cache.Queued:
 		return max(e.Until.Sub(v.Now), 0)
 	case cache.Copying:
 		if !e.Lapsed(v.Now) {
 			return math.MaxInt64
 		}
-	case cache.Absent, cache.Present, cache.Tombstone:
+	case cache.Absent, cache.Present, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	return 0
 }

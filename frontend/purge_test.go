@@ -37,7 +37,7 @@ func (w *world) report(region, target string) (int, purgeReport) {
 // copyTo has the copy of originURL made in a region.
 func (w *world) copyTo(id cloudmirror.BackendID) {
 	w.t.Helper()
-	if _, err := w.engine.Ensure(w.t.Context(), engine.Want{Object: mustObject(originURL), Backend: id}); err != nil {
+	if _, err := w.engine.Wait(w.t.Context(), engine.Want{Object: mustObject(originURL), Backend: id}, engine.Patience{}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.copy(id)

@@ -275,11 +275,11 @@ func publicState(s cache.State) string {
 	switch s {
 	case cache.Present:
 		return api.StatePresent
-	case cache.Queued, cache.Copying:
+	case cache.Reserved, cache.Queued, cache.Copying:
 		return api.StatePending
 	case cache.Failed:
 		return api.StateError
-	case cache.Absent, cache.Tombstone:
+	case cache.Absent, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	return api.StateAbsent
 }

@@ -80,14 +80,14 @@ func describe(w engine.Want, e cache.Entry) *api.Status {
 		body.StoredAt, body.ExpiresAt = timestamp(e.Copy.StoredAt), timestamp(e.Until)
 	case cache.Failed:
 		body.ExpiresAt = timestamp(e.Until)
-	case cache.Absent, cache.Queued, cache.Copying, cache.Tombstone:
+	case cache.Absent, cache.Reserved, cache.Queued, cache.Copying, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	body.Error = describeFailure(e.Failure)
 	return body
 }
 
 // describeFailure returns a failure as all clients may see it; nil for nil.
-func describeFailure(f *cache.Failure) *api.CopyError {
+func describeFailure(f *cache.FailedTry) *api.CopyError {
 	if f == nil {
 		return nil
 	}

@@ -68,7 +68,7 @@ func TestRememberedTargetsAreThoseOfTheirBackend(t *testing.T) {
 	w := newWorld(t)
 	w.present()
 	atEast := w.location(http.MethodGet)
-	if _, err := w.engine.Ensure(t.Context(), engine.Want{Object: mustObject(originURL), Backend: west}); err != nil {
+	if _, err := w.engine.Wait(t.Context(), engine.Want{Object: mustObject(originURL), Backend: west}, engine.Patience{}); err != nil {
 		t.Fatal(err)
 	}
 	w.copy(west)

@@ -216,7 +216,7 @@ func (w *world) fail(id cloudmirror.BackendID, failure *cloudmirror.Failure) {
 // ensure has a copy of the object in us-east-1 asked for.
 func (w *world) ensure() {
 	w.t.Helper()
-	if _, err := w.engine.Ensure(w.t.Context(), wanted()); err != nil {
+	if _, err := w.engine.Wait(w.t.Context(), wanted(), engine.Patience{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

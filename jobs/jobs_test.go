@@ -51,7 +51,7 @@ func copied(bytes int64) engine.View {
 }
 
 func failed() engine.View {
-	return engine.View{Entry: cache.Entry{State: cache.Failed, Failure: &cache.Failure{Code: cloudmirror.CodeOriginStatus, Message: "404", Permanent: true}}}
+	return engine.View{Entry: cache.Entry{State: cache.Failed, Failure: &cache.FailedTry{Code: cloudmirror.CodeOriginStatus, Message: "404", Permanent: true}}}
 }
 
 // A fakeStore is a store that counts what is put into it, and can be down.

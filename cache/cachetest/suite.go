@@ -172,11 +172,11 @@ func wantNothing(t *testing.T, got cache.Snapshot) {
 func entries(now time.Time, life time.Duration) map[cache.State]cache.Entry {
 	job, attempt := cloudmirror.NewID(), cloudmirror.NewID()
 	until := now.Add(life)
-	failure := &cache.Failure{
+	failure := &cache.FailedTry{
 		Code: cloudmirror.CodeOriginStatus, Message: "The origin said 404.", Cause: "GET: 404", Status: 404, Permanent: true,
 	}
 	return map[cache.State]cache.Entry{
-		cache.Queued: {State: cache.Queued, Generation: "0", Until: until, Job: job, Tries: 2, Failure: &cache.Failure{
+		cache.Queued: {State: cache.Queued, Generation: "0", Until: until, Job: job, Tries: 2, Failure: &cache.FailedTry{
 			Code: cloudmirror.CodeOriginTimeout, Message: "The origin was too slow.", RetryAt: now,
 		}, Queueing: &cache.Queueing{Since: now, DelayedTo: until}},
 		cache.Copying: {

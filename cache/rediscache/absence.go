@@ -34,10 +34,10 @@ func absenceBytes(key cache.Key, a absence) int64 {
 	return n
 }
 
-// keepAbsence keeps that the entry under key was absent or a tombstone, as read after
+// keepAbsence keeps that the entry under key told of nothing, as read after
 // the guard was made, unless the key may have changed since. It is not shown yet.
 func (n *near) keepAbsence(key cache.Key, at cache.Snapshot, g guard) {
-	if at.Entry.State != cache.Absent && at.Entry.State != cache.Tombstone {
+	if at.Entry.Known() {
 		return
 	}
 	s := g.shard

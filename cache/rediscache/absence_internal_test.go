@@ -115,7 +115,7 @@ func TestOnlyWhatSaysNothingOfACopyIsAbsent(t *testing.T) {
 		cache.Queued: false, cache.Copying: false, cache.Present: false, cache.Failed: false,
 	} {
 		key := cache.Key(state)
-		at := cache.NewSnapshot(cache.Entry{State: state, Until: time.Now().Add(time.Hour), Failure: new(cache.Failure)}, "x", time.Now())
+		at := cache.NewSnapshot(cache.Entry{State: state, Until: time.Now().Add(time.Hour), Failure: new(cache.FailedTry)}, "x", time.Now())
 		n.keepAbsence(key, at, n.guard(key))
 		n.noteAbsent(key, at, shownAbsent())
 		if _, ok := n.recall(key, new(clock), true); ok != want {

@@ -8,15 +8,8 @@ import (
 	"cloudmirror/cache"
 )
 
-// Ensure makes sure that there is a copy or a job for one, and returns what is
-// known then, without waiting for the copy. ErrUnavailable says that neither is
-// sure.
-func (en *Engine) Ensure(ctx context.Context, w Want) (View, error) {
-	return en.Wait(ctx, w, Patience{})
-}
-
-// Patience is how long somebody waits for a copy: until a time, but no longer
-// than until End is closed (nil: it never is).
+// Patience is how long a caller of Wait waits for a copy: until a time, but no longer
+// than until End is closed (nil: it never is). The zero Patience waits for nothing.
 type Patience struct {
 	Until time.Time
 	End   <-chan struct{}
@@ -24,11 +17,12 @@ type Patience struct {
 
 // Wait ensures that there is a copy or a job for one, and waits until the copy is
 // present or has failed for good, or until patience is over: then it returns what
-// is known, a pending or failed entry, without an error. However short the
-// patience, it first makes sure of a copy or a job, which takes the engine a
-// bounded time: nobody else may ever ask. While it waits, transient failures are
-// tried again when they are due; if that is after the patience, it does not wait. The
-// error is ctx's if that ends, and ErrOtherCopy if the copy contradicts w.Order.
+// is known, a pending or failed entry, without an error. A copy or a job exists then,
+// even if the patience was over from the beginning: no other client may ever ask. Making
+// sure of it takes a bounded time: the turns, looks and sends of Timing or, if the copy
+// is being evicted, what is left of the eviction's lease. While it waits, transient
+// failures are tried again when they are due; if that is after the patience, it does not
+// wait. The error is ctx's if that ends, and ErrOtherCopy if the copy contradicts w.Order.
 func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	key := w.entryKey()
 	if en.near != nil {
@@ -44,7 +38,7 @@ func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	// A crowd that wants one object joins the first who came, and reads nothing.
+	// The clients of one object join the first that came, and read nothing.
 	f, asked := en.joinRunning(key)
 	for {
 		if f == nil {
@@ -72,7 +66,7 @@ func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 	}
 }
 
-// readOrJoin returns what the cache knows if it is enough for everybody, and
+// readOrJoin returns what the cache knows if that is final, and
 // otherwise a flight, which the caller must leave, and a moment before it joined.
 func (en *Engine) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.Key) (*flight, moment, View, error) {
 	at, err := en.get(ctx, key)
@@ -91,7 +85,7 @@ func (en *Engine) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.
 		}
 	}
 	asked := en.moment()
-	f, err := en.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client who began it
+	f, err := en.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client that began it
 	return f, asked, View{}, err
 }
 
@@ -101,12 +95,12 @@ func (v *View) outlasts(p Patience) bool {
 	return v.Entry.State == cache.Failed && v.Entry.Failure.RetryAt.Sub(v.Now) > time.Until(p.Until)
 }
 
-// A stage is how far a flight has come for the purposes of who waits.
+// A stage is how far a flight has come for the clients that wait.
 type stage int
 
 const (
 	seeking stage = iota // nothing is sure yet
-	settled              // there is a job, or a failure that will be tried again
+	ensured              // there is a job, or a failure that will be tried again
 	final                // waiting longer is of no use
 )
 
@@ -118,10 +112,10 @@ func stageOf(e cache.Entry) stage {
 		if e.Failure.Permanent {
 			return final
 		}
-		return settled
-	case cache.Queued, cache.Copying:
-		return settled
-	case cache.Absent, cache.Tombstone:
+		return ensured
+	case cache.Reserved, cache.Queued, cache.Copying:
+		return ensured
+	case cache.Absent, cache.Tombstone, cache.Fenced, cache.Evicting:
 	}
 	return seeking
 }
