@@ -7,7 +7,7 @@
 // The system on a page:
 //
 //	client ── GET /v1/redirect/<service>/<region>/<url> ──▶ frontend
-//	                                                          │ Ensure, Peek, Purge
+//	                                                          │ Peek, Wait, Purge
 //	                                                          ▼
 //	   cache (entries) ◀──── compare and swap ──────────── engine ────── Stat ──▶ storage (copies)
 //	        ▲                                                 │ Send                 ▲

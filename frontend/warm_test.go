@@ -180,8 +180,8 @@ func TestAJobWaitsForAFewCopiesAtATime(t *testing.T) {
 		}
 		path, _ := w.warm(`{"service":"s3","regions":["us-east-1"],"urls":` + string(list) + `}`)
 		synctest.Wait()
-		if jobs := w.jobs(east); jobs != 32 {
-			t.Errorf("%d jobs were sent at once, want 32", jobs)
+		if jobs := w.jobs(east); jobs != 16 {
+			t.Errorf("%d jobs were sent at once, want 16", jobs)
 		}
 		for range urls {
 			w.copy(east)
