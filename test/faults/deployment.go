@@ -214,7 +214,7 @@ func (d *deployment) frontURL() string {
 }
 
 // declareDead says that clients cannot fetch a region's copies from now on, so
-// that some redirects to it are nobody's mistake yet. Without a monitor in the
+// that for a while redirects to it are no mistake yet. Without a monitor in the
 // binary there is no such time.
 func (d *deployment) declareDead(region string, window time.Duration) {
 	d.mu.Lock()
