@@ -256,7 +256,7 @@ func (d *deployment) originWasDown(from, until time.Time) bool {
 	return d.noneUp.overlaps(interval{from, until})
 }
 
-// text gets a page of ours.
+// text gets a page of the deployment.
 func (d *deployment) text(ctx context.Context, url string) (string, error) {
 	return lab.Get(ctx, d.plain, url)
 }
