@@ -73,7 +73,7 @@ func (w *world) anyGeneration(t *rapid.T) cloudmirror.Generation {
 
 func anyOf(t *rapid.T, all []work) work {
 	if len(all) == 0 {
-		t.Skip("nobody yet")
+		t.Skip("none yet")
 	}
 	return rapid.SampledFrom(all).Draw(t, "who")
 }

@@ -18,7 +18,7 @@ import (
 // A NodeReport is what one Redis server tells about itself.
 type NodeReport struct {
 	Name      string        // host:port, or what Sentinel is asked for
-	Ahead     time.Duration // of its clock, before ours
+	Ahead     time.Duration // of its clock, before this machine's
 	RoundTrip time.Duration // the shortest of some
 	// Tracking is why the user may not hear of changes; nil: it may.
 	Tracking error
