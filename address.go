@@ -8,19 +8,20 @@ import (
 // RedirectPrefix begins the paths at which front ends redirect to copies.
 const RedirectPrefix = "/v1/redirect/"
 
-// A MirrorURL is a URL by which clients ask a front end for an object.
-type MirrorURL struct {
+// A RedirectURL is a URL by which clients ask a front end for an object; [Object.RedirectURL]
+// makes it.
+type RedirectURL struct {
 	Server  string // what stands before /v1/redirect/, canonical: https://mirror.example.com
 	Backend BackendID
 	Object  Object
 	Options []Option // of the target, in their order
 }
 
-// ParseMirrorURL reads a URL that has the form of a [MirrorURL], with its target in
+// ParseRedirectURL reads a URL that has the form of a [RedirectURL], with its target in
 // any form that [ParseLegacyTarget] reads; the target's file name does not count.
 // It does not say which server's URL it is. Found is false if the URL has
 // another form: then it may be that of an origin.
-func ParseMirrorURL(raw string) (m MirrorURL, found bool) {
+func ParseRedirectURL(raw string) (m RedirectURL, found bool) {
 	asked, err := ParseLegacyObject(raw)
 	if err != nil {
 		return m, false

@@ -7,7 +7,7 @@ import (
 	"cloudmirror"
 )
 
-func TestParseMirrorURL(t *testing.T) {
+func TestParseRedirectURL(t *testing.T) {
 	const origin = "https://origin.test/a/b.gz?x=1"
 	target := parse(t, origin).Target()
 	for raw, server := range map[string]string{
@@ -17,7 +17,7 @@ func TestParseMirrorURL(t *testing.T) {
 		"http://mirror.test/v1/redirect/s3/eu-west-1/https:/origin.test/a/b.gz?x=1":            "http://mirror.test",
 		"http://mirror.test/v1/redirect/s3/eu-west-1/https%3A%2F%2Forigin.test%2Fa%2Fb.gz?x=1": "http://mirror.test",
 	} {
-		m, found := cloudmirror.ParseMirrorURL(raw)
+		m, found := cloudmirror.ParseRedirectURL(raw)
 		if !found || m.Server != server || m.Backend.String() != "s3/eu-west-1" || m.Object != parse(t, origin) {
 			t.Errorf("%s: %+v, %v", raw, m, found)
 		}
@@ -27,7 +27,7 @@ func TestParseMirrorURL(t *testing.T) {
 		"https://mirror.test/v1/redirect/s3/eu-west-1/", "https://mirror.test/v1/redirect/s3/eu-west-1/x", "https://mirror.test/v1/purge/s3/eu-west-1/" + target,
 		"https://origin.test/?to=/v1/redirect/s3/eu-west-1/" + target,
 	} {
-		if m, found := cloudmirror.ParseMirrorURL(raw); found {
+		if m, found := cloudmirror.ParseRedirectURL(raw); found {
 			t.Errorf("%q is read as %+v", raw, m)
 		}
 	}

@@ -1,8 +1,9 @@
 // Package cloudmirror is the vocabulary of a lazy, copy-on-first-request mirror
 // for immutable objects. It holds the words that every other package uses and
 // nothing that does anything: [Object] (the canonical origin URL and the keys
-// derived from it), [BackendID] (service and region), [Generation] (which
-// storage keys of an object are current) and [Failure] (why there is no copy).
+// derived from it), [Target] (how a client names an object), [BackendID] (service
+// and region), [Place] (what can serve an object), [Generation] (which storage keys
+// of an object are current) and [Failure] (why there is no copy).
 //
 // The system on a page:
 //
@@ -10,11 +11,13 @@
 //	                                                          │ Peek, Wait, Purge
 //	                                                          ▼
 //	   cache (entries) ◀──── compare and swap ──────────── engine ────── Stat ──▶ storage (copies)
-//	        ▲                                                 │ Send                 ▲
-//	        │ Start, Renew, Complete, Fail                    ▼                      │
-//	        └──────────────────────── copier ◀── Receive ── queue (jobs)             │
-//	                                    │                                            │
-//	                       origin ──────┘ GET, checked on every hop ──────── Put ────┘
+//	                                                   Send │  ▲                     ▲
+//	                                                        ▼  │ Begin, Renew,       │
+//	                                             queue (jobs)  │ Complete, Fail      │
+//	                                                        │  │                     │
+//	                                                Receive ▼  │                     │
+//	                    origin ◀── GET, checked on ──────── copier ───── Put ────────┘
+//	                               every hop
 //
 // A client is redirected to the copy in its region. If there is none, the one
 // front end that wins the claim sends one job; a copier makes the copy; the

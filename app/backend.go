@@ -97,7 +97,7 @@ func (a *App) frontendServices() map[string]frontend.Service {
 				Rules: rules(b.service), Wait: b.service.Wait, Fallback: b.service.Fallback, Mode: b.service.Mode, CORS: b.service.CORS,
 			}
 		}
-		view := frontend.Backend{Region: b.ID.Region, StorageLabel: b.Storage.Provider, Queue: b.queue, DeadLetters: b.queue}
+		view := frontend.Backend{Region: b.ID.Region, StorageLabel: b.Storage.Label, Queue: b.queue, DeadLetters: b.queue}
 		if watched := a.drivers.monitor.Backend(b.ID); watched != nil {
 			view.Reach = watched
 		}

@@ -30,8 +30,8 @@ const (
 )
 
 // Diagnose holds a configuration against the world and tells each finding. The
-// error is what keeps it from beginning, or from getting to the end. Now is this
-// machine's clock.
+// error is what keeps it from beginning, or from getting to the end. The clock now
+// is this machine's.
 func Diagnose(ctx context.Context, c *config.Config, now func() time.Time, tell func(doctor.Finding)) (err error) {
 	o := doctor.Options{Config: c, Now: now}
 	if o.Resources, err = Provision(ctx, c, false); err != nil {

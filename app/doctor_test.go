@@ -467,7 +467,7 @@ func (w *ward) letEverybodyList() {
 	w.editPolicy(`"Statement":[`, `"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::`+w.bucket+`"},`)
 }
 
-// publishedToken returns the token that everybody knows.
+// publishedToken returns the token of deploy/compose, which is published.
 func publishedToken(t *testing.T) string {
 	t.Helper()
 	c, err := os.ReadFile("../deploy/compose/cloudmirror.yaml")

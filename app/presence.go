@@ -52,8 +52,8 @@ func (a *App) requests() map[string]map[string]uint64 {
 
 // serveReady answers /readyz. Beside what the process knows of its own dependencies,
 // a line for each backend says whether any process copies to it. A process that
-// answers clients says as well what is down for the processes that copy. Their causes
-// are for operators, who find them in /v1/backends.
+// answers clients says as well what is down for the processes that copy. Operators
+// find their causes in /v1/backends.
 func (a *App) serveReady(w http.ResponseWriter, r *http.Request) {
 	notes, err := a.board.Notes(r.Context())
 	a.health.serveReady(w, r, func(d dependency) string {

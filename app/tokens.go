@@ -16,9 +16,9 @@ import (
 	"cloudmirror/config"
 )
 
-// lookEvery is how often a front end looks whether admin_tokens_file changed. A
-// change is in use after at most two looks and what reading takes.
-const lookEvery = time.Second
+// pollEvery is how often a front end checks whether admin_tokens_file changed. A
+// change is in use after at most two polls and what reading takes.
+const pollEvery = time.Second
 
 // tokens returns the tokens that let their bearers change state: those of the
 // configuration, with those that admin_tokens_file has now, and the one that a
@@ -64,29 +64,29 @@ type tokensWatch struct {
 
 	// Of the goroutine of run alone.
 	current []cloudmirror.Token // that are in use
-	seen    fs.FileInfo         // at the last look; nil: there was no file
+	seen    fs.FileInfo         // at the last poll; nil: there was no file
 	read    fs.FileInfo         // when the file was last read
 
 	problem atomic.Pointer[error] // nil: the file is in use
 }
 
-// run looks at the file until ctx ends.
+// run polls the file until ctx ends.
 func (w *tokensWatch) run(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.look()
+			w.poll()
 		}
 	}
 }
 
-// look reads the file if it is another than the one that was read last. One that
-// changed since the last look may still be being written: it is left for the next.
-func (w *tokensWatch) look() {
+// poll reads the file if it is another than the one that was read last. One that
+// changed since the last poll may still be being written: it is left for the next.
+func (w *tokensWatch) poll() {
 	info, err := os.Stat(w.file)
 	if err != nil {
 		w.seen, w.read = nil, nil

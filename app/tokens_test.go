@@ -54,9 +54,9 @@ func (w *fileWorld) write(text string) {
 	}
 }
 
-// pass lets the watch look a number of times.
-func (w *fileWorld) pass(looks int) {
-	time.Sleep(time.Duration(looks) * lookEvery) // the bubble's
+// pass lets the watch poll a number of times.
+func (w *fileWorld) pass(polls int) {
+	time.Sleep(time.Duration(polls) * pollEvery) // the bubble's
 	synctest.Wait()
 }
 

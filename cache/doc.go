@@ -4,8 +4,8 @@
 // An [Entry] is what the cache knows of one copy. Its methods are the state
 // machine: pure functions of an entry and a time, which no store can see
 // differently. A [Store] only compares and swaps, reads one entry or those of
-// one object in all regions, and tells callers that wait that something changed. [Update]
-// joins the two.
+// one object in all regions, and notifies callers that wait of changes. [Update] joins
+// the two.
 //
 // What a process remembers of entries ([Recalled]) stands beside the store. It may be
 // a moment old, present or absent, so it answers callers that only look, and no change

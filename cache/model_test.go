@@ -31,8 +31,8 @@ const (
 	longestWait = queueLease + copyLease + purgeLife + copyLife + memory + failureMemory
 )
 
-// A world is one entry, everybody who ever knew something of it, and the model:
-// who holds it, and what is fenced off by a purge.
+// A world is one entry, all jobs, attempts and evictions that ever knew of it, and the model:
+// which of them holds it, and what is fenced off by a purge.
 type world struct {
 	entry cache.Entry
 	now   time.Time
@@ -52,7 +52,7 @@ type world struct {
 	fenceEnd time.Time // until when that is sure
 }
 
-// Work is what somebody was told to do, perhaps long ago.
+// Work is what a copier was told to do, perhaps long ago.
 type work struct {
 	job, attempt string
 	generation   cloudmirror.Generation
@@ -73,7 +73,7 @@ func (w *world) anyGeneration(t *rapid.T) cloudmirror.Generation {
 
 func anyOf(t *rapid.T, all []work) work {
 	if len(all) == 0 {
-		t.Skip("nobody yet")
+		t.Skip("none yet")
 	}
 	return rapid.SampledFrom(all).Draw(t, "who")
 }
@@ -361,7 +361,7 @@ func (w *world) checkFence(t *rapid.T, e cache.Entry) {
 	}
 }
 
-// checkNotStuck checks that a client who keeps looking and claiming gets
+// checkNotStuck checks that a client that keeps looking and claiming gets
 // somewhere, without anybody else's help.
 func (w *world) checkNotStuck(t *rapid.T, e cache.Entry) {
 	newest := w.generations[len(w.generations)-1]

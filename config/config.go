@@ -175,7 +175,7 @@ type Storage struct {
 	Region    string // of the bucket; by default the backend's
 	Endpoint  string // empty: that of AWS; without a slash at its end
 	PathStyle bool
-	Provider  string // a label for people and metrics
+	Label     string // the key provider: names the storage to people and in metrics
 	PublicURL string // base of redirects, without a slash at its end; empty: the bucket's own
 	Presign   bool
 	Access    Access

@@ -97,7 +97,7 @@ func (b *Backend) complete() {
 }
 
 func (s *Storage) complete() {
-	if s.Provider == "" {
-		s.Provider = string(s.Type)
+	if s.Label == "" {
+		s.Label = string(s.Type)
 	}
 }

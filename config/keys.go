@@ -142,7 +142,7 @@ func (s *Storage) keys() schema.Section {
 		schema.One("region", &s.Region, schema.Word(1, 63, "-")),
 		schema.One("endpoint", &s.Endpoint, schema.Optional(schema.WebURL())),
 		schema.One("path_style", &s.PathStyle, schema.Boolean()),
-		schema.One("provider", &s.Provider, schema.Word(1, 40, "-")),
+		schema.One("provider", &s.Label, schema.Word(1, 40, "-")),
 		schema.One("public_url", &s.PublicURL, schema.Optional(schema.WebURL())),
 		schema.One("presign", &s.Presign, schema.Boolean()),
 		schema.One("access", &s.Access, schema.Choice(AccessAuto, AccessPublic, AccessPrivate)),

@@ -84,10 +84,10 @@ services:
 		"backends": []config.Backend{
 			{ID: cloudmirror.BackendID{Service: "media", Region: "eu-west-1"}, Storage: config.Storage{
 				Type: config.StorageS3, Bucket: "b.eu", Prefix: "a/b/", Region: "auto", Endpoint: "https://s3.example.com",
-				PathStyle: true, Provider: "minio", Presign: true, Access: config.AccessPrivate,
+				PathStyle: true, Label: "minio", Presign: true, Access: config.AccessPrivate,
 			}},
 			{ID: cloudmirror.BackendID{Service: "media", Region: "us-east-1"}, Storage: config.Storage{
-				Type: config.StorageS3, Bucket: "b.us", Region: "us-east-1", Provider: "s3", PublicURL: "https://cdn.example.com", Access: config.AccessAuto,
+				Type: config.StorageS3, Bucket: "b.us", Region: "us-east-1", Label: "s3", PublicURL: "https://cdn.example.com", Access: config.AccessAuto,
 			}},
 		},
 	}
@@ -125,9 +125,9 @@ services:
 		got = append(got, b.Storage)
 	}
 	want := []config.Storage{
-		{Type: config.StorageS3, Bucket: "eu1", Region: "eu-west-1", Provider: "minio", PathStyle: true, Access: config.AccessAuto},
-		{Type: config.StorageS3, Bucket: "eu2", Region: "eu-west-2", Provider: "minio", PathStyle: true, Endpoint: "http://late.example.com", Access: config.AccessAuto},
-		{Type: config.StorageS3, Bucket: "us1", Region: "us-east-1", Provider: "minio", PathStyle: true, Access: config.AccessAuto},
+		{Type: config.StorageS3, Bucket: "eu1", Region: "eu-west-1", Label: "minio", PathStyle: true, Access: config.AccessAuto},
+		{Type: config.StorageS3, Bucket: "eu2", Region: "eu-west-2", Label: "minio", PathStyle: true, Endpoint: "http://late.example.com", Access: config.AccessAuto},
+		{Type: config.StorageS3, Bucket: "us1", Region: "us-east-1", Label: "minio", PathStyle: true, Access: config.AccessAuto},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("storages (-want +got):\n%s", diff)

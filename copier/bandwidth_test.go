@@ -17,7 +17,7 @@ import (
 	"cloudmirror/origin/origintest"
 )
 
-// zeros answers with an object of so many bytes.
+// zeros answers with an object of size bytes, all 0.
 func zeros(size int) func(context.Context, cloudmirror.Object) (io.Reader, error) {
 	return func(context.Context, cloudmirror.Object) (io.Reader, error) {
 		return bytes.NewReader(make([]byte, size)), nil

@@ -21,7 +21,7 @@ func unreachable() cloudmirror.Failure {
 	return cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable, Message: "the origin cannot be reached"}
 }
 
-// fail has so many objects of a host fail once each.
+// fail has a number of objects of a host fail once each.
 func (b *bubble) fail(host string, objects int, f cloudmirror.Failure) {
 	b.t.Helper()
 	b.origin.script(fails(f))
@@ -87,7 +87,7 @@ func TestAPausedHostCostsNothing(t *testing.T) {
 	})
 }
 
-// Patient clients, such as warm jobs, get their copies although nobody asks anew.
+// Patient clients, such as warm jobs, get their copies although no client asks anew.
 func TestWhoIsPatientOutlastsAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

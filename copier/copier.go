@@ -158,7 +158,7 @@ func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.Wait
 	}
 }
 
-// backOff returns how long to wait after so many failures in a row: up to 30 s,
+// backOff returns how long to wait after that number of failures in a row: up to 30 s,
 // cut by up to a half at random.
 func backOff(failures int) time.Duration {
 	delay := min(250*time.Millisecond<<min(failures-1, 10), 30*time.Second)

@@ -30,7 +30,7 @@ func (w *world) letter() queue.DeadLetter {
 }
 
 // A message that was received as often as the queue allows, by copiers that died,
-// is buried, and who waits for its object is told.
+// is buried, and clients that wait for its object are told.
 func TestAPoisonMessageIsBuriedAndItsObjectFails(t *testing.T) {
 	w := newWorld(t)
 	w.origin.Set("/x", origintest.Behaviour{SizeBytes: 5000})

@@ -26,7 +26,7 @@ const (
 // A host is paused when limit different objects in a row have failed, until one
 // succeeds. It is also paused while the Retry-After of three different objects
 // stands. A paused host gets one probe every 5 s, or every minute while it is
-// limited. Clients who ask for failing objects should not get the probes. So an
+// limited. Clients that ask for failing objects should not get the probes. So an
 // object that failed gets a probe only if no other object wants it, and the next
 // probe is promised to the newest object: one that clients ask for again and again
 // is known by then.

@@ -22,7 +22,7 @@ const (
 	maxLead       = 4 * time.Second        // before the next deferred job comes back; 5 s with what later and SQS add
 	maxStep       = 100 * time.Millisecond // between jobs that come back; a flood of 500 is deferred for 50 s
 	assumedPace   = 10 * time.Millisecond  // of a host that ended few copies yet; too early is better than too late
-	provenTurns   = 64                     // how few: the first ones may have been slow by chance
+	provenTurns   = 64                     // with fewer, the pace may be that of a slow first few
 	paceSmoothing = 8                      // over how many turns the pace is averaged
 )
 

@@ -57,8 +57,8 @@ func isOurs(f *cloudmirror.Failure) bool {
 }
 
 // did reports whether a failure says how the host fares. A copy that took too
-// long in all may have had too little of our own bandwidth, and a stranger chooses
-// which objects drip.
+// long in all may have had too little of the copier's own bandwidth, and a stranger
+// chooses which objects drip.
 func (h *host) did(f *cloudmirror.Failure) bool {
 	tookTooLong := f.Code == cloudmirror.CodeOriginTimeout && f.Permanent
 	return f.Origin == h.origin && !tookTooLong && !errors.Is(f, origin.ErrTooSlow)

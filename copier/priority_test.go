@@ -67,7 +67,7 @@ func TestAClientBehindAFloodOfWarmJobs(t *testing.T) {
 	t.Parallel()
 	const took = time.Second
 	jobs := 1000
-	if testing.Short() { // with the race detector, which cannot bear so many goroutines
+	if testing.Short() { // with the race detector, which bears at most 8,128 goroutines
 		jobs = 100
 	}
 	hosts := map[string]struct {

@@ -21,7 +21,7 @@ func TestAFloodOfOneHost(t *testing.T) {
 	t.Parallel()
 	const took = time.Second
 	objects := 4000
-	if testing.Short() { // with the race detector, which cannot bear so many goroutines
+	if testing.Short() { // with the race detector, which bears at most 8,128 goroutines
 		objects = 500
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -169,8 +169,8 @@ func TestAStopHandsBackWhatWaitsForItsHost(t *testing.T) {
 	})
 }
 
-// A job that waits for hours in a copier is not taken for lost, whoever waits for
-// it.
+// A job that waits for hours in a copier is not taken for lost: its copier
+// keeps the claim.
 func TestAJobThatWaitsForItsHostKeepsItsClaim(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

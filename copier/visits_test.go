@@ -187,7 +187,7 @@ func TestAPausedHostBehindOthers(t *testing.T) {
 }
 
 // An address that is signed anew each time names the same object: one that fails
-// does not pause its host, whoever redirects there.
+// does not pause its host, whichever host redirects there.
 func TestSignedAddressesAreOneObject(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

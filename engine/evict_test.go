@@ -168,7 +168,7 @@ func TestAnEvictionAndAnAttemptThatTheCacheForgot(t *testing.T) {
 		name string
 		meet func(w *world, a *engine.Attempt, upload func() storage.Info) error // before the removal
 	}{
-		{"it completes afterwards", func(w *world, a *engine.Attempt, upload func() storage.Info) error {
+		{"it completes afterwards", func(_ *world, _ *engine.Attempt, upload func() storage.Info) error {
 			upload()
 			return nil
 		}},

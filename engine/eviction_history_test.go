@@ -10,7 +10,7 @@ import (
 // What histories do with evictions, and what must hold of them: none removes bytes that
 // an entry says are present, and once one has returned that the copy is evicted, no
 // client is told of it. A flush may let an attempt begin while an eviction is under way:
-// then the copy counts as lost, until somebody looks.
+// then the copy counts as lost, until the engine looks at storage.
 
 // An eviction is when one began and returned, or 0, whether a copy was evicted, and which.
 type eviction struct {

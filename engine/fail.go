@@ -62,7 +62,7 @@ func cause(f *cloudmirror.Failure) string {
 	return cloudmirror.Line(cloudmirror.Brief(f.Err), cache.MaxCauseBytes)
 }
 
-// retryDelay returns how long to wait after so many failed tries (1 or more).
+// retryDelay returns how long to wait after that number of failed tries (1 or more).
 func retryDelay(tries int) time.Duration {
 	delay := min(minRetryDelay<<min(tries-1, 16), maxRetryDelay)
 	return delay - rand.N(delay/2) //nolint:gosec // jitter needs no secrecy

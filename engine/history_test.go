@@ -19,14 +19,14 @@ import (
 	"cloudmirror/engine"
 )
 
-// histories is how many histories TestPurgesStick tries, each of so many steps.
+// histories is how many histories TestPurgesStick tries, each of historySteps steps.
 const (
 	histories    = 8000
 	historySteps = 200
 )
 
-// historyWorkers is how many histories are played at a time, where there are so many
-// processors.
+// historyWorkers is how many histories are played at a time, on a machine with as
+// many processors.
 const historyWorkers = 4
 
 // TestPurgesStick makes histories of clients, copiers, purges, flushes, faults
@@ -207,8 +207,8 @@ func (all options) take(choice int) {
 	}
 }
 
-// options are the things that can happen next. Most often, who came last goes on, so
-// that one does a lot while another stands still.
+// options are the things that can happen next. Most often, the actor that came last goes on, so
+// that it does a lot while another stands still.
 func (h *history) options(ctx context.Context) (all options) {
 	add := func(weight int, do func()) { all = append(all, option{weight, do}) }
 	for i, t := range h.waiting() {
@@ -296,7 +296,7 @@ func (h *history) peek(ctx context.Context, process string) {
 	h.judge(process, began, jumped, view, err)
 }
 
-// judge checks what a client is told who asked at a time.
+// judge checks what a client is told that asked at began.
 func (h *history) judge(process string, began int, jumped time.Duration, view engine.View, err error) {
 	if err != nil || view.Entry.State != cache.Present {
 		h.tick("%s tells who asked at %d: %s, %v", process, began, view.Entry.State, err)

@@ -156,7 +156,7 @@ func (en *Engine) seek(ctx context.Context, b *Backend, w Want, key cache.Key, a
 		return View{Entry: cache.Entry{State: cache.Absent, Generation: seen.generation, PurgedUntil: at.Entry.PurgedUntil}, Now: at.Now()}, cacheErr
 	}
 	if cacheErr != nil {
-		// The copy is good without the cache, by our own clock.
+		// The copy is good without the cache, by this machine's clock.
 		return View{Entry: seen.entry(), Source: FromStorage, Now: time.Now(), began: seen.began}, nil //nolint:nilerr // storage made up for it
 	}
 	return en.backfill(ctx, b, w.Object, key, at, seen), nil

@@ -44,7 +44,7 @@ func TestAPostponedAttemptCostsNoTry(t *testing.T) {
 	})
 }
 
-// Whoever would be gone before anything is tried again is answered at once.
+// A client that leaves before anything is tried again is answered at once.
 func TestWaitingForALateRetryIsOfNoUse(t *testing.T) {
 	for name, tt := range map[string]struct{ retryAfter, waits time.Duration }{
 		"the retry is due after the wait": {retryAfter: 29 * time.Second, waits: 0},

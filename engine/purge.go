@@ -42,7 +42,7 @@ func (en *Engine) Purge(ctx context.Context, w Want, also ...cloudmirror.Generat
 	if err != nil {
 		return false, err
 	}
-	if rest(ctx, en.nearLag) != nil {
+	if pause(ctx, en.nearLag) != nil {
 		return false, fmt.Errorf("%w: wait for other processes to forget the copy: %w", ErrUnavailable, ctx.Err())
 	}
 	// The first generation too: it may be left from a purge that died here.
@@ -118,8 +118,8 @@ func (en *Engine) mayHaveCopy(ctx context.Context, b *Backend, o cloudmirror.Obj
 	return !errors.Is(err, storage.ErrNotExist)
 }
 
-// rest waits for d. The error is that of ctx, if it ends first.
-func rest(ctx context.Context, d time.Duration) error {
+// pause waits for d. The error is that of ctx, if it ends first.
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

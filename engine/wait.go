@@ -62,7 +62,7 @@ func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 		if err != nil || n.view.Entry.State != cache.Present || n.view.began > asked {
 			return n.view, err
 		}
-		f = nil // it may have found the copy before it was purged, and we have asked after that
+		f = nil // it may have found the copy before a purge that returned before this call
 	}
 }
 

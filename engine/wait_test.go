@@ -162,7 +162,7 @@ func TestAMissTakesSixCommands(t *testing.T) {
 	})
 }
 
-// A crowd that wants one object costs the cache nothing beside the first who came.
+// A crowd that wants one object costs the cache nothing beside its first client.
 func TestWhoJoinsAFlightReadsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -208,7 +208,7 @@ func TestPurgeAnswers(t *testing.T) {
 	}
 }
 
-// Half a purge helps nobody.
+// Half a purge would leave old copies in use.
 func TestPurgeGoesOnWithoutItsClient(t *testing.T) {
 	w := newWorld(t)
 	w.present()

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// proxies are the addresses of which we believe what they say about their
-// clients.
+// proxies are the addresses whose word on their clients' addresses is taken.
 type proxies []netip.Prefix
 
 // client returns the address from which a request came: of the connection or, if

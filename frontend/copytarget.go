@@ -32,12 +32,12 @@ func (c *core) parseCopyTarget(r *http.Request, prefix string, isOperator bool, 
 	}
 	t.address = t.object.URL()
 	own, isOwn := c.ownPath(r, t.object)
-	m, isMirrors := cloudmirror.ParseMirrorURL(t.object.URL())
+	m, isRedirects := cloudmirror.ParseRedirectURL(t.object.URL())
 	object, generation, isCopys := cloudmirror.ParseCopyURL(t.object.URL())
 	switch {
-	case isMirrors && !isOwn:
+	case isRedirects && !isOwn:
 		return t, refuse(foreignAddress(m.Server))
-	case isMirrors:
+	case isRedirects:
 		t.object, t.asked = m.Object, m.Options
 		return t, refuseOtherService(t.service, m.Backend.Service)
 	case isOwn:

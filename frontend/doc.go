@@ -26,6 +26,7 @@
 // deployment as a whole). A redirect goes through these files:
 //
 //	frontend.go           every request comes in
+//	door.go               the host that it names chooses the policy
 //	memory.go             the target is remembered, or
 //	target.go             it is read, and
 //	redirecttarget.go     held against the rules of its service

@@ -117,7 +117,7 @@ func delayed(w *world) {
 	}
 }
 
-// occupied lets other clients take all places of those who wait.
+// occupied lets other clients take all places of clients that wait.
 func occupied(w *world) {
 	go w.do(httptest.NewRequest(http.MethodGet, "/v1/redirect/"+east.String()+"/"+mustObject("https://origin.test/other").Target(), nil).WithContext(w.t.Context()))
 	synctest.Wait()

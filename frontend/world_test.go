@@ -316,7 +316,7 @@ func pattern(t testing.TB, text string) cloudmirror.AllowPattern {
 	return p
 }
 
-// tokenOf returns the token of a bearer who sends text.
+// tokenOf returns the token of a bearer that sends text.
 func tokenOf(name, text string) cloudmirror.Token {
 	return cloudmirror.Token{Name: name, Hash: sha256.Sum256([]byte(text))}
 }

@@ -43,7 +43,7 @@ func New(o Options) *Monitor {
 		options: o,
 		client: &http.Client{
 			// A connection of its own for each probe, as new clients need one, and
-			// no proxy of ours, which they do not have.
+			// not through the environment's proxy, which they do not use.
 			Transport:     &http.Transport{DisableKeepAlives: true},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},

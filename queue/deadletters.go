@@ -14,9 +14,9 @@ import (
 // for concurrent use, by operators in other processes as well.
 //
 // With queues over a network looking at a letter hides it for a moment from
-// others who look. So whoever is second may see fewer letters; named letters are
-// waited for. Every call ends within a time of seconds that the driver sets: with
-// very many letters All means those that it got to.
+// other callers. So a second caller may see fewer letters; named letters are
+// waited for. Every call ends within a time of seconds that the driver sets: if that
+// is not enough for all letters, All means those that it got to.
 type DeadLetters interface {
 	// Letters returns the chosen letters and leaves them where they are, whole,
 	// for the next call to find under the same ids. A chosen id that names no
@@ -86,7 +86,7 @@ type Handled struct {
 }
 
 // ErrNoDeadLetter says that no letter of an id was found: it was redriven or dropped,
-// or somebody else looks at it, or there are more letters than the time was
+// or another caller looks at it, or there are more letters than the time was
 // enough for.
 var ErrNoDeadLetter = errors.New("queue: there is no such dead letter")
 

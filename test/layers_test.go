@@ -46,7 +46,7 @@ func TestLayers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		imports := []string{"C"} // no package of ours: a file without imports, too, must have a layer
+		imports := []string{"C"} // no package of this module: a file without imports, too, must have a layer
 		for _, spec := range parsed.Imports {
 			imports = append(imports, strings.Trim(spec.Path.Value, "`\""))
 		}

@@ -10,7 +10,7 @@ const (
 	// absenceLife is for how long an absence is shown after it was noted.
 	absenceLife = time.Second
 	// maxAbsentBytes bounds the absences of a process. They have a bound of their own, so
-	// that clients who ask for URLs at random evict no present entry. It is about 7,000
+	// that clients that ask for URLs at random evict no present entry. It is about 7,000
 	// absences: in the second for which one is shown, the 64 looks at storage that are
 	// under way in a backend find as many if each takes 9 ms.
 	maxAbsentBytes = 4 << 20

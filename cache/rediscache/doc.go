@@ -10,8 +10,8 @@
 //
 // Watchers are woken by Redis' own broadcast of invalidated keys (CLIENT
 // TRACKING … BCAST, https://redis.io/docs/latest/develop/reference/client-side-caching/),
-// so that changes by whomever, expiry and flushes included, need no message of
-// ours. Each connection that listens proves itself: a canary, a small key that is
+// so that no change, expiry and flushes included, needs a message from the process that
+// made it. Each connection that listens proves itself: a canary, a small key that is
 // written every second through the connections that Get and Swap use, must come
 // back on it. Otherwise a listener would stay with a master that Sentinel has
 // replaced.
@@ -19,9 +19,9 @@
 // With Options.NearBytes, present entries that Get and GetAll have read are kept in memory,
 // for Recall. What is kept is dropped when Redis tells that it changed, and is
 // shown only while a canary that was sent within Options.NearDelta has been
-// heard of every master. So whoever waits for that long after a change knows that
-// no process shows what was before it, however paused, cut off or left behind by
-// a failover. Get and GetAll themselves never answer from memory.
+// heard of every master. So a caller that waits for that long after a change knows that
+// no process shows what was before it, not even one that is paused, cut off or left
+// behind by a failover. Get and GetAll themselves never answer from memory.
 //
 // With it, absence is remembered, too, for RecallAny: for a second after NoteAbsent,
 // which says that storage had nothing either, or until Redis tells of a change. Only

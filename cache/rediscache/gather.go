@@ -13,7 +13,7 @@ import (
 // maxGathered bounds the reads of one pipeline.
 const maxGathered = 128
 
-// From farTrip on, a round trip is longer than processors explain; then so many
+// From farTrip on, a round trip is longer than processors explain; then farLimit
 // pipelines may be under way.
 const (
 	farTrip  = 5 * time.Millisecond
@@ -31,7 +31,7 @@ var errUnanswered = errors.New("rediscache: not answered")
 type gatherer struct {
 	client   redis.UniversalClient
 	calls    *calls
-	patience time.Duration // of who reads
+	patience time.Duration // of a reader
 	limit    int           // of pipelines under way
 
 	mu       sync.Mutex
@@ -173,7 +173,7 @@ func (g *gatherer) take() *pipeline {
 }
 
 // room returns how many pipelines may be under way: more if the server is far,
-// so that nobody waits for most of a round trip before his own begins.
+// so that no read waits for most of a round trip before its own begins.
 func (g *gatherer) room() int {
 	if g.trip > farTrip {
 		return farLimit

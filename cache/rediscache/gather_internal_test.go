@@ -69,7 +69,7 @@ func TestReadsThatWaitForOthersEndInTime(t *testing.T) {
 				others.Wait()
 				close(server.thaw)
 				under.close()
-				// Places are free from the timeout on: nothing is sent for who has left.
+				// Places are free from the timeout on: nothing is sent for readers that have left.
 				if n := int(server.asked.Load()); test.want < timeout && n != g.limit {
 					t.Errorf("%d requests were sent, want %d", n, g.limit)
 				}

@@ -18,7 +18,7 @@ import (
 // A NodeReport is what one Redis server tells about itself.
 type NodeReport struct {
 	Name      string        // host:port, or what Sentinel is asked for
-	Ahead     time.Duration // of its clock, before ours
+	Ahead     time.Duration // of its clock, before this machine's
 	RoundTrip time.Duration // the shortest of some
 	// Tracking is why the user may not hear of changes; nil: it may.
 	Tracking error
@@ -133,7 +133,7 @@ func tryTracking(ctx context.Context, c *redis.Client, prefix string) error {
 	return err
 }
 
-// trialValue is no entry: whoever reads it takes the key for absent.
+// trialValue is no entry: its readers take the key for absent.
 const trialValue = "doctor"
 
 // tryWriting makes and removes a key by the script that changes entries, so that

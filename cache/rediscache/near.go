@@ -24,7 +24,7 @@ const (
 // held at some time of the last delta: it must have a proof that every change
 // made before a moment, no longer ago than that, has been noted.
 //
-// The rule for those who use it: forget is called for each change that is heard
+// The rule for its callers: forget is called for each change that is heard
 // of, in the order of the server, and forgetAll where changes may have gone
 // unheard; prove only with a time before which no change is missing. What is to
 // be kept must have been read after guard was called, on a connection to the
@@ -56,7 +56,7 @@ func (p *proof) holds(now time.Time, d time.Duration) bool {
 }
 
 // newNear returns an empty one. It trusts proofs a little shorter than delta:
-// the clocks of those who wait for it may be faster.
+// the clocks of the processes that wait for it may be faster.
 func newNear(maxBytes int64, delta time.Duration) *near {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "cloudmirror_near_cache_" + name + "_total", Help: help})

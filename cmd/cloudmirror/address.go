@@ -30,7 +30,7 @@ func (t *target) completeFor(c *cli, args []string) error {
 
 // backendIn returns the backend that an address of this server names.
 func (t *target) backendIn(raw string) (b cloudmirror.BackendID, ok bool) {
-	if m, ok := cloudmirror.ParseMirrorURL(raw); ok {
+	if m, ok := cloudmirror.ParseRedirectURL(raw); ok {
 		return m.Backend, t.isServer(m.Server)
 	}
 	o, err := cloudmirror.ParseLegacyObject(raw)
@@ -89,7 +89,7 @@ func withoutScheme(address string) string {
 // redirect's, which must be this server's. What may be a copy's address is read as
 // the URL of an origin, for the server to judge.
 func (t *target) read(raw string) (cloudmirror.Object, error) {
-	if m, ok := cloudmirror.ParseMirrorURL(raw); ok {
+	if m, ok := cloudmirror.ParseRedirectURL(raw); ok {
 		if !t.isServer(m.Server) {
 			return cloudmirror.Object{}, fmt.Errorf("the URL is one of another mirror: --server %s asks that one, and `cloudmirror rewrite --decode` prints the origin's", m.Server)
 		}

@@ -63,7 +63,7 @@ func (c *cli) explain(ctx context.Context, server *client.Client, t *target, raw
 	if err != nil {
 		return err
 	}
-	if m, ok := cloudmirror.ParseMirrorURL(raw); ok {
+	if m, ok := cloudmirror.ParseRedirectURL(raw); ok {
 		sent += optionQuery(m.Options)
 	}
 	answer, err := server.Explain(ctx, b, sent)

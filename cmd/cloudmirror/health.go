@@ -20,7 +20,7 @@ import (
 	"cloudmirror/config"
 )
 
-// healthTimeout bounds the question: who runs health checks has a limit, too,
+// healthTimeout bounds the request: a supervisor that runs health checks has a limit, too,
 // and learns nothing from a check that it had to end.
 const healthTimeout = 3 * time.Second
 

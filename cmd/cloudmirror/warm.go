@@ -66,18 +66,7 @@ a list is wrong.`,
   cloudmirror warm --failed rest.txt rest.txt
   cloudmirror warm --json - < urls.txt`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(command *cobra.Command, args []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
-			if err := t.complete(c); err != nil {
-				return err
-			}
-			if err := t.requireToken(c); err != nil {
-				return err
-			}
-			return c.warm(command.Context(), &t, o, args)
-		},
+		RunE: func(command *cobra.Command, args []string) error { return c.warm(command.Context(), &t, o, args) },
 	}
 	t.addFlags(command)
 	t.addTokenFlag(command)
@@ -100,6 +89,15 @@ func (o *warmOptions) check() error {
 
 // warm has the URLs of lists copied, and tells how that ended.
 func (c *cli) warm(ctx context.Context, t *target, o warmOptions, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := t.complete(c); err != nil {
+		return err
+	}
+	if err := t.requireToken(c); err != nil {
+		return err
+	}
 	urls, err := c.readLists(t, args)
 	if err != nil {
 		return err

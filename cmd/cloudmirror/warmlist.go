@@ -100,7 +100,7 @@ func (l *list) read(from io.Reader, name string) error {
 }
 
 func (l *list) add(line string) error {
-	if m, ok := cloudmirror.ParseMirrorURL(line); ok && m.Backend.Service != l.target.backend.Service {
+	if m, ok := cloudmirror.ParseRedirectURL(line); ok && m.Backend.Service != l.target.backend.Service {
 		return fmt.Errorf("the URL is one of the service %s, and the list is for %s", cloudmirror.Plain(m.Backend.Service), l.target.backend.Service)
 	}
 	o, err := l.target.read(line)

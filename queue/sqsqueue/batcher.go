@@ -12,7 +12,7 @@ const (
 	maxInFlight = 8
 	// sendGatherTime and ackGatherTime are the longest that a call waits for others,
 	// if there is room for another request. Clients wait for what is sent, and
-	// nobody for an acknowledgement.
+	// not for an acknowledgement.
 	sendGatherTime = 20 * time.Millisecond
 	ackGatherTime  = 100 * time.Millisecond
 )
@@ -23,7 +23,7 @@ const (
 // enough for a full batch, or gatherTime is over. So calls after each other wait
 // for nothing, and a crowd's batches are full.
 //
-// Its size needs no bound of its own: each call is its caller's, who waits.
+// Its size needs no bound of its own: each call has a caller that waits.
 type batcher[T any] struct {
 	// request sends items. It sets the errors of single items, or returns one
 	// for all.
@@ -93,8 +93,8 @@ func (b *batcher[T]) forget(c *call[T]) {
 	}
 }
 
-// dispatch starts the requests that are due. Now is for when those that gather
-// have waited long enough. The caller holds the lock.
+// dispatch starts the requests that are due: with now, those that gather, too, as
+// they have waited long enough. The caller holds the lock.
 func (b *batcher[T]) dispatch(now bool) {
 	for len(b.pending) > 0 && b.inFlight < maxInFlight {
 		isCrowd := b.inFlight > 0 || time.Since(b.joinedAt) < b.gatherTime

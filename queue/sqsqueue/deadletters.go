@@ -17,8 +17,8 @@ import (
 )
 
 // SQS names a letter by its message id, but takes a handle of the newest receive
-// to do anything with it. So whoever looks for letters receives them, and gives
-// back what was not removed.
+// to do anything with it. So each method receives the letters that it looks for,
+// and gives back those that it does not remove.
 const (
 	reviewTime     = 20 * time.Second // for one call, at most
 	reviewHidden   = 30 * time.Second // how long a letter is hidden that a dying process does not give back
@@ -87,7 +87,7 @@ func (q *Queue) review(
 	held := make(map[string]*seenDeadLetter)
 	defer func() { q.giveBack(ctx, held) }()
 	for len(chosen) < c.Most() && (c.All || len(wanted) > 0) {
-		seen, err := q.look(reviewing, held, c, c.Most()-len(chosen))
+		seen, err := q.receiveMore(reviewing, held, c, c.Most()-len(chosen))
 		if len(held) > 0 && reviewing.Err() != nil && ctx.Err() == nil {
 			return chosen, nil // it got so far in its time
 		}
@@ -112,10 +112,10 @@ func (q *Queue) review(
 	return chosen, nil
 }
 
-// look receives letters that are not yet held. It returns none when there are no
-// more: none at all or, for one who wants some of them, none that somebody else
-// is looking at.
-func (q *Queue) look(ctx context.Context, held map[string]*seenDeadLetter, c queue.Choice, left int) ([]*seenDeadLetter, error) {
+// receiveMore receives letters that are not yet held. It returns none when there are no
+// more: none at all or, for a choice by ids, none that another caller looks
+// at.
+func (q *Queue) receiveMore(ctx context.Context, held map[string]*seenDeadLetter, c queue.Choice, left int) ([]*seenDeadLetter, error) {
 	most := maxBatch
 	if c.All {
 		most = min(most, left) // what is not wanted need not be hidden

@@ -66,7 +66,7 @@ func TestABrokenQueueIsNotOneWithoutLetters(t *testing.T) {
 	}
 }
 
-// TestANamedLetterIsWaitedFor has somebody else look at it, for a second.
+// TestANamedLetterIsWaitedFor has another caller look at it, for a second.
 func TestANamedLetterIsWaitedFor(t *testing.T) {
 	s, id := buried(t)
 	out, err := s.client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: urlOf(t, s.client, deadName), VisibilityTimeout: 1})

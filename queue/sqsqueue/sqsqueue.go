@@ -58,7 +58,7 @@ func New(o Options) (*Queue, error) {
 	return q, nil
 }
 
-// Close ends the requests that nobody waits for any more. The callers of all
+// Close ends the requests that no caller waits for any more. The callers of all
 // other methods must have returned.
 func (q *Queue) Close() error {
 	q.sends.close()

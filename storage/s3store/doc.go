@@ -13,8 +13,8 @@
 // a hexadecimal digit. A sidecar carries the id of its upload in its key, so that
 // uploads of one key that run at once cannot touch each other's.
 //
-// An object is found only if it is ours and whole: an object without our
-// metadata, or one whose sidecar is gone, counts as not there, as does an expired
+// An object is found only if this package wrote it and it is whole: an object without
+// that metadata, or one whose sidecar is gone, counts as not there, as does an expired
 // one. Put takes the place of such an object by If-Match with the very ETag that
 // was seen, and of nothing by If-None-Match, so that of several uploads one wins.
 // Servers without conditional writes are told by their 501 and asked before each

@@ -11,7 +11,7 @@ import (
 	"cloudmirror"
 )
 
-// Statuses of S3 that mean something to us.
+// Statuses of S3 that the store tells apart.
 const (
 	statusForbidden          = http.StatusForbidden
 	statusNotFound           = http.StatusNotFound

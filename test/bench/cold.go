@@ -69,7 +69,7 @@ func measureCold(ctx context.Context, l *laboratory) (result, error) {
 // copiesOf is what the URLs of copies begin with that a server keeps as files.
 func copiesOf(serve *process) string { return "http://" + serve.address + "/objects/" }
 
-// fetchAll fetches so many objects, one after the other, each in all ways.
+// fetchAll fetches that number of objects, one after the other, each in all ways.
 func fetchAll(ctx context.Context, l *laboratory, origin *process, ways []*way, objects int) error {
 	for i := range objects + warmUpObjects {
 		if err := fetchAllWays(ctx, l, origin, ways, i); err != nil {

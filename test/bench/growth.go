@@ -22,7 +22,7 @@ const (
 	goalStartMore  = 10 // milliseconds
 )
 
-// A fullRedis is a Redis with so many entries, and front ends on it.
+// A fullRedis is a Redis with entries of objects, and front ends on it.
 type fullRedis struct {
 	entries     int
 	redis       *process

@@ -43,8 +43,8 @@ func (l *laboratory) hugeDir() string { return cmp.Or(l.memory, l.dir) }
 // hugeFileSystem is hugeDir as the document has it.
 func (l *laboratory) hugeFileSystem() string { return filepath.Dir(l.hugeDir()) }
 
-// startHugeOrigin starts nginx with the huge object, and returns where it is: who
-// generates what he sends has no processor free for who copies it.
+// startHugeOrigin starts nginx with the huge object, and returns where it is: an
+// origin that generates what it sends would take the copier's processor.
 func (l *laboratory) startHugeOrigin(ctx context.Context) (origin *process, url string, err error) {
 	program, err := lab.FindNginx()
 	if err != nil {

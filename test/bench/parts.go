@@ -113,8 +113,8 @@ type plan struct {
 	moto   bool   // the SQS server of others
 	copier string // lines of the copier's configuration
 
-	// wrap returns the address to use for a server, for who wants to see what is
-	// asked of it; nil: its own.
+	// wrap returns the address to use for a server, for a section that counts its
+	// requests; nil: its own.
 	wrap func(name, address string) (string, error)
 }
 

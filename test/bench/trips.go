@@ -34,7 +34,7 @@ type trips struct {
 	sqs, s3    *countingProxy
 }
 
-// A tally is what was asked for so many clients' requests.
+// A tally is what a number of clients' requests cost.
 type tally struct {
 	requests       int
 	redis, sqs, s3 map[string]int
@@ -117,7 +117,7 @@ func (t *trips) stop() {
 	}
 }
 
-// count has so many clients at once ask for objects that are not there yet.
+// count has that number of clients at once ask for objects that are not there yet.
 func (t *trips) count(ctx context.Context, front *process, name string, objects, clients int) (tally, error) {
 	if err := t.ask(ctx, front, "warm-up-"+name, clients, clients); err != nil {
 		return tally{}, err
@@ -148,7 +148,7 @@ func (t *trips) countHits(ctx context.Context, front *process, objects int) (tal
 }
 
 // ask has clients ask for objects. They do not follow the redirects: what they
-// read is no request of ours.
+// read is no request of cloudmirror.
 func (t *trips) ask(ctx context.Context, front *process, name string, objects, clients int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(clients)

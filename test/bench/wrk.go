@@ -17,8 +17,8 @@ import (
 // it has the answer to the one before.
 const connections = 64
 
-// wrk asks a server for paths, one after the other, on all connections for so many
-// seconds, and returns how many redirects came. Any other answer is an error.
+// wrk asks a server for paths, one after the other, on all connections for d, and
+// returns how many redirects came. Any other answer is an error.
 func (l *laboratory) wrk(ctx context.Context, p *process, paths []string, d time.Duration) (redirects int64, err error) {
 	program, err := lab.Find("wrk", "apt-get install wrk")
 	if err != nil {

@@ -166,7 +166,8 @@ func TestKilledFrontend(t *testing.T) {
 	}
 }
 
-// A stop answers who waits, hands back what is being copied, and cuts nobody off.
+// A stop answers the clients that wait, hands back what is being copied, and cuts off no
+// download.
 func TestOrderlyStop(t *testing.T) {
 	d, frontends, copiers := newCluster(t, "wait: 50s")
 	d.origin.Set("/x", origintest.Behaviour{SizeBytes: 1000})

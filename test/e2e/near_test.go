@@ -14,7 +14,7 @@ import (
 )
 
 // Two front ends have an object in memory; one is told to purge it. From its
-// answer on, the other one redirects nobody to the old copy, also if it was
+// answer on, the other one redirects no client to the old copy, also if it was
 // frozen meanwhile and has not yet heard of anything.
 func TestNoFrontendRedirectsToWhatWasPurged(t *testing.T) {
 	d, frontends, _ := newCluster(t, "wait: 0s")

@@ -18,7 +18,7 @@ import (
 
 const lostSize = 100
 
-// removeCopy removes a copy from its storage behind everybody's back.
+// removeCopy removes a copy from its storage, unknown to cloudmirror.
 func (d *deployment) removeCopy(location string) {
 	d.t.Helper()
 	u, err := url.Parse(location)

@@ -10,7 +10,7 @@ import (
 )
 
 // How a front end is told to find out that clients cannot reach a region, and
-// how long that may take: so many probes in a row that fail, each after an
+// how long that may take: 2 probes in a row that fail, each after an
 // interval and with a time limit, and a second for the machine.
 const (
 	healthConfig = "health: {interval: 1s, timeout: 1s, failures: 2}\n"

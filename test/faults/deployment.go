@@ -214,7 +214,7 @@ func (d *deployment) frontURL() string {
 }
 
 // declareDead says that clients cannot fetch a region's copies from now on, so
-// that some redirects to it are nobody's mistake yet. Without a monitor in the
+// that for a while redirects to it are no mistake yet. Without a monitor in the
 // binary there is no such time.
 func (d *deployment) declareDead(region string, window time.Duration) {
 	d.mu.Lock()
@@ -256,7 +256,7 @@ func (d *deployment) originWasDown(from, until time.Time) bool {
 	return d.noneUp.overlaps(interval{from, until})
 }
 
-// text gets a page of ours.
+// text gets a page of the deployment.
 func (d *deployment) text(ctx context.Context, url string) (string, error) {
 	return lab.Get(ctx, d.plain, url)
 }

@@ -25,7 +25,7 @@ func diskScenarios() []scenario {
 }
 
 // An embedded is `cloudmirror serve` whose data directory is a small file system
-// of its own, in a mount namespace that nobody else sees.
+// of its own, in a mount namespace of the process.
 type embedded struct {
 	process *lab.Process
 	dir     string // the mount point, as the process sees it

@@ -43,7 +43,7 @@ func (l *laboratory) build(ctx context.Context, name string, flags ...string) er
 	return lab.Build(ctx, l.path(name), []string{"CGO_ENABLED=0"}, flags...)
 }
 
-// close removes the directory, unless somebody should look at the logs.
+// close removes the directory, unless its logs are to be kept.
 func (l *laboratory) close() {
 	if l.keep {
 		logf("logs and configurations are kept in %s", l.dir)

@@ -26,7 +26,7 @@ func startMiddleman(address, upstream string) (m *middleman, err error) {
 	return m, err
 }
 
-// instead lets a handler decide about each request from now on; nil: nobody. It
+// instead lets a handler decide about each request from now on; nil: none. It
 // may pass requests on to m.proxy.
 func (m *middleman) instead(h http.HandlerFunc) {
 	if h == nil {

@@ -10,7 +10,7 @@ import (
 	"cloudmirror/test/lab"
 )
 
-// processScenarios end processes of ours.
+// processScenarios end processes of cloudmirror.
 func processScenarios() []scenario {
 	all := []scenario{
 		{name: "frontend-killed", what: "a front end: SIGKILL while clients wait, back after 3 s", short: true, fault: killFrontend},

@@ -7,8 +7,8 @@ import (
 	"cloudmirror/test/lab"
 )
 
-// A storage is the S3 server of a region, and who stands before it: inner for
-// our processes, public for clients.
+// A storage is the S3 server of a region, and the proxies before it: inner for
+// cloudmirror's processes, public for clients.
 type storage struct {
 	*lab.Process
 	bucket        string

@@ -252,8 +252,8 @@ func (r *run) check(lines []string, output string) error {
 	return nil
 }
 
-// location returns where a client of the region is sent who asks for the object, and
-// the status.
+// location returns the status and the address that a client of the region gets for the
+// object.
 func (r *run) location(region string) (status int, location string) {
 	r.t.Helper()
 	return r.ask(r.front + "/v1/redirect/s3/" + region + "/" + r.url)

@@ -99,7 +99,7 @@ func TestWhatDriftedIsChangedBack(t *testing.T) {
 	onBothServers(t, func(t *testing.T, endpoint string) {
 		client := newClient(t, endpoint)
 		// The queue of the jobs is there, longer kept than needed, without dead
-		// letters, and has an attribute that is none of ours.
+		// letters, and has an attribute that cloudmirror does not set.
 		create(t, client, jobsName, map[string]string{
 			"VisibilityTimeout": "5", "MessageRetentionPeriod": "1209600", "ReceiveMessageWaitTimeSeconds": "20",
 			"DelaySeconds": "3", "MaximumMessageSize": "1024", "KmsMasterKeyId": "alias/mine", "KmsDataKeyReusePeriodSeconds": "600",

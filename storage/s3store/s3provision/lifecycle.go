@@ -149,7 +149,7 @@ func (b *bucket) isForeign(r types.LifecycleRule, s Space) bool {
 	return marked && found && owner != b.Owner && overlap(prefixOf(r), s.Prefix)
 }
 
-// equal compares what we set. Other servers than S3 may keep nothing about
+// equal compares what provisioning sets. Other servers than S3 may keep nothing about
 // incomplete uploads, as minio does, which removes them by itself.
 func (b *bucket) equal(is, wanted types.LifecycleRule) bool {
 	abort := is.AbortIncompleteMultipartUpload

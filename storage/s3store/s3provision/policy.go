@@ -9,7 +9,7 @@ func Allow(role provision.Role, region, bucket, prefix string) []provision.State
 	partition := provision.Partition(region)
 	keys := []string{keysARN(partition, bucket, prefix) + "*"}
 	statements := []provision.Statement{
-		// HeadBucket; and S3 tells only who has it that a key is missing.
+		// HeadBucket; and S3 says that a key is missing only to roles that have it.
 		provision.Allow("TellMissingKeys", []string{"s3:ListBucket"}, []string{"arn:" + partition + ":s3:::" + bucket}),
 	}
 	switch role {

@@ -80,7 +80,7 @@ func (p *provisioned) wantCalls(want map[string]int) {
 	clear(p.calls)
 }
 
-// status stores an object, and returns what everybody gets for it.
+// status stores an object, and returns the status that a client without credentials gets for it.
 func (p *provisioned) status(key string) int {
 	p.t.Helper()
 	if _, err := p.Client().PutObject(p.t.Context(), &s3.PutObjectInput{Bucket: &p.options.Bucket, Key: &key}); err != nil {
