@@ -115,6 +115,9 @@ func (t *task) giveBackFrom(origin string, turns []*turn) {
 	for i, h := range t.asks {
 		if turns[i] != nil && h.origin >= origin {
 			turns[i].giveBack()
+			if t.numbers[h] > 0 { // it has waited for the turn
+				h.oweTurn(t.delivery.Job.Priority)
+			}
 			turns[i] = nil
 		}
 	}

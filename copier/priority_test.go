@@ -154,6 +154,45 @@ func TestBackgroundJobsDoNotStarve(t *testing.T) {
 	}
 }
 
+// A warm job of a host whose turns clients take all the time needs such a turn and one of
+// the few slots for warm jobs, which those of other hosts take all the time. It does not
+// wait for ever for both at once.
+func TestAWarmJobOfABusyHostBesideOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, func(o *copier.Options) { o.Concurrency, o.Limits.CopiesPerHost = 2, 2 })
+		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
+			if strings.Contains(o.URL(), "/other") {
+				return copiesIn(10*time.Second)(ctx, o)
+			}
+			return copiesIn(5*time.Second)(ctx, o)
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		var others sync.WaitGroup
+		others.Go(func() {
+			for i := 0; pause(ctx, 2*time.Second) == nil; i++ {
+				b.ask(fmt.Sprintf("https://host.test/client/%d", i))
+			}
+		})
+		for sender := range 4 {
+			others.Go(func() {
+				for i := 0; ctx.Err() == nil; i++ {
+					w := want(t, fmt.Sprintf("https://host%d-%d.test/other", sender, i))
+					w.Order = &queue.Order{Priority: queue.Warm}
+					_, _ = b.engine.Wait(ctx, w, engine.Patience{Until: time.Now().Add(time.Hour)})
+				}
+			})
+		}
+		time.Sleep(time.Minute)
+		b.order("https://host.test/warm", queue.Warm)
+		if e := b.after(5*time.Minute, "https://host.test/warm"); e.State != cache.Present {
+			t.Errorf("the warm copy is %s", e.State)
+		}
+		stop()
+		others.Wait()
+	})
+}
+
 // Warm jobs that drip leave the slots, so that others are copied.
 func TestWarmJobsThatDripKeepNoOthersWaiting(t *testing.T) {
 	t.Parallel()
