@@ -174,7 +174,7 @@ func TestAWarmJobOfABusyHostBesideOthers(t *testing.T) {
 				b.ask(fmt.Sprintf("https://host.test/client/%d", i))
 			}
 		})
-		for sender := range 4 {
+		for sender := range 16 {
 			others.Go(func() {
 				for i := 0; ctx.Err() == nil; i++ {
 					w := want(t, fmt.Sprintf("https://host%d-%d.test/other", sender, i))
@@ -185,7 +185,7 @@ func TestAWarmJobOfABusyHostBesideOthers(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		b.order("https://host.test/warm", queue.Warm)
-		if e := b.after(5*time.Minute, "https://host.test/warm"); e.State != cache.Present {
+		if e := b.after(15*time.Minute, "https://host.test/warm"); e.State != cache.Present {
 			t.Errorf("the warm copy is %s", e.State)
 		}
 		stop()
