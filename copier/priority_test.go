@@ -66,10 +66,6 @@ func (n *begins) read() (times []time.Time, most int) {
 func TestAClientBehindAFloodOfWarmJobs(t *testing.T) {
 	t.Parallel()
 	const took = time.Second
-	jobs := 1000
-	if testing.Short() { // with the race detector, which cannot bear so many goroutines
-		jobs = 100
-	}
 	hosts := map[string]struct {
 		flood   string
 		perHost int           // copies of one host
@@ -84,6 +80,14 @@ func TestAClientBehindAFloodOfWarmJobs(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d slots", name, slots), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
+					half := max(1, slots/2)
+					if strings.Contains(host.flood, "host.test") {
+						half = min(half, host.perHost)
+					}
+					jobs := 125 * max(2, half) // more than end while clients come
+					if testing.Short() {       // with the race detector, which cannot bear so many goroutines
+						jobs = 100
+					}
 					limit := host.limit
 					if slots == 1 {
 						limit = took + time.Second/2
@@ -101,10 +105,6 @@ func TestAClientBehindAFloodOfWarmJobs(t *testing.T) {
 						if times, _ := client.read(); len(times) != i+1 || times[i].Sub(asked) > limit {
 							t.Fatalf("client %d: its copy began after %v, want at most %v", i, time.Since(asked)-took, limit)
 						}
-					}
-					half := max(1, slots/2)
-					if strings.Contains(host.flood, "host.test") {
-						half = min(half, host.perHost)
 					}
 					time.Sleep(time.Duration(jobs/half)*took + time.Minute)
 					times, most := warm.read()

@@ -45,6 +45,7 @@ func TestLargeObjectsAreReadOverSeveralConnections(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits in real time
 			w := newSectionedWorld(t)
 			w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 4 << 20})
 			w.startWith(func(o *copier.Options) { o.Connections, o.Limits.CopiesPerHost = test.connections, test.perHost })
@@ -67,7 +68,7 @@ func TestManyCopiesHaveFewConnections(t *testing.T) {
 	var copies []string
 	for i := range 4 {
 		path := fmt.Sprintf("/large-%d", i)
-		w.origin.Set(path, origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 1 << 20})
+		w.origin.Set(path, origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 4 << 20})
 		copies = append(copies, path)
 	}
 	for _, path := range copies {
@@ -90,7 +91,7 @@ func TestManyCopiesHaveFewConnections(t *testing.T) {
 // A job that waits for the host goes before the next section.
 func TestSectionsGiveWayToOtherCopies(t *testing.T) {
 	w := newSectionedWorld(t)
-	w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 512 << 10})
+	w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 1 << 20})
 	w.startWith(func(o *copier.Options) { o.Connections, o.Limits.CopiesPerHost = 8, 2 })
 	if _, err := w.engine.Wait(t.Context(), w.want("/large"), engine.Patience{}); err != nil {
 		t.Fatal(err)
