@@ -45,15 +45,15 @@ func (t *task) acquireSlot(ctx context.Context) error {
 		giveBack(turns)
 		return ctx.Err()
 	}
-	t.placed()
+	t.receiveMore()
 	var behind *turn
 	if t.isBackground() {
 		behind = turns[backgroundAsk]
 		turns = slices.Delete(turns, backgroundAsk, backgroundAsk+1)
 	}
-	t.turns, t.place = turns, t.slots.occupy(func() { t.cancel(errSlowest) }, behind)
+	t.turns, t.slot = turns, t.slots.occupy(func() { t.cancel(errSlowest) }, behind)
 	t.releaseSlot = sync.OnceFunc(func() {
-		t.place.leave()
+		t.slot.leave()
 		for _, u := range turns {
 			u.end()
 		}
@@ -94,7 +94,7 @@ func (t *task) awaitTurn(ctx context.Context, turns []*turn, i int) (err error) 
 	if turns[i] = h.tryTurn(n.isLong); turns[i] != nil {
 		return nil
 	}
-	t.placed()
+	t.receiveMore()
 	number := t.numbers[h]
 	defer func() { t.numbers[h] = number }()
 	if number > 0 {
@@ -115,6 +115,9 @@ func (t *task) giveBackFrom(origin string, turns []*turn) {
 	for i, h := range t.asks {
 		if turns[i] != nil && h.origin >= origin {
 			turns[i].giveBack()
+			if t.numbers[h] > 0 { // it has waited for the turn
+				h.oweTurn(t.delivery.Job.Priority)
+			}
 			turns[i] = nil
 		}
 	}
@@ -143,9 +146,9 @@ func giveBack(turns []*turn) {
 	}
 }
 
-// waitForRefusingHost gives place and turns back, and takes them again when the host
+// waitForRefusingHost gives the slot and the turns back, and takes them again when the host
 // that refused the copy has a turn. The error is why, if too many jobs wait for it,
-// errStopping, or the cause by which ctx ended. In any case there is a place to give
+// errStopping, or the cause by which ctx ended. In any case there is a slot to give
 // back.
 func (t *task) waitForRefusingHost(ctx, stopping context.Context, why *refusedError) error {
 	t.releaseSlot()

@@ -141,12 +141,12 @@ func (c *Copier) receive(ctx, work context.Context, b *backend, tasks *sync.Wait
 			return
 		}
 		deliveries, err := b.Queue.Receive(ctx, c.slots.gather(ctx))
-		var unplaced sync.WaitGroup // the tasks that may still take a slot
-		unplaced.Add(len(deliveries))
+		var undecided sync.WaitGroup // the tasks that may still take a slot
+		undecided.Add(len(deliveries))
 		for _, d := range deliveries {
-			tasks.Go(func() { c.handle(ctx, work, b, d, sync.OnceFunc(unplaced.Done)) })
+			tasks.Go(func() { c.handle(ctx, work, b, d, sync.OnceFunc(undecided.Done)) })
 		}
-		unplaced.Wait() // what is received next should find slots as well
+		undecided.Wait() // what is received next should find slots as well
 		switch {
 		case err == nil:
 			failures = 0

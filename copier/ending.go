@@ -13,7 +13,7 @@ import (
 	"cloudmirror/storage"
 )
 
-// errSlowest is the cause by which the slowest copy ends when another needs its place
+// errSlowest is the cause by which the slowest copy ends when another needs its slot
 // or its memory.
 var errSlowest = errors.New("copier: the slowest copy was handed back, as others needed its place")
 
@@ -113,7 +113,7 @@ func (t *task) persist(ctx context.Context, change func() error) error {
 
 // buryMessage moves the message to the dead letters.
 func (t *task) buryMessage(ctx context.Context, reason deadReason, why error) (result, error) {
-	t.placed() // it takes no slot any more
+	t.receiveMore() // it takes no slot any more
 	var err error
 	for failures := range buryTries {
 		if failures > 0 {

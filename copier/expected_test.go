@@ -84,6 +84,7 @@ func (a announcing) Get(ctx context.Context, rules origin.Rules, o cloudmirror.O
 
 // A digest is that of the bytes in their order, so one connection reads them.
 func TestALargeObjectIsTheExpectedOne(t *testing.T) {
+	t.Parallel() // it waits in real time
 	sum := sha256.Sum256(origintest.Bytes("/large", largeBytes))
 	for name, test := range map[string]struct {
 		order       queue.Order

@@ -60,7 +60,7 @@ func (t *task) leaveMessage(err error) (result, error) {
 	return resultLeft, err
 }
 
-// handBackSlow ends an attempt that was the slowest when its place was needed. Its
+// handBackSlow ends an attempt that was the slowest when another copy needed its slot. Its
 // job rests longer each time, and no try is used up.
 func (t *task) handBackSlow(ctx context.Context, attempt *engine.Attempt) (result, error) {
 	if err := attempt.HandBackSlow(ctx, later(slowDelay<<t.delivery.Job.Slow)); err != nil {

@@ -17,7 +17,7 @@ import (
 	"cloudmirror/queue"
 )
 
-// Whatever comes of copies and of their hops, at the end all turns, slots, and places
+// Whatever comes of copies and of their hops, at the end all turns, slots, and those
 // in the slow pool are free, and no host is held.
 func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
 	t.Parallel()
@@ -44,7 +44,7 @@ func TestNothingIsHeldAfterRandomCopies(t *testing.T) {
 	})
 }
 
-// randomCopy does what a task does with its host, its place and its visits.
+// randomCopy does what a task does with its host, its slot and its visits.
 func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 	pause(t.Context(), time.Duration(random.IntN(100))*time.Second)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(random.IntN(60_000))*time.Millisecond, errStopping)
@@ -57,7 +57,7 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 		return o
 	}
 	own := object()
-	k := &task{Copier: &Copier{hosts: hs, slots: s}, cancel: func(error) {}, placed: func() {}, numbers: make(map[*host]uint64), isLong: random.IntN(3) == 0}
+	k := &task{Copier: &Copier{hosts: hs, slots: s}, cancel: func(error) {}, receiveMore: func() {}, numbers: make(map[*host]uint64), isLong: random.IntN(3) == 0}
 	k.delivery.Job.Priority = queue.Priority(random.IntN(4))
 	k.askToo(own.Origin())
 	if k.isBackground() {
@@ -71,16 +71,16 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 		return
 	}
 	defer k.releaseSlot()
-	ctx, evict := context.WithCancelCause(ctx)
-	defer evict(nil)
-	k.place.handBack = func() { evict(errSlowest) }
-	place := k.place
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	k.slot.handBack = func() { end(errSlowest) }
+	slot := k.slot
 	use, _ := k.asks[0].admit(own, random.IntN(2))
 	if use == nil {
 		return
 	}
 	v := newVisits(hs, queue.Job{Object: own}, use, k.turns)
-	late := time.AfterFunc(longAfter, func() { v.overstay(evict) })
+	late := time.AfterFunc(longAfter, func() { v.overstay(end) })
 	defer late.Stop()
 	unreachable := &cloudmirror.Failure{Code: cloudmirror.CodeOriginUnreachable, Origin: object().Origin()}
 	err := []error{nil, errStopping, unreachable, unreachable, unreachable}[random.IntN(5)]
@@ -90,7 +90,7 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 			err = refused
 			break
 		}
-		randomReads(ctx, place, random)
+		randomReads(ctx, slot, random)
 		leave()
 	}
 	if err == nil && random.IntN(3) == 0 {
@@ -103,17 +103,17 @@ func randomCopy(t *testing.T, hs *hosts, s *slots, random *rand.Rand) {
 }
 
 // randomReads waits for the origin, for memory, and for another connection.
-func randomReads(ctx context.Context, place *place, random *rand.Rand) {
-	place.awaitMemory()
-	defer place.gotMemory(noMemory)
+func randomReads(ctx context.Context, slot *slot, random *rand.Rand) {
+	slot.awaitMemory()
+	defer slot.gotMemory(noMemory)
 	pause(ctx, time.Duration(random.IntN(5))*time.Second)
-	place.gotMemory(memory(random.IntN(3)))
-	if place.tryConnection() {
-		defer place.endConnection()
+	slot.gotMemory(memory(random.IntN(3)))
+	if slot.tryConnection() {
+		defer slot.endConnection()
 	}
 	for range random.IntN(5) {
-		place.pace.wait()
+		slot.pace.wait()
 		pause(ctx, time.Duration(random.IntN(4000))*time.Millisecond)
-		place.pace.got(random.IntN(2 * slowBytes))
+		slot.pace.got(random.IntN(2 * slowBytes))
 	}
 }

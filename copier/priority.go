@@ -68,3 +68,15 @@ func (t *turns) first(priority int) (first *line) {
 	}
 	return first
 }
+
+// oweTurn has the next turn that is free go to a job of a priority: one gave its turn
+// back before it could use it, and waits for what it lacks. Else it would let more urgent
+// jobs pass again each time.
+func (h *host) oweTurn(p queue.Priority) {
+	if h.turns == nil || h.isBackground { // half of the slots go round fast enough
+		return
+	}
+	h.turns.mu.Lock()
+	defer h.turns.mu.Unlock()
+	h.turns.waiting[min(p, queue.Planned)].passed = maxPassed
+}

@@ -66,10 +66,6 @@ func (n *begins) read() (times []time.Time, most int) {
 func TestAClientBehindAFloodOfWarmJobs(t *testing.T) {
 	t.Parallel()
 	const took = time.Second
-	jobs := 1000
-	if testing.Short() { // with the race detector, which bears at most 8,128 goroutines
-		jobs = 100
-	}
 	hosts := map[string]struct {
 		flood   string
 		perHost int           // copies of one host
@@ -84,6 +80,14 @@ func TestAClientBehindAFloodOfWarmJobs(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d slots", name, slots), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
+					half := max(1, slots/2)
+					if strings.Contains(host.flood, "host.test") {
+						half = min(half, host.perHost)
+					}
+					jobs := 125 * max(2, half) // more than end while clients come
+					if testing.Short() {       // with the race detector, which cannot bear so many goroutines
+						jobs = 100
+					}
 					limit := host.limit
 					if slots == 1 {
 						limit = took + time.Second/2
@@ -101,10 +105,6 @@ func TestAClientBehindAFloodOfWarmJobs(t *testing.T) {
 						if times, _ := client.read(); len(times) != i+1 || times[i].Sub(asked) > limit {
 							t.Fatalf("client %d: its copy began after %v, want at most %v", i, time.Since(asked)-took, limit)
 						}
-					}
-					half := max(1, slots/2)
-					if strings.Contains(host.flood, "host.test") {
-						half = min(half, host.perHost)
 					}
 					time.Sleep(time.Duration(jobs/half)*took + time.Minute)
 					times, most := warm.read()
@@ -152,6 +152,45 @@ func TestBackgroundJobsDoNotStarve(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A warm job of a host whose turns clients take all the time needs such a turn and one of
+// the few slots for warm jobs, which those of other hosts take all the time. It does not
+// wait for ever for both at once.
+func TestAWarmJobOfABusyHostBesideOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, func(o *copier.Options) { o.Concurrency, o.Limits.CopiesPerHost = 2, 2 })
+		b.origin.script(func(ctx context.Context, o cloudmirror.Object) (io.Reader, error) {
+			if strings.Contains(o.URL(), "/other") {
+				return copiesIn(10*time.Second)(ctx, o)
+			}
+			return copiesIn(5*time.Second)(ctx, o)
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		var others sync.WaitGroup
+		others.Go(func() {
+			for i := 0; pause(ctx, 2*time.Second) == nil; i++ {
+				b.ask(fmt.Sprintf("https://host.test/client/%d", i))
+			}
+		})
+		for sender := range 16 {
+			others.Go(func() {
+				for i := 0; ctx.Err() == nil; i++ {
+					w := want(t, fmt.Sprintf("https://host%d-%d.test/other", sender, i))
+					w.Order = &queue.Order{Priority: queue.Warm}
+					_, _ = b.engine.Wait(ctx, w, engine.Patience{Until: time.Now().Add(time.Hour)})
+				}
+			})
+		}
+		time.Sleep(time.Minute)
+		b.order("https://host.test/warm", queue.Warm)
+		if e := b.after(15*time.Minute, "https://host.test/warm"); e.State != cache.Present {
+			t.Errorf("the warm copy is %s", e.State)
+		}
+		stop()
+		others.Wait()
+	})
 }
 
 // Warm jobs that drip leave the slots, so that others are copied.

@@ -27,9 +27,9 @@ func (b *sectionedBody) Sections(sectionBytes int64) storage.Sections {
 	if !b.task.tryConnection(b.server) {
 		return nil
 	}
-	b.task.place.pace.wait()
+	b.task.slot.pace.wait()
 	from := b.response.Sections(sectionBytes)
-	b.task.place.pace.got(0)
+	b.task.slot.pace.got(0)
 	b.task.endConnection(b.server)
 	if from == nil {
 		return nil
@@ -78,18 +78,18 @@ func (s *sections) closed() {
 // tryConnection reports whether the copy may have one more connection to a server
 // now, which costs memory and a turn. If so, the caller calls endConnection.
 func (t *task) tryConnection(server *host) bool {
-	if !t.place.tryConnection() {
+	if !t.slot.tryConnection() {
 		return false
 	}
 	if !server.tryConnection() {
-		t.place.endConnection()
+		t.slot.endConnection()
 		return false
 	}
 	return true
 }
 
 func (t *task) endConnection(server *host) {
-	t.place.endConnection()
+	t.slot.endConnection()
 	server.endConnection()
 }
 

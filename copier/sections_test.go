@@ -37,6 +37,7 @@ func (w *world) wantLarge(path string) {
 }
 
 func TestLargeObjectsAreReadOverSeveralConnections(t *testing.T) {
+	t.Parallel() // it waits in real time
 	tests := map[string]struct{ connections, perHost, most int }{
 		"as many as one copy may":               {4, 0, 4},
 		"no more than the host may have copies": {8, 3, 3},
@@ -45,6 +46,7 @@ func TestLargeObjectsAreReadOverSeveralConnections(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newSectionedWorld(t)
 			w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 4 << 20})
 			w.startWith(func(o *copier.Options) { o.Connections, o.Limits.CopiesPerHost = test.connections, test.perHost })
@@ -63,11 +65,12 @@ func TestLargeObjectsAreReadOverSeveralConnections(t *testing.T) {
 // However many copies read large objects, they have no more connections than there
 // may be copies, and one each.
 func TestManyCopiesHaveFewConnections(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newSectionedWorld(t)
 	var copies []string
 	for i := range 4 {
 		path := fmt.Sprintf("/large-%d", i)
-		w.origin.Set(path, origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 1 << 20})
+		w.origin.Set(path, origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 4 << 20})
 		copies = append(copies, path)
 	}
 	for _, path := range copies {
@@ -89,8 +92,9 @@ func TestManyCopiesHaveFewConnections(t *testing.T) {
 
 // A job that waits for the host goes before the next section.
 func TestSectionsGiveWayToOtherCopies(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newSectionedWorld(t)
-	w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 512 << 10})
+	w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, BytesPerSecond: 1 << 20})
 	w.startWith(func(o *copier.Options) { o.Connections, o.Limits.CopiesPerHost = 8, 2 })
 	if _, err := w.engine.Wait(t.Context(), w.want("/large"), engine.Patience{}); err != nil {
 		t.Fatal(err)
@@ -105,6 +109,7 @@ func TestSectionsGiveWayToOtherCopies(t *testing.T) {
 
 // What failed over several connections is tried over one.
 func TestARetryReadsInOrder(t *testing.T) {
+	t.Parallel() // it waits in real time
 	w := newSectionedWorld(t)
 	// Each connection past the first two leads to another version of the object.
 	w.origin.Set("/large", origintest.Behaviour{SizeBytes: largeBytes, ChangeAfter: 2})

@@ -21,8 +21,8 @@ type slots struct {
 	background  *host         // hosts.background
 
 	mu    sync.Mutex
-	extra int                 // connections beside the first ones of the copies that have slots
-	slow  map[*place]struct{} // the slow pool
+	extra int                // connections beside the first ones of the copies that have slots
+	slow  map[*slot]struct{} // the slow pool
 
 	handedBack time.Time // when a copy was handed back last for its memory
 }
@@ -30,7 +30,7 @@ type slots struct {
 func newSlots(n, connections int, background *host) *slots {
 	return &slots{
 		taken: make(chan struct{}, max(1, n)), freed: make(chan struct{}, 1),
-		connections: connections, background: background, slow: make(map[*place]struct{}),
+		connections: connections, background: background, slow: make(map[*slot]struct{}),
 	}
 }
 
@@ -100,8 +100,9 @@ func (s *slots) slowCopies() int {
 	return len(s.slow)
 }
 
-// A place is a slot, or one of the slow pool, for one copy.
-type place struct {
+// A slot is what one copy has: a slot for which jobs wait or, while the copy is slow,
+// one of the slow pool.
+type slot struct {
 	slots        *slots
 	pace         *pace
 	handBack     func() // has the copy end and its job given back; it does not block
@@ -116,70 +117,70 @@ type place struct {
 	late   *time.Timer // of handBackForMemory; nil until memory was awaited
 }
 
-// occupy returns the place of a copy for which a slot was taken and, if no client waits
-// for it, a turn of slots.background, which the place then ends. The caller calls leave
-// when the copy has ended.
-func (s *slots) occupy(handBack func(), behind *turn) *place {
-	p := &place{slots: s, handBack: handBack, isBackground: behind != nil, behind: behind}
-	p.pace = newPace(p.slowDown, p.speedUp)
-	return p
+// occupy returns the slot of a copy for which one was taken and, if no client waits for
+// the copy, a turn of slots.background, which leave ends. The caller calls leave when the
+// copy has ended.
+func (s *slots) occupy(handBack func(), behind *turn) *slot {
+	sl := &slot{slots: s, handBack: handBack, isBackground: behind != nil, behind: behind}
+	sl.pace = newPace(sl.slowDown, sl.speedUp)
+	return sl
 }
 
-func (p *place) leave() {
-	p.pace.stop()
-	p.slots.mu.Lock()
-	defer p.slots.mu.Unlock()
-	if p.isSlow {
-		delete(p.slots.slow, p)
+func (sl *slot) leave() {
+	sl.pace.stop()
+	sl.slots.mu.Lock()
+	defer sl.slots.mu.Unlock()
+	if sl.isSlow {
+		delete(sl.slots.slow, sl)
 		return
 	}
-	p.isSlow = true // whatever the pace still has to say
-	p.slots.free()
-	if p.behind != nil {
-		p.behind.end()
+	sl.isSlow = true // whatever the pace still has to say
+	sl.slots.free()
+	if sl.behind != nil {
+		sl.behind.end()
 	}
 }
 
 // slowDown moves a copy from its slot to the slow pool. If that is full, the
 // slowest is handed back, which may be the copy itself.
-func (p *place) slowDown() {
-	s := p.slots
+func (sl *slot) slowDown() {
+	s := sl.slots
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.isSlow {
+	if sl.isSlow {
 		return
 	}
 	if s.isFull() {
-		slowest := p.slowest()
-		slowest.evict()
-		if slowest == p {
+		slowest := sl.slowest()
+		slowest.requeue()
+		if slowest == sl {
 			return // its slot is free when it has ended
 		}
 	}
-	p.moveToPool()
+	sl.moveToPool()
 }
 
 // moveToPool gives the slot of a copy to the next job. The caller holds the lock.
-func (p *place) moveToPool() {
-	p.isSlow = true
-	p.slots.slow[p] = struct{}{}
-	p.slots.extra -= p.extra
-	p.slots.free()
-	if p.behind != nil {
-		p.behind.giveBack()
-		p.behind = nil
+func (sl *slot) moveToPool() {
+	sl.isSlow = true
+	sl.slots.slow[sl] = struct{}{}
+	sl.slots.extra -= sl.extra
+	sl.slots.free()
+	if sl.behind != nil {
+		sl.behind.giveBack()
+		sl.behind = nil
 	}
 }
 
 // isFull reports whether the slow pool is. The caller holds the lock.
 func (s *slots) isFull() bool { return len(s.slow) >= slowPerSlot*cap(s.taken) }
 
-// slowest returns the copy that brought least in the last minute, of p and the
+// slowest returns the copy that brought least in the last minute, of sl and the
 // slow ones that wait for their origins at this moment. The caller holds the lock.
-func (p *place) slowest() *place {
-	slowest := p
-	least, _ := p.pace.recently()
-	for other := range p.slots.slow {
+func (sl *slot) slowest() *slot {
+	slowest := sl
+	least, _ := sl.pace.recently()
+	for other := range sl.slots.slow {
 		if recent, waits := other.pace.recently(); waits && recent < least {
 			slowest, least = other, recent
 		}
@@ -187,46 +188,46 @@ func (p *place) slowest() *place {
 	return slowest
 }
 
-// evict hands a slow copy back. The caller holds the lock.
-func (p *place) evict() {
-	delete(p.slots.slow, p)
-	p.handBack()
+// requeue has a slow copy end and its job given back to the queue. The caller holds the lock.
+func (sl *slot) requeue() {
+	delete(sl.slots.slow, sl)
+	sl.handBack()
 }
 
 // speedUp moves a slow copy that became fast back to a slot, if one is free, and
 // reports whether it did. Jobs that wait for a slot go first.
-func (p *place) speedUp() bool {
-	s := p.slots
+func (sl *slot) speedUp() bool {
+	s := sl.slots
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, found := s.slow[p]; !found {
+	if _, found := s.slow[sl]; !found {
 		return false
 	}
-	if !p.retakeSlot() {
+	if !sl.retakeSlot() {
 		return false
 	}
-	delete(s.slow, p)
-	p.isSlow = false
-	s.extra += p.extra
+	delete(s.slow, sl)
+	sl.isSlow = false
+	s.extra += sl.extra
 	return true
 }
 
 // retakeSlot takes a slot for a slow copy if it may have one at once, and reports
 // whether it did. The caller holds the lock.
-func (p *place) retakeSlot() bool {
-	if p.isBackground {
-		if p.behind = p.slots.background.tryTurn(false); p.behind == nil {
+func (sl *slot) retakeSlot() bool {
+	if sl.isBackground {
+		if sl.behind = sl.slots.background.tryTurn(false); sl.behind == nil {
 			return false
 		}
 	}
 	select {
-	case p.slots.taken <- struct{}{}:
+	case sl.slots.taken <- struct{}{}:
 		return true
 	default:
 	}
-	if p.behind != nil {
-		p.behind.giveBack()
-		p.behind = nil
+	if sl.behind != nil {
+		sl.behind.giveBack()
+		sl.behind = nil
 	}
 	return false
 }
@@ -234,80 +235,23 @@ func (p *place) retakeSlot() bool {
 // tryConnection reports whether the copy may read over one more connection now. If
 // so, the caller calls endConnection. Many copies at once keep the network busy
 // without it, and a slow one has no use for it.
-func (p *place) tryConnection() bool {
-	s := p.slots
+func (sl *slot) tryConnection() bool {
+	s := sl.slots
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.isSlow || s.extra+1+len(s.taken) > max(cap(s.taken), s.connections) {
+	if sl.isSlow || s.extra+1+len(s.taken) > max(cap(s.taken), s.connections) {
 		return false
 	}
 	s.extra++
-	p.extra++
+	sl.extra++
 	return true
 }
 
-func (p *place) endConnection() {
-	p.slots.mu.Lock()
-	defer p.slots.mu.Unlock()
-	p.extra--
-	if !p.isSlow {
-		p.slots.extra--
+func (sl *slot) endConnection() {
+	sl.slots.mu.Lock()
+	defer sl.slots.mu.Unlock()
+	sl.extra--
+	if !sl.isSlow {
+		sl.slots.extra--
 	}
-}
-
-// memory is what storage holds of its own for a copy, as far as its reads show.
-type memory int
-
-const (
-	noMemory  memory = iota
-	beginning        // for up to slowBytes, or already for all
-	whole            // for as much as it takes to go on to the end
-)
-
-// awaitMemory says that storage may wait for memory before it reads on. From slowAfter
-// on it has slow copies handed back that hold such memory, until gotMemory is called.
-func (p *place) awaitMemory() {
-	p.slots.mu.Lock()
-	defer p.slots.mu.Unlock()
-	p.awaits = true
-	if p.late == nil {
-		p.late = time.AfterFunc(slowAfter, p.handBackForMemory)
-		return
-	}
-	p.late.Reset(slowAfter)
-}
-
-// gotMemory says what storage holds for the copy, now that it reads or has ended.
-func (p *place) gotMemory(holds memory) {
-	p.slots.mu.Lock()
-	defer p.slots.mu.Unlock()
-	p.holds, p.awaits = holds, false
-	p.late.Stop()
-}
-
-// handBackForMemory hands back the slowest copy that holds memory for which this one waits and
-// was slow in the last minute, if there is one. While that goes on, this one gives
-// its slot to the next job, which may need less memory.
-func (p *place) handBackForMemory() {
-	s := p.slots
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !p.awaits {
-		return
-	}
-	slowest, least := (*place)(nil), float64(recentlyEnough)
-	for other := range s.slow {
-		if recent, waits := other.pace.recently(); waits && other.holds > p.holds && recent < least {
-			slowest, least = other, recent
-		}
-	}
-	if slowest != nil {
-		slowest.evict()
-		s.handedBack = time.Now()
-	}
-	if !p.isSlow && time.Since(s.handedBack) < slowAfter && !s.isFull() {
-		p.pace.setAside()
-		p.moveToPool()
-	}
-	p.late.Reset(slowAfter)
 }

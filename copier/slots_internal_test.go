@@ -11,22 +11,22 @@ import (
 func TestConnectionsOfSlowCopies(t *testing.T) {
 	t.Parallel()
 	s := newSlots(4, 8, nil)
-	newPlace := func() *place {
+	newSlot := func() *slot {
 		s.take(t.Context())
 		return s.occupy(func() {}, nil)
 	}
-	connect := func(p *place) (n int) {
-		for p.tryConnection() {
+	connect := func(sl *slot) (n int) {
+		for sl.tryConnection() {
 			n++
 		}
 		return n
 	}
-	one := newPlace()
+	one := newSlot()
 	if n := connect(one); n != 7 {
 		t.Fatalf("a copy alone has %d further connections, want 7", n)
 	}
 	one.slowDown()
-	other := newPlace()
+	other := newSlot()
 	if n := connect(other); n != 7 {
 		t.Errorf("another has %d beside a slow copy, want 7", n)
 	}
@@ -63,7 +63,7 @@ func TestASlowCopyGoesBehindJobsThatWait(t *testing.T) {
 	fast.leave()
 	slow.leave()
 	if slow.speedUp() || s.slowCopies() != 0 || len(s.taken) != 0 {
-		t.Error("a copy that has ended has a place")
+		t.Error("a copy that has ended has a slot")
 	}
 }
 

@@ -36,7 +36,7 @@ func (t *task) storeOrFindCopy(ctx context.Context, attempt *engine.Attempt) (st
 	if !errors.Is(err, storage.ErrExist) {
 		return info, err
 	}
-	// Another copier's copy is in this place: whole and verified, as all copies
+	// Another copier's copy is under this key: whole and verified, as all copies
 	// are. Only one that is about to expire is of no use.
 	info, err = t.backend.Storage.Stat(ctx, attempt.StorageKey())
 	switch {
@@ -54,9 +54,9 @@ func (t *task) streamToStorage(ctx context.Context, attempt *engine.Attempt, rep
 	expires := attempt.ExpiresAt()
 	rules := t.backend.Rules
 	rules.Enter = t.visits.enter
-	t.place.pace.wait()
+	t.slot.pace.wait()
 	response, err := t.origin.Get(ctx, rules, t.delivery.Job.Object)
-	t.place.pace.got(0)
+	t.slot.pace.got(0)
 	if err != nil {
 		return storage.Info{}, cloudmirror.AsFailure(err)
 	}
@@ -78,9 +78,9 @@ func (t *task) streamToStorage(ctx context.Context, attempt *engine.Attempt, rep
 		}
 	}
 	t.logLeftOut(response.Header)
-	body := &storedBody{rest: expectedBody(t.measured(ctx, response.Body), order, response, server), place: t.place}
-	t.place.awaitMemory()
-	defer t.place.gotMemory(noMemory)
+	body := &storedBody{rest: expectedBody(t.measured(ctx, response.Body), order, response, server), slot: t.slot}
+	t.slot.awaitMemory()
+	defer t.slot.gotMemory(noMemory)
 	return t.backend.Storage.Put(ctx, attempt.StorageKey(), t.sectioned(body, response, server), storage.PutOptions{
 		SizeBytes: response.SizeBytes,
 		Header:    response.Header,
@@ -101,13 +101,13 @@ func (t *task) sectioned(body *storedBody, response *origin.Response, server *ho
 	return &sectionedBody{storedBody: body, task: t, response: response, server: server}
 }
 
-// A storedBody tells the place of a copy what memory storage has for it, by how
+// A storedBody tells the slot of a copy what memory storage has for it, by how
 // storage reads: once it has got memory for the beginning, and beyond slowBytes once
 // it has got all that it needs to go on (s3store.Buffers).
 type storedBody struct {
-	rest  io.Reader
-	place *place
-	read  int
+	rest io.Reader
+	slot *slot
+	read int
 }
 
 // Read implements io.Reader.
@@ -116,13 +116,13 @@ func (b *storedBody) Read(p []byte) (int, error) {
 		return b.rest.Read(p)
 	}
 	if b.read < slowBytes {
-		b.place.gotMemory(beginning)
+		b.slot.gotMemory(beginning)
 	} else {
-		b.place.gotMemory(whole)
+		b.slot.gotMemory(whole)
 	}
 	n, err := b.rest.Read(p)
 	if b.read += n; err == nil && (b.read == slowBytes || b.read == slowBytes+1) {
-		b.place.awaitMemory()
+		b.slot.awaitMemory()
 	}
 	return n, err
 }
@@ -130,7 +130,7 @@ func (b *storedBody) Read(p []byte) (int, error) {
 // measured returns a reader of what an origin sends. It keeps to the service's
 // bandwidth, and notes the pace and the progress of the copy.
 func (t *task) measured(ctx context.Context, body io.Reader) io.Reader {
-	pace := t.place.pace
+	pace := t.slot.pace
 	waited := readerFunc(func(p []byte) (int, error) {
 		pace.wait()
 		n, err := body.Read(p)

@@ -31,7 +31,7 @@ type task struct {
 	delivery    queue.Delivery
 	received    time.Time
 	activity    activity // for Copies
-	placed      func()   // more jobs may be received
+	receiveMore func()   // more jobs may be received
 	logger      *zap.Logger
 	visits      *visits                 // nil until the host admitted one
 	cancel      context.CancelCauseFunc // of the work
@@ -39,8 +39,8 @@ type task struct {
 	numbers     map[*host]uint64        // of the job in the lines of hosts
 	isLong      bool                    // it needs the turns of a long copy
 	turns       []*turn                 // of the hosts that it asks; the work's own
-	place       *place                  // nil until there is a slot
-	releaseSlot func()                  // gives place and turns back, once
+	slot        *slot                   // nil until there is a slot
+	releaseSlot func()                  // gives the slot and the turns back, once
 
 	kept    time.Time                      // when the claim of a job that waits was kept last; the heartbeat's own
 	attempt atomic.Pointer[engine.Attempt] // nil until begun
@@ -50,10 +50,10 @@ type task struct {
 
 // handle works on one delivery until its message needs no more attention. The
 // context work ends with the grace period, stopping before it. When the task has a
-// slot, waits for a host or needs none, it calls placed, which may be called again.
-func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Delivery, placed func()) {
-	defer placed()
-	t := &task{Copier: c, backend: b, delivery: d, received: time.Now(), placed: placed, numbers: make(map[*host]uint64), logger: c.logger.With(
+// slot, waits for a host or needs none, it calls receiveMore, which may be called again.
+func (c *Copier) handle(stopping, work context.Context, b *backend, d queue.Delivery, receiveMore func()) {
+	defer receiveMore()
+	t := &task{Copier: c, backend: b, delivery: d, received: time.Now(), receiveMore: receiveMore, numbers: make(map[*host]uint64), logger: c.logger.With(
 		zap.Stringer("backend", b.ID), zap.Stringer("object", d.Job.Object), zap.String("job", d.Job.ID),
 	)}
 	t.total.Store(-1)
@@ -79,7 +79,7 @@ func (t *task) admitJob(ctx, stopping context.Context) (result, error) {
 		return t.buryMessage(ctx, deadMisrouted, fmt.Errorf("the job is for backend %s, its queue for %s", t.delivery.Job.Backend, t.backend.ID))
 	}
 	if t.backend.Rules.IsDirect(t.delivery.Job.Object) {
-		t.placed() // it takes no slot
+		t.receiveMore() // it takes no slot
 		return t.claimJob(ctx, stopping)
 	}
 	t.isLong = t.delivery.Job.Long

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -24,12 +25,13 @@ import (
 const (
 	maxRunning      = 16  // jobs of one process
 	maxKept         = 100 // running or ended, in memory; the oldest ended one is forgotten first
-	maxWaits        = 32  // copies that one job waits for at the same time, in all backends
-	maxUnfinished   = 16  // copies in one backend that all jobs wait for at the same time, if Options say no other
+	maxWaits        = 32  // copies in one backend that one job waits for at the same time, resting ones included
+	maxUnfinished   = 16  // copies in one backend that all jobs have unfinished at the same time, if Options say no other
 	maxDuration     = 12 * time.Hour
-	maxFailures     = 100      // failures that a job tells of one by one
-	maxFailureBytes = 64 << 10 // of their URLs and messages together; 1,000 reports are in the store
-	maxOutageTries  = 10       // for one copy, while cache, queue or storage is unavailable
+	patience        = 10 * time.Second // a copy that is tried again later than this is not unfinished meanwhile
+	maxFailures     = 100              // failures that a job tells of one by one
+	maxFailureBytes = 64 << 10         // of their URLs and messages together; 1,000 reports are in the store
+	maxOutageTries  = 10               // for one copy, while cache, queue or storage is unavailable
 	firstOutageWait = time.Second
 	maxOutageWait   = 30 * time.Second
 )
@@ -157,60 +159,92 @@ func (js *Jobs) run(j *job, r Request) {
 
 	ctx, cancel := context.WithTimeout(js.life, maxDuration)
 	defer cancel()
-	var waits errgroup.Group
-	waits.SetLimit(maxWaits)
 	order := &queue.Order{Priority: queue.Warm, Reason: "warm job " + j.id}
-	for w := range wants(r, order) {
-		if ctx.Err() != nil {
-			break
-		}
-		waits.Go(func() error { js.obtain(ctx, j, w); return nil })
+	var backends sync.WaitGroup
+	for _, b := range r.Backends { // none keeps another waiting
+		backends.Go(func() { js.obtainAll(ctx, j, wants(r.Items, b, order)) })
 	}
-	_ = waits.Wait() // none returns an error
+	backends.Wait()
 	j.finish()
 	end, _ := j.report()
 	js.logger.Info("a warm job ended", zap.String("job", j.id), zap.String("state", string(end.State)),
 		zap.Int("present", end.Counts.Present), zap.Int("error", end.Counts.Error), zap.Int("pending", end.Counts.Pending), zap.Int64("bytes", end.Counts.Bytes))
 }
 
-// wants returns each object in each backend.
-func wants(r Request, order *queue.Order) func(yield func(want) bool) {
+// wants returns each object in a backend.
+func wants(items []Item, b cloudmirror.BackendID, order *queue.Order) iter.Seq[want] {
 	return func(yield func(want) bool) {
-		for _, i := range r.Items {
-			for _, b := range r.Backends {
-				if !yield(want{Want: engine.Want{Object: i.Object, Backend: b, Order: order}, index: i.Index}) {
-					return
-				}
+		for _, i := range items {
+			if !yield(want{Want: engine.Want{Object: i.Object, Backend: b, Order: order}, index: i.Index}) {
+				return
 			}
 		}
 	}
 }
 
-// obtain waits for one copy and notes how it ended. The engine retries transient
-// failures while it waits; obtain retries while cache, queue or storage is down.
-func (js *Jobs) obtain(ctx context.Context, j *job, w want) {
-	unfinished := js.unfinishedIn(w.Backend)
-	if unfinished.Acquire(ctx, 1) != nil {
-		return // as below
+// obtainAll obtains copies in one backend, maxWaits at a time.
+func (js *Jobs) obtainAll(ctx context.Context, j *job, all iter.Seq[want]) {
+	var waits errgroup.Group
+	waits.SetLimit(maxWaits)
+	for w := range all {
+		if ctx.Err() != nil {
+			break
+		}
+		waits.Go(func() error { js.obtain(ctx, j, w); return nil })
 	}
-	defer unfinished.Release(1)
-	wait := firstOutageWait
+	_ = waits.Wait() // none returns an error
+}
+
+// obtain waits for one copy and notes how it ended: if the job ends first, not at all. A
+// copy that rests before it is tried again is not unfinished meanwhile: those of a host
+// that asks for an hour's rest keep no others waiting.
+func (js *Jobs) obtain(ctx context.Context, j *job, w want) {
 	end, _ := ctx.Deadline() // every job has one
-	for try := 1; ; try++ {
-		view, err := js.engine.Wait(ctx, w.Want, engine.Patience{Until: end})
-		switch {
+	for hasRested := false; ; hasRested = true {
+		view, isNew, err := js.waitUnfinished(ctx, w)
+		switch f := view.Entry.Failure; {
 		case ctx.Err() != nil || errors.Is(err, engine.ErrClosed):
 			return // it stays pending, and the job ends as stopped
-		case err == nil && view.Entry.State == cache.Present:
-			j.present(w, copiedBytes(view))
-			return
-		case err == nil && view.Entry.State == cache.Failed:
-			j.failed(w, view.Entry.Failure.Code, view.Entry.Failure.Message)
-			return
-		case try == maxOutageTries:
+		case err != nil:
 			js.logger.Warn("a warm job gave up on a copy", zap.String("job", j.id), zap.Stringer("backend", w.Backend), zap.Error(err))
 			j.failed(w, api.CodeUnavailable, "the cache, the queue or the storage of this region is unavailable")
 			return
+		case view.Entry.State == cache.Present:
+			j.present(w, copiedBytes(view, isNew || hasRested))
+			return
+		case f.Permanent || f.RetryAt.Sub(view.Now) > time.Until(end):
+			j.failed(w, f.Code, f.Message)
+			return
+		default:
+			pause(ctx, f.RetryAt.Sub(view.Now))
+		}
+	}
+}
+
+// waitUnfinished waits until a copy is present, has failed for good, or rests for longer
+// than patience; isNew reports whether it was seen pending before. The engine retries
+// failures while it waits; waitUnfinished retries, up to maxOutageTries, while cache, queue
+// or storage is down. The error is why the last of these failed, or ctx's.
+func (js *Jobs) waitUnfinished(ctx context.Context, w want) (view engine.View, isNew bool, err error) {
+	unfinished := js.unfinishedIn(w.Backend)
+	if err := unfinished.Acquire(ctx, 1); err != nil {
+		return engine.View{}, false, err
+	}
+	defer unfinished.Release(1)
+	wait := firstOutageWait
+	for outages := 0; ; {
+		view, err = js.engine.Wait(ctx, w.Want, engine.Patience{Until: time.Now().Add(patience)})
+		switch {
+		case ctx.Err() != nil || errors.Is(err, engine.ErrClosed):
+			return view, isNew, err
+		case err == nil && (view.Entry.State == cache.Present || view.Entry.State == cache.Failed):
+			return view, isNew, nil
+		case err == nil:
+			isNew = true
+			continue
+		}
+		if outages++; outages == maxOutageTries {
+			return view, isNew, err
 		}
 		pause(ctx, wait)
 		wait = min(2*wait, maxOutageWait)
@@ -228,9 +262,9 @@ func (js *Jobs) unfinishedIn(id cloudmirror.BackendID) *semaphore.Weighted {
 }
 
 // copiedBytes returns the size of a copy that was made while the job waited for it,
-// and 0 for one that was there before.
-func copiedBytes(v engine.View) int64 {
-	if v.Source != engine.FromCopy {
+// as it did before if isNew, and 0 for one that was there before.
+func copiedBytes(v engine.View, isNew bool) int64 {
+	if v.Source != engine.FromCopy && !isNew {
 		return 0
 	}
 	return v.Entry.Copy.SizeBytes

@@ -115,15 +115,20 @@ func inWorld(t *testing.T, test func(w *world)) {
 
 func (w *world) start(urls int, path string) api.Job {
 	w.t.Helper()
+	return w.begin(requestOf(w.t, urls, path))
+}
+
+func requestOf(t *testing.T, urls int, path string) jobs.Request {
+	t.Helper()
 	r := jobs.Request{Service: "s3", Backends: []cloudmirror.BackendID{east}}
 	for i := range urls {
 		o, err := cloudmirror.ParseObject(fmt.Sprintf("https://origin.test/%d%s", i, path))
 		if err != nil {
-			w.t.Fatal(err)
+			t.Fatal(err)
 		}
 		r.Items = append(r.Items, jobs.Item{Index: i, Object: o})
 	}
-	return w.begin(r)
+	return r
 }
 
 func (w *world) begin(r jobs.Request) api.Job {

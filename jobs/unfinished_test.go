@@ -6,10 +6,13 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/zap"
 
 	"cloudmirror"
+	"cloudmirror/api"
+	"cloudmirror/cache"
 	"cloudmirror/engine"
 	"cloudmirror/jobs"
 	"cloudmirror/queue"
@@ -84,6 +87,71 @@ func TestUnfinishedCopiesOfABackendAreBounded(t *testing.T) {
 			if order.Priority != queue.Warm || !strings.HasPrefix(order.Reason, "warm job ") || order.Check() != nil {
 				t.Fatalf("a job's order is %+v", order)
 			}
+		}
+	})
+}
+
+// A restingEngine has copies of paths that begin with /rest rest for an hour before they
+// are tried again, and those of others made in a backend that is open.
+type restingEngine struct{ countingEngine }
+
+func (e *restingEngine) Wait(ctx context.Context, w engine.Want, p engine.Patience) (engine.View, error) {
+	if rest := time.Until(time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)); rest > 0 && strings.Contains(w.Object.URL(), "/rest") {
+		v := failed()
+		v.Now, v.Entry.Failure.Permanent = time.Now(), false
+		if v.Entry.Failure.RetryAt = v.Now.Add(rest); p.Until.Before(v.Entry.Failure.RetryAt) {
+			return v, nil
+		}
+		time.Sleep(rest)
+	}
+	e.count(w, 1)
+	defer e.count(w, -1)
+	timer := time.NewTimer(time.Until(p.Until))
+	defer timer.Stop()
+	select {
+	case <-e.open[w.Backend]:
+		v := copied(1)
+		v.Source = engine.FromCache
+		return v, nil
+	case <-timer.C:
+		return engine.View{Entry: cache.Entry{State: cache.Queued}}, nil
+	case <-ctx.Done():
+		return engine.View{}, ctx.Err()
+	}
+}
+
+// Copies that rest, and a backend in which none ends, keep no others waiting: not those
+// of other jobs, and not those in other backends.
+func TestCopiesThatRestKeepNoOthersWaiting(t *testing.T) {
+	const bound = 3
+	synctest.Test(t, func(t *testing.T) {
+		e := &restingEngine{countingEngine{
+			open:  map[cloudmirror.BackendID]chan struct{}{east: make(chan struct{}), west: make(chan struct{})},
+			asked: make(map[cloudmirror.BackendID]int), waiting: make(map[cloudmirror.BackendID]int), most: make(map[cloudmirror.BackendID]int),
+		}}
+		w := &world{t: t, runs: jobs.New(jobs.Options{Engine: e, Logger: zap.NewNop(), MaxUnfinished: bound})}
+		defer w.runs.Close()
+		resting := w.start(40, "/rest")
+		synctest.Wait()
+		r := requestOf(t, 100, "")
+		r.Backends = []cloudmirror.BackendID{east, west}
+		both := w.begin(r)
+		close(e.open[west])
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := w.find(w.runs, both.ID); got.Counts.Present != 100 || got.Counts.Pending != 100 || e.most[east] != bound || e.waiting[east] != bound {
+			t.Errorf("while no copy ends in one backend: %+v, %d unfinished there, want %d", got.Counts, e.waiting[east], bound)
+		}
+		close(e.open[east])
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := w.find(w.runs, both.ID); got.State != api.JobDone || got.Counts.Present != 200 || got.Counts.Bytes != bound {
+			t.Errorf("beside copies that rest: %+v, want %d bytes of copies that were made meanwhile", got.Counts, bound)
+		}
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if got := w.find(w.runs, resting.ID); got.State != api.JobDone || got.Counts.Present != 40 || e.most[east] != bound {
+			t.Errorf("after the rest: %s, %+v", got.State, got.Counts)
 		}
 	})
 }

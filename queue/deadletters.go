@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -107,8 +108,8 @@ func (l DeadLetter) Resend() (string, error) {
 func (l DeadLetter) Shown() string {
 	members := make(map[string]json.RawMessage)
 	if err := json.Unmarshal([]byte(l.Body), &members); err != nil {
-		if before, _, found := strings.Cut(l.Body, `"sources"`); found {
-			return before + "…"
+		if at := regexp.MustCompile(`(?i)"sources"`).FindStringIndex(l.Body); at != nil {
+			return l.Body[:at[0]] + "…"
 		}
 		return l.Body
 	}

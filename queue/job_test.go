@@ -110,11 +110,15 @@ func TestSourcesAreNotShown(t *testing.T) {
 			t.Errorf("%s shows %s", format, shown)
 		}
 	}
+	if shown, err := json.Marshal(job); err != nil || strings.Contains(string(shown), "copies.test") {
+		t.Errorf("as JSON: %s, %v", shown, err)
+	}
 	for name, test := range map[string]struct{ body, shown string }{
 		"a job":                      {string(job.Encode()), `"sources":"…"`},
 		"a job without sources":      {`{"version":1, "id":"x"}`, `{"version":1, "id":"x"}`},
 		"another spelling":           {`{"Sources":["https://copies.test/1"]}`, `{"Sources":"…"}`},
 		"the beginning of a message": {`{"id":"x","sources":["https://copies.test/1","https`, `{"id":"x",…`},
+		"its other spelling":         {`{"id":"x","SOURCES":["https://copies.test/1","https`, `{"id":"x",…`},
 		"no message":                 {"no job", "no job"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,6 +164,8 @@ func TestDecodeJob(t *testing.T) {
 		"a source that is too long":                {map[string]any{"sources": []string{"https://secret.test/" + strings.Repeat("a", 8<<10)}}, "source 0"},
 		"an empty source":                          {map[string]any{"sources": []string{"https://secret.test/", ""}}, "source 1"},
 		"a source of characters of other scripts":  {map[string]any{"sources": []string{"https://secret.test/ü"}}, "source 0"},
+		"a source with a quote":                    {map[string]any{"sources": []string{`https://secret.test/"`}}, "source 0"},
+		"a source of backslashes":                  {map[string]any{"sources": []string{`https://secret.test/\`}}, "source 0"},
 		"a negative size":                          {map[string]any{"size_bytes": -1}, "-1 bytes"},
 		"a digest that is none":                    {map[string]any{"sha256": "secret"}, "sha256"},
 		"a digest in capitals":                     {map[string]any{"sha256": strings.Repeat("0A", 32)}, "sha256"},

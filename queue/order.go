@@ -39,7 +39,8 @@ const (
 )
 
 // Sources are addresses of copies. They may be signed, so they are never shown: they
-// print as their number. An address is printable ASCII.
+// print as their number, as JSON too. An address is printable ASCII without " and \,
+// each character of which takes one byte in a message.
 type Sources []string
 
 // String returns how many addresses there are.
@@ -47,6 +48,9 @@ func (s Sources) String() string { return fmt.Sprintf("%d sources", len(s)) }
 
 // GoString is String.
 func (s Sources) GoString() string { return s.String() }
+
+// MarshalText is String.
+func (s Sources) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Check returns why o may not be sent, without repeating a source, or nil.
 func (o *Order) Check() error {
@@ -73,9 +77,8 @@ func (o *Order) Check() error {
 	return nil
 }
 
-// isNoURLByte reports whether a character cannot be in an address, or would take
-// more than two bytes in a message.
-func isNoURLByte(r rune) bool { return r <= ' ' || r >= 0x7f }
+// isNoURLByte reports whether a character cannot be in an address.
+func isNoURLByte(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }
 
 func isSHA256(s string) bool {
 	_, err := hex.DecodeString(s)
