@@ -168,7 +168,7 @@ func TestAnEvictionAndAnAttemptThatTheCacheForgot(t *testing.T) {
 		name string
 		meet func(w *world, a *engine.Attempt, upload func() storage.Info) error // before the removal
 	}{
-		{"it completes afterwards", func(w *world, a *engine.Attempt, upload func() storage.Info) error {
+		{"it completes afterwards", func(_ *world, _ *engine.Attempt, upload func() storage.Info) error {
 			upload()
 			return nil
 		}},
@@ -205,6 +205,48 @@ func TestAnEvictionAndAnAttemptThatTheCacheForgot(t *testing.T) {
 					t.Error("clients are told of a copy that is gone")
 				}
 				w.makePresent()
+			})
+		})
+	}
+}
+
+// The bytes may be gone although the storage did not say so. An attempt that a flush let
+// complete meanwhile must not stay visible: no further eviction would find it.
+func TestAnEvictionWhoseRemovalFailsBehindAFlush(t *testing.T) {
+	tests := []struct {
+		name string
+		meet func(w *world, a *engine.Attempt)
+	}{
+		{"an attempt completes meanwhile", func(w *world, a *engine.Attempt) {
+			if err := a.Complete(w.t.Context(), w.upload(a)); err != nil {
+				w.t.Errorf("complete: error %v", err)
+			}
+		}},
+		{"the cache is empty", func(*world, *engine.Attempt) {}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, deleting := expiredWorld(t)
+				w.ensure()
+				a := w.begin(w.receive())
+				w.memory.Flush()
+				key := w.want.Object.StorageKey(cloudmirror.FirstGeneration)
+				deleting.deleting = func(ctx context.Context) error {
+					deleting.deleting = nil
+					w.memory.Flush()
+					tt.meet(w, a)
+					return errors.Join(deleting.Provider.Delete(ctx, key), errors.New("the answer is lost"))
+				}
+				if got, err := w.engine.Evict(t.Context(), w.want); !errors.Is(err, engine.ErrUnavailable) || got != engine.EvictionFailed {
+					t.Errorf("outcome %d, error %v, want EvictionFailed", got, err)
+				}
+				if state := w.peek().Entry.State; state == cache.Present {
+					t.Error("clients are told of a copy that is gone")
+				}
+				if g := w.peek().Entry.Generation; g == cloudmirror.FirstGeneration {
+					t.Error("the removal may still be under way, and the next copy has the same key")
+				}
 			})
 		})
 	}
