@@ -183,7 +183,7 @@ var errBroken = errors.New("broken by the test")
 type breakableCache struct {
 	cache.Store
 	broken   atomic.Bool
-	lose     atomic.Int64 // so many Swaps, next, are made and their answers lost
+	lose     atomic.Int64 // how many of the next Swaps are made and lose their answers
 	commands atomic.Int64 // all of them
 
 	answering func(cache.Snapshot) // nil: Get answers at once

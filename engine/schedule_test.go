@@ -12,11 +12,11 @@ import (
 
 // A schedule decides the order in which everything happens in a history: each
 // call of a dependency waits here twice, before it takes effect and before it is
-// answered, until it is its turn. Everybody else stands still meanwhile.
+// answered, until it is its turn. All other calls stand still meanwhile.
 type schedule struct {
 	mu      sync.Mutex
-	turns   []*turn // those who wait
-	free    bool    // everybody goes on at once
+	turns   []*turn // of the calls that wait
+	free    bool    // all calls go on at once
 	count   int     // steps so far: the clock of the history
 	running int     // actors that are not done
 	told    bool    // the log is written
@@ -133,7 +133,7 @@ func (s *schedule) start(actor func()) {
 	}()
 }
 
-// finish lets everybody run to the end, and time pass until they are there.
+// finish lets all actors run to the end, and time pass until they are there.
 func (s *schedule) finish() error {
 	s.mu.Lock()
 	s.free = true
