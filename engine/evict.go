@@ -63,7 +63,7 @@ func (en *Engine) Evict(ctx context.Context, w Want) (Eviction, error) {
 	ctx = context.WithoutCancel(ctx)
 	switch {
 	case err == nil:
-		err = en.endEviction(ctx, w, at, outcome)
+		err = en.endEviction(ctx, w, at.Entry, outcome)
 	case outcome == Evicted: // the removal may be under way: the entry stands until its lease is over
 		err = errors.Join(err, en.purgeUnlessEvicting(ctx, w, at.Entry))
 	}
@@ -87,11 +87,11 @@ func (en *Engine) removeExpired(ctx context.Context, b *Backend, o cloudmirror.O
 	return Evicted, en.removeCopy(ctx, b, o, g)
 }
 
-// endEviction clears the entry. If the eviction's record is gone, and an attempt of the
-// same generation has followed on it, the object is purged.
-func (en *Engine) endEviction(ctx context.Context, w Want, at cache.Snapshot, outcome Eviction) error {
-	evicting := at.Entry
-	at, refused, err := en.updateUnguarded(ctx, w.entryKey(), at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+// endEviction clears the entry as it stands: the lease may be over. If the eviction's
+// record is gone, and an attempt of the same generation has followed on it, the object is
+// purged.
+func (en *Engine) endEviction(ctx context.Context, w Want, evicting cache.Entry, outcome Eviction) error {
+	at, refused, err := en.updateUnguarded(ctx, w.entryKey(), cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.EndEviction(now, evicting.Job)
 	})
 	if err != nil {

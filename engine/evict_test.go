@@ -251,3 +251,34 @@ func TestAnEvictionWhoseRemovalFailsBehindAFlush(t *testing.T) {
 		})
 	}
 }
+
+// A lateStorage removes after something has happened, whatever the caller's deadline.
+type lateStorage struct {
+	storage.Provider
+	before func()
+}
+
+func (s *lateStorage) Delete(ctx context.Context, key string) error {
+	s.before()
+	return s.Provider.Delete(context.WithoutCancel(ctx), key)
+}
+
+// A process that stands still for longer than the lease may remove what was copied since.
+func TestCopiesThatALateEvictionRemovesAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, deleting := expiredWorld(t)
+		late := &lateStorage{Provider: deleting}
+		late.before = func() {
+			late.before = func() {}
+			time.Sleep(16 * time.Second)
+			w.makePresent()
+		}
+		w.storage.Provider = late
+		if got, err := w.engine.Evict(t.Context(), w.want); err != nil || got != engine.Evicted {
+			t.Errorf("outcome %d, error %v, want Evicted", got, err)
+		}
+		if state := w.peek().Entry.State; state == cache.Present {
+			t.Error("clients are told of a copy that is gone")
+		}
+	})
+}
