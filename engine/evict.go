@@ -117,7 +117,8 @@ func (en *Engine) purgeUnlessEvicting(ctx context.Context, w Want, evicting cach
 	switch e := at.Entry; {
 	case e.State == cache.Evicting && e.Job == evicting.Job:
 		return nil
-	case e.State != cache.Absent && e.Generation != evicting.Generation:
+	case e.State == cache.Absent, e.State == cache.Reserved: // of a generation that is not known yet
+	case e.Generation != evicting.Generation:
 		return nil
 	}
 	_, err = en.Purge(ctx, w)

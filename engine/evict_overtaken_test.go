@@ -126,6 +126,33 @@ func TestAnAttemptThatAnEvictionTookTheUploadOf(t *testing.T) {
 	})
 }
 
+// A reservation does not know yet of which generation its copy will be.
+func TestAnEvictionWhoseRemovalFailsBeforeAReservationAdopts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		if _, err := w.engine.Purge(t.Context(), w.want); err != nil {
+			t.Fatal(err)
+		}
+		w.makePresent()
+		time.Sleep(25 * time.Hour)
+		key := cache.KeyOf(w.want.Object, w.want.Backend)
+		w.storage.Provider = &meetingStorage{Provider: w.storage.Provider, failsDelete: errBroken, beforeDelete: func() {
+			w.memory.Flush()
+			if _, err := cache.Update(t.Context(), w.memory, key, cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+				return e.Reserve(now, "job", "nonce", time.Minute), nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}}
+		if got, err := w.engine.Evict(t.Context(), w.want); !errors.Is(err, engine.ErrUnavailable) || got != engine.EvictionFailed {
+			t.Errorf("outcome %d, error %v, want EvictionFailed", got, err)
+		}
+		if at, err := w.memory.Get(t.Context(), key); err != nil || at.Entry.State != cache.Tombstone {
+			t.Errorf("afterwards the entry is %s, error %v, want a tombstone", at.Entry.State, err)
+		}
+	})
+}
+
 // A meetingStorage has something happen before it is first asked for a copy or for a
 // removal, which it makes whatever the caller's deadline.
 type meetingStorage struct {
