@@ -19,7 +19,7 @@ func TestEntryHolder(t *testing.T) {
 		want    error
 	}{
 		{"the holder is accepted", copying, "attempt", nil},
-		{"a holder whose lease lapsed is accepted while nobody took over", copyingLapsed, "attempt", nil},
+		{"a holder whose lease lapsed is accepted while no other attempt took over", copyingLapsed, "attempt", nil},
 		{"another attempt is refused", copying, "other", cache.ErrNotHolder},
 		{"another attempt is refused after the lease lapsed", copyingLapsed, "other", cache.ErrNotHolder},
 		{"no attempt is refused", copying, "", cache.ErrNotHolder},
@@ -150,7 +150,7 @@ func TestEntryComplete(t *testing.T) {
 		want cache.Entry
 	}{
 		{"job, attempt and progress are dropped", copying, done},
-		{"a lapsed lease that nobody took over is enough", copyingLapsed, done},
+		{"a lapsed lease that no other attempt took over is enough", copyingLapsed, done},
 		{"tries and failure are dropped", copyingRetry, done},
 		{"the purge before it stays", purged(copying, later), purged(done, later)},
 	}
@@ -178,7 +178,7 @@ func TestEntryFail(t *testing.T) {
 		{"a permanent failure stands for its memory", copying, permanent, failure(permanent, now.Add(memory), 1)},
 		{"a transient one until a while after its retry", copying, transient, failure(transient, later.Add(failureMemory), 1)},
 		{"one more try is counted, the new reason stands", copyingRetry, transient, failure(transient, later.Add(failureMemory), 3)},
-		{"a lapsed lease that nobody took over is enough", copyingLapsed, permanent, failure(permanent, now.Add(memory), 1)},
+		{"a lapsed lease that no other attempt took over is enough", copyingLapsed, permanent, failure(permanent, now.Add(memory), 1)},
 		{"the purge before it stays", purged(copying, later), permanent, purged(failure(permanent, now.Add(memory), 1), later)},
 	}
 	for _, tt := range tests {

@@ -8,9 +8,9 @@ import (
 
 // Evict takes an entry that knows nothing for an eviction, which removes a copy of
 // generation g whose own expiry is over. The id makes the record unlike any other.
-// While it stands, which is for lease at most, no attempt can begin or complete, and
-// no copy can be noted: claims and starts are told to wait. Then the entry is absent.
-// Purge replaces it at once. Whatever else there is stays. EndEviction must follow.
+// While it stands, no attempt can begin or complete, and no copy can be noted: claims
+// and starts are told to wait. EndEviction ends it, or else its lease does; then the
+// entry is absent. Purge replaces it at once. Whatever else there is stays.
 //
 // A release that does not know this state reads it as absent. Beside such a release,
 // an eviction can remove a copy that it made meanwhile, and clients are sent to

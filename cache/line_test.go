@@ -36,8 +36,8 @@ func TestPresentEntriesAreLines(t *testing.T) {
 		"as it is":                           {storedLine, func(*cache.Entry) {}},
 		"with fields of a later release":     {storedLine + " x 1 ", func(*cache.Entry) {}},
 		"of another generation":              {strings.Replace(storedLine, " 0 ", " g1 ", 1), func(e *cache.Entry) { e.Generation = "g1" }},
-		"whose digest nobody knows":          {strings.Replace(storedLine, "LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ", "-", 1), func(e *cache.Entry) { e.Copy.SHA256 = "" }},
-		"of which nobody knows when it came": {strings.Replace(storedLine, "1700000000001", "0", 1), func(e *cache.Entry) { e.Copy.StoredAt = time.Time{} }},
+		"whose digest is not known":          {strings.Replace(storedLine, "LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ", "-", 1), func(e *cache.Entry) { e.Copy.SHA256 = "" }},
+		"whose time of storing is not known": {strings.Replace(storedLine, "1700000000001", "0", 1), func(e *cache.Entry) { e.Copy.StoredAt = time.Time{} }},
 	} {
 		t.Run(phrase, func(t *testing.T) {
 			want := presentEntry()

@@ -31,8 +31,8 @@ const (
 	longestWait = queueLease + copyLease + purgeLife + copyLife + memory + failureMemory
 )
 
-// A world is one entry, all jobs, attempts and evictions that ever knew of it, and the model:
-// which of them holds it, and what is fenced off by a purge.
+// A world is one entry, all jobs, attempts and evictions that ever knew of it, and the
+// model: which of them holds it, and what is fenced off by a purge.
 type world struct {
 	entry cache.Entry
 	now   time.Time
@@ -52,7 +52,7 @@ type world struct {
 	fenceEnd time.Time // until when that is sure
 }
 
-// Work is what a copier was told to do, perhaps long ago.
+// Work is what a caller was told to do, perhaps long ago.
 type work struct {
 	job, attempt string
 	generation   cloudmirror.Generation
@@ -75,7 +75,7 @@ func anyOf(t *rapid.T, all []work) work {
 	if len(all) == 0 {
 		t.Skip("none yet")
 	}
-	return rapid.SampledFrom(all).Draw(t, "who")
+	return rapid.SampledFrom(all).Draw(t, "work")
 }
 
 // set stores what became of the entry, as a store would: encoded.
@@ -199,30 +199,30 @@ func (w *world) Reserve(t *rapid.T) {
 }
 
 func (w *world) Adopt(t *rapid.T) {
-	who, reserved := anyOf(t, w.jobs), w.entry
+	drawn, reserved := anyOf(t, w.jobs), w.entry
 	w.others(t, func(e cache.Entry) cache.Entry {
-		adopted, err := e.Adopt(who.job, w.anyGeneration(t))
-		if is := reserved.State == cache.Reserved && reserved.Nonce == who.job; is != (err == nil) {
-			t.Fatalf("%s adopts, with %s standing: %v", who.job, reserved.Nonce, err)
+		adopted, err := e.Adopt(drawn.job, w.anyGeneration(t))
+		if is := reserved.State == cache.Reserved && reserved.Nonce == drawn.job; is != (err == nil) {
+			t.Fatalf("%s adopts, with %s standing: %v", drawn.job, reserved.Nonce, err)
 		}
 		return adopted
 	})
 }
 
 func (w *world) Discover(t *rapid.T) {
-	who, reserved := anyOf(t, w.jobs), w.entry
+	drawn, reserved := anyOf(t, w.jobs), w.entry
 	w.others(t, func(e cache.Entry) cache.Entry {
-		found, err := e.Discover(who.job, w.anyGeneration(t), copied, w.now.Add(copyLife))
-		if is := reserved.State == cache.Reserved && reserved.Nonce == who.job; is != (err == nil) {
-			t.Fatalf("%s discovers, with %s standing: %v", who.job, reserved.Nonce, err)
+		found, err := e.Discover(drawn.job, w.anyGeneration(t), copied, w.now.Add(copyLife))
+		if is := reserved.State == cache.Reserved && reserved.Nonce == drawn.job; is != (err == nil) {
+			t.Fatalf("%s discovers, with %s standing: %v", drawn.job, reserved.Nonce, err)
 		}
 		return found
 	})
 }
 
 func (w *world) Release(t *rapid.T) {
-	who := anyOf(t, w.jobs)
-	w.others(t, func(e cache.Entry) cache.Entry { return e.Release(w.now, who.job) })
+	drawn := anyOf(t, w.jobs)
+	w.others(t, func(e cache.Entry) cache.Entry { return e.Release(w.now, drawn.job) })
 }
 
 func (w *world) Forgive(t *rapid.T) {
@@ -243,74 +243,74 @@ func (w *world) Lose(t *rapid.T) {
 }
 
 func (w *world) Start(t *rapid.T) {
-	who := anyOf(t, w.jobs)
-	who.attempt = w.newID()
+	drawn := anyOf(t, w.jobs)
+	drawn.attempt = w.newID()
 	var outcome cache.StartOutcome
 	w.others(t, func(e cache.Entry) cache.Entry {
-		e, outcome = e.Start(w.now, who.job, who.attempt, who.generation, copyLease)
+		e, outcome = e.Start(w.now, drawn.job, drawn.attempt, drawn.generation, copyLease)
 		return e
 	})
 	if outcome == cache.StartWon {
-		w.hold(t, who.attempt)
-		w.attempts = append(w.attempts, who)
+		w.hold(t, drawn.attempt)
+		w.attempts = append(w.attempts, drawn)
 	}
 }
 
 func (w *world) Restore(t *rapid.T) {
-	who := anyOf(t, w.attempts)
+	drawn := anyOf(t, w.attempts)
 	before := w.entry.At(w.now)
 	var err error
 	w.others(t, func(e cache.Entry) cache.Entry {
-		e, err = e.Restore(w.now, who.job, who.attempt, who.generation, copyLease)
+		e, err = e.Restore(w.now, drawn.job, drawn.attempt, drawn.generation, copyLease)
 		return e
 	})
-	may := before.State == cache.Absent || before.Queues() && before.Generation == who.generation
+	may := before.State == cache.Absent || before.Queues() && before.Generation == drawn.generation
 	if restored := err == nil; restored != may {
 		t.Fatalf("restore over %s: %v", before.State, err)
 	} else if restored {
-		w.hold(t, who.attempt)
+		w.hold(t, drawn.attempt)
 	}
 }
 
 func (w *world) Renew(t *rapid.T) {
-	who := anyOf(t, w.attempts)
-	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
-		return e.Renew(w.now, who.attempt, copyLease, cache.Progress{DoneBytes: 1, TotalBytes: 2})
+	drawn := anyOf(t, w.attempts)
+	w.holders(t, drawn.attempt, func(e cache.Entry) (cache.Entry, error) {
+		return e.Renew(w.now, drawn.attempt, copyLease, cache.Progress{DoneBytes: 1, TotalBytes: 2})
 	})
-	if who.attempt == w.holder {
+	if drawn.attempt == w.holder {
 		w.heldTill = w.now.Add(copyLease)
 	}
 }
 
 func (w *world) Complete(t *rapid.T) {
-	who := anyOf(t, w.attempts)
-	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
-		return e.Complete(w.now, who.attempt, copied, w.now.Add(copyLife))
+	drawn := anyOf(t, w.attempts)
+	w.holders(t, drawn.attempt, func(e cache.Entry) (cache.Entry, error) {
+		return e.Complete(w.now, drawn.attempt, copied, w.now.Add(copyLife))
 	})
 }
 
 func (w *world) Fail(t *rapid.T) {
-	who := anyOf(t, w.attempts)
+	drawn := anyOf(t, w.attempts)
 	f := cache.FailedTry{Code: cloudmirror.CodeOriginTimeout, RetryAt: w.now.Add(copyLease)}
 	if f.Permanent = rapid.Bool().Draw(t, "permanent"); f.Permanent {
 		f.RetryAt = time.Time{}
 	}
-	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
-		return e.Fail(w.now, who.attempt, f, memory)
+	w.holders(t, drawn.attempt, func(e cache.Entry) (cache.Entry, error) {
+		return e.Fail(w.now, drawn.attempt, f, memory)
 	})
 }
 
 func (w *world) Postpone(t *rapid.T) {
-	who := anyOf(t, w.attempts)
-	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
-		return e.Postpone(w.now, who.attempt, cache.FailedTry{Code: cloudmirror.CodeOriginPaused, RetryAt: w.now.Add(copyLease)})
+	drawn := anyOf(t, w.attempts)
+	w.holders(t, drawn.attempt, func(e cache.Entry) (cache.Entry, error) {
+		return e.Postpone(w.now, drawn.attempt, cache.FailedTry{Code: cloudmirror.CodeOriginPaused, RetryAt: w.now.Add(copyLease)})
 	})
 }
 
 func (w *world) Requeue(t *rapid.T) {
-	who := anyOf(t, w.attempts)
-	w.holders(t, who.attempt, func(e cache.Entry) (cache.Entry, error) {
-		return e.Requeue(w.now, who.attempt, rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "delay"), queueLease)
+	drawn := anyOf(t, w.attempts)
+	w.holders(t, drawn.attempt, func(e cache.Entry) (cache.Entry, error) {
+		return e.Requeue(w.now, drawn.attempt, rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "delay"), queueLease)
 	})
 }
 
@@ -344,7 +344,7 @@ func (w *world) Check(t *rapid.T) {
 }
 
 // checkFence checks that a purge sticks: for the tombstone's life at least, and
-// for as long as what is known descends from it.
+// for as long as what is drawn descends from it.
 func (w *world) checkFence(t *rapid.T, e cache.Entry) {
 	if w.fence == 0 {
 		return
@@ -361,8 +361,8 @@ func (w *world) checkFence(t *rapid.T, e cache.Entry) {
 	}
 }
 
-// checkNotStuck checks that a client that keeps looking and claiming gets
-// somewhere, without anybody else's help.
+// checkNotStuck checks that a client that keeps looking and claiming comes to a job or a
+// copy, though no other caller does anything.
 func (w *world) checkNotStuck(t *rapid.T, e cache.Entry) {
 	newest := w.generations[len(w.generations)-1]
 	for at := w.now; !at.After(w.now.Add(longestWait)); at = at.Add(copyLease) {

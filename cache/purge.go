@@ -31,9 +31,9 @@ func (e Entry) Lose(now time.Time, g cloudmirror.Generation) Entry {
 }
 
 // Fence makes a record of an entry of which nothing is known, for a caller that is about
-// to note a copy of generation g in it. Its id makes the record unlike any other: if it still stands later, the entry was
-// neither purged nor flushed meanwhile, which absence cannot tell. Whatever else
-// there is stays.
+// to note a copy of generation g in it. Its id makes the record unlike any other: if it
+// still stands later, the entry was neither purged nor flushed meanwhile, which absence
+// cannot tell. Whatever else there is stays.
 func (e Entry) Fence(now time.Time, id string, g cloudmirror.Generation, life time.Duration) Entry {
 	if e = e.At(now); e.State != Absent {
 		return e

@@ -61,7 +61,8 @@ type Timing struct {
 func (t Timing) withDefaults() Timing {
 	for field, fallback := range map[*time.Duration]time.Duration{
 		&t.Turn: 5 * time.Second, &t.Look: 2 * time.Second, &t.Send: 2 * time.Second, &t.Purge: 10 * time.Second,
-		&t.Reserve: 15 * time.Second, &t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second, &t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Evict: 15 * time.Second,
+		&t.Reserve: 15 * time.Second, &t.QueueLease: 5 * time.Minute, &t.CopyLease: 30 * time.Second,
+		&t.Tombstone: 2 * time.Minute, &t.Fence: 30 * time.Second, &t.Evict: 15 * time.Second,
 		&t.Poll:    3 * time.Second,
 		&t.Breaker: time.Second,
 	} {
@@ -173,7 +174,8 @@ type Want struct {
 
 	// Order is what the caller asks of the copy and says of its job. It is not
 	// changed after the call. Nil: the want is a waiting client's, which expects
-	// nothing. A job that exists already keeps the order that it has.
+	// nothing. A job that exists already keeps the order that it has; one that is sent
+	// for several callers of this process has none if one of them is a waiting client.
 	Order *queue.Order
 
 	key cache.Key // of the entry; "": it is made when it is needed

@@ -34,7 +34,8 @@ const (
 // be gone in half of that lease, so that a copy that is made after it is safe.
 //
 // A flush between these steps lets an attempt begin. Then the entry shows it, and the
-// object is purged: its copy may be what was removed.
+// object is purged: its copy may be what was removed. If the storage does not say whether
+// the bytes are gone, the object is purged as soon as the entry does not stand.
 //
 // Nothing but tests calls it yet: it is for the cleanup of popular objects.
 func (en *Engine) Evict(ctx context.Context, w Want) (Eviction, error) {
@@ -59,14 +60,22 @@ func (en *Engine) Evict(ctx context.Context, w Want) (Eviction, error) {
 	removing, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	outcome, err := en.removeExpired(removing, b, w.Object, g)
-	if err != nil { // the removal may be under way: the entry stands until its lease is over
+	ctx = context.WithoutCancel(ctx)
+	switch {
+	case err == nil:
+		err = en.endEviction(ctx, w, at.Entry, outcome)
+	case outcome == Evicted: // the removal may be under way: the entry stands until its lease is over
+		err = errors.Join(err, en.purgeUnlessEvicting(ctx, w, at.Entry))
+	}
+	if err != nil {
 		return EvictionFailed, err
 	}
-	return outcome, en.endEviction(context.WithoutCancel(ctx), w, at, outcome)
+	return outcome, nil
 }
 
 // removeExpired removes the bytes of a copy unless it is good. The storage says that a
-// copy whose expiry is over does not exist.
+// copy whose expiry is over does not exist. Evicted and an error mean that the bytes may
+// be gone, or go later.
 func (en *Engine) removeExpired(ctx context.Context, b *Backend, o cloudmirror.Object, g cloudmirror.Generation) (Eviction, error) {
 	_, err := b.Storage.Stat(ctx, o.StorageKey(g))
 	switch {
@@ -78,11 +87,11 @@ func (en *Engine) removeExpired(ctx context.Context, b *Backend, o cloudmirror.O
 	return Evicted, en.removeCopy(ctx, b, o, g)
 }
 
-// endEviction clears the entry. If the eviction's record is gone, and an attempt of the
-// same generation has followed on it, the object is purged.
-func (en *Engine) endEviction(ctx context.Context, w Want, at cache.Snapshot, outcome Eviction) error {
-	evicting := at.Entry
-	at, refused, err := en.updateUnguarded(ctx, w.entryKey(), at, func(e cache.Entry, now time.Time) (cache.Entry, error) {
+// endEviction clears the entry as it stands: the lease may be over. If the eviction's
+// record is gone, and an attempt of the same generation has followed on it, the object is
+// purged.
+func (en *Engine) endEviction(ctx context.Context, w Want, evicting cache.Entry, outcome Eviction) error {
+	at, refused, err := en.updateUnguarded(ctx, w.entryKey(), cache.Snapshot{}, func(e cache.Entry, now time.Time) (cache.Entry, error) {
 		return e.EndEviction(now, evicting.Job)
 	})
 	if err != nil {
@@ -91,6 +100,25 @@ func (en *Engine) endEviction(ctx context.Context, w Want, at cache.Snapshot, ou
 	e := at.Entry
 	isCopy := e.Generation == evicting.Generation && (e.State == cache.Copying || e.State == cache.Present)
 	if refused == nil || outcome != Evicted || !isCopy {
+		return nil
+	}
+	_, err = en.Purge(ctx, w)
+	return err
+}
+
+// purgeUnlessEvicting purges an object whose bytes may still be removed, unless the
+// record of the eviction stands, which keeps attempts from beginning, or a purge came
+// first.
+func (en *Engine) purgeUnlessEvicting(ctx context.Context, w Want, evicting cache.Entry) error {
+	at, err := en.cache.Store.Get(ctx, w.entryKey())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	switch e := at.Entry; {
+	case e.State == cache.Evicting && e.Job == evicting.Job:
+		return nil
+	case e.State == cache.Absent, e.State == cache.Reserved: // of a generation that is not known yet
+	case e.Generation != evicting.Generation:
 		return nil
 	}
 	_, err = en.Purge(ctx, w)

@@ -10,7 +10,7 @@ import (
 // What histories do with evictions, and what must hold of them: none removes bytes that
 // an entry says are present, and once one has returned that the copy is evicted, no
 // client is told of it. A flush may let an attempt begin while an eviction is under way:
-// then the copy counts as lost, until the engine looks at storage.
+// then the copy counts as lost, until a look finds out.
 
 // An eviction is when one began and returned, or 0, whether a copy was evicted, and which.
 type eviction struct {
@@ -58,7 +58,8 @@ func (h *history) removing(ctx context.Context, key string) {
 }
 
 // judgeEvictions checks what a client is told at now that asked at began: a copy that
-// was stored then under key, and that storage may have lost. It reports whether no eviction may have removed it meanwhile.
+// was stored then under key, and that storage may have lost. It reports whether no eviction
+// may have removed it meanwhile.
 func (h *history) judgeEvictions(began, now, stored int, key string, isLost bool) (quiet bool) {
 	h.mu.Lock()
 	evictions, flushed := h.evictions, h.flushed

@@ -9,8 +9,9 @@ import (
 	"cloudmirror/cache"
 )
 
-// MaxTries is how many tries of one object may fail in a row, or be left without
-// an end by copiers that died, before its job goes to the dead letters and the failure counts as permanent for a while.
+// MaxTries is how many tries of one object may fail in a row, or be left without an end
+// by copiers that died, before its job goes to the dead letters and the failure counts as
+// permanent for a while.
 const MaxTries = 5
 
 // Delays before a failed object is tried again: doubled with each try, and cut
@@ -62,7 +63,7 @@ func cause(f *cloudmirror.Failure) string {
 	return cloudmirror.Line(cloudmirror.Brief(f.Err), cache.MaxCauseBytes)
 }
 
-// retryDelay returns how long to wait after that number of failed tries (1 or more).
+// retryDelay returns how long to wait after a number of failed tries, at least 1.
 func retryDelay(tries int) time.Duration {
 	delay := min(minRetryDelay<<min(tries-1, 16), maxRetryDelay)
 	return delay - rand.N(delay/2) //nolint:gosec // jitter needs no secrecy

@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloudmirror/cache"
+	"cloudmirror/queue"
 )
 
 // A flight follows one object in one backend for all clients of this process
@@ -15,13 +17,14 @@ type flight struct {
 	backend *Backend
 	want    Want
 	key     cache.Key
+	order   atomic.Pointer[queue.Order] // of the jobs that it sends; nil: a waiting client's
 
 	cancel  context.CancelFunc
 	waiters int // guarded by Engine.mu
 
 	// Of its own goroutine:
-	expected int    // how many changes of the entry will be told of that need no look, since it knows what they are
-	reserved string // the job of a reservation that is not kept for as long as a queue may take yet
+	expected int    // how many of the next changes of the entry it knows, and need no read
+	reserved string // the job of a reservation whose lease does not cover the wait in the queue yet
 
 	mu     sync.Mutex
 	latest *news
@@ -63,6 +66,7 @@ func (en *Engine) join(b *Backend, w Want, key cache.Key, seen cache.Snapshot) (
 	f, ok := en.flights[key]
 	if !ok {
 		f = &flight{engine: en, backend: b, want: w, key: key, latest: &news{changed: make(chan struct{})}}
+		f.order.Store(w.Order)
 		en.flights[key] = f
 		en.flying.Add(1)
 		var ctx context.Context
@@ -121,9 +125,8 @@ func (f *flight) tell(s stage, v View, err error) {
 }
 
 // follow waits for news of the flight that is final or, at the deadline, for the first
-// that is ensured.
-// Thousands may wait here at once, each with its stack: what it and its callers
-// keep there counts.
+// that is ensured. Thousands of callers may wait here at once, each with its stack: what
+// it and its callers keep there counts.
 func (f *flight) follow(ctx context.Context, p Patience) (*news, error) {
 	timer := time.NewTimer(time.Until(p.Until))
 	defer timer.Stop()

@@ -76,8 +76,8 @@ func (f *flight) jobFor(at cache.Snapshot, seen lookResult) queue.Job {
 		ID: at.Entry.Job, Object: f.want.Object, Backend: f.backend.ID, Generation: at.Entry.Generation,
 		Tries: at.Entry.Tries, Replace: seen.expiring, SentAt: at.Now(), Nonce: at.Entry.Nonce,
 	}
-	if f.want.Order != nil {
-		job.Order = *f.want.Order
+	if order := f.order.Load(); order != nil {
+		job.Order = *order
 	}
 	return job
 }

@@ -11,8 +11,8 @@ import (
 	"cloudmirror/cache"
 )
 
-// After a purge overtook it, a flight waits a little and looks again, so often at
-// most.
+// After a purge overtook it, a flight waits for staleRetry and looks again, at most
+// maxStale times.
 const (
 	staleRetry = 50 * time.Millisecond
 	maxStale   = 20

@@ -25,8 +25,8 @@ const (
 	historySteps = 200
 )
 
-// historyWorkers is how many histories are played at a time, on a machine with as
-// many processors.
+// historyWorkers is how many histories are played at a time, where there are as many
+// processors.
 const historyWorkers = 4
 
 // TestPurgesStick makes histories of clients, copiers, purges, flushes, faults
@@ -208,7 +208,7 @@ func (all options) take(choice int) {
 }
 
 // options are the things that can happen next. Most often, the actor that came last goes on, so
-// that it does a lot while another stands still.
+// that one does a lot while another stands still.
 func (h *history) options(ctx context.Context) (all options) {
 	add := func(weight int, do func()) { all = append(all, option{weight, do}) }
 	for i, t := range h.waiting() {
@@ -283,7 +283,7 @@ func (h *history) lose() {
 	h.bucket.lose()
 }
 
-// ask is a client who asks a front end and waits for a while.
+// ask is a client that asks a front end and waits for a while.
 func (h *history) ask(ctx context.Context, process string) {
 	began, jumped := h.tick("%s is asked", process), h.jumpedSoFar()
 	view, err := h.engines[process].Wait(ctx, h.want, engine.Patience{Until: time.Now().Add(10 * time.Second)})
@@ -296,13 +296,13 @@ func (h *history) peek(ctx context.Context, process string) {
 	h.judge(process, began, jumped, view, err)
 }
 
-// judge checks what a client is told that asked at began.
+// judge checks what a client is told that asked at a time.
 func (h *history) judge(process string, began int, jumped time.Duration, view engine.View, err error) {
 	if err != nil || view.Entry.State != cache.Present {
-		h.tick("%s tells who asked at %d: %s, %v", process, began, view.Entry.State, err)
+		h.tick("%s tells the client that asked at %d: %s, %v", process, began, view.Entry.State, err)
 		return
 	}
-	now := h.tick("%s redirects who asked at %d to generation %.4s", process, began, view.Entry.Generation)
+	now := h.tick("%s redirects the client that asked at %d to generation %.4s", process, began, view.Entry.Generation)
 	key := h.want.Object.StorageKey(view.Entry.Generation)
 	upload, stored, there := h.bucket.lastUpload(key)
 	if upload == 0 {
@@ -311,7 +311,7 @@ func (h *history) judge(process string, began int, jumped time.Duration, view en
 	quiet := h.jumpedSoFar()-jumped < time.Minute // else it may have expired meanwhile
 	for _, p := range h.purgesSoFar() {
 		if p.returned != 0 && p.returned < began && upload < p.began {
-			h.complain("who asked at %d is redirected to the copy of %d, although it was purged from %d to %d", began, upload, p.began, p.returned)
+			h.complain("the client that asked at %d is redirected to the copy of %d, although it was purged from %d to %d", began, upload, p.began, p.returned)
 		}
 		if p.began < now && (p.returned == 0 || p.returned > began) {
 			quiet = false // a purge is on its way, or died on it
@@ -320,7 +320,7 @@ func (h *history) judge(process string, began int, jumped time.Duration, view en
 	isLost := h.bucket.isLost(key)
 	quiet = h.judgeEvictions(began, now, stored, key, isLost) && quiet
 	if quiet && !there && !isLost {
-		h.complain("who asked at %d is redirected to generation %.4s, where nothing is", began, view.Entry.Generation)
+		h.complain("the client that asked at %d is redirected to generation %.4s, where nothing is", began, view.Entry.Generation)
 	}
 }
 

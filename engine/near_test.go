@@ -146,7 +146,7 @@ func TestAPurgeEndsWhenNobodyRemembersTheCopy(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), settle/2)
 		defer cancel()
 		if _, err := m.Purge(ctx, w.want); !errors.Is(err, engine.ErrUnavailable) {
-			t.Errorf("who could not wait got %v, want ErrUnavailable", err)
+			t.Errorf("a caller that could not wait got %v, want ErrUnavailable", err)
 		}
 	})
 }

@@ -58,11 +58,49 @@ func TestAJobAfterAFailureCarriesTheOrder(t *testing.T) {
 	})
 }
 
+// Clients that wait for one object share its jobs. They must neither wait behind planned
+// copies, nor fail by what another caller expects.
+func TestAJobThatAClientWaitsForTooCarriesNoOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		client := w.want
+		w.want.Order = planned()
+		plan := w.wait(t.Context(), w.engine)
+		synctest.Wait()
+		w.want = client
+		waiting := w.wait(t.Context(), w.engine)
+		synctest.Wait()
+		if _, err := w.begin(w.receive()).Fail(t.Context(), &cloudmirror.Failure{Code: cloudmirror.CodeDigestMismatch}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		job := w.receive()
+		if !reflect.DeepEqual(job.Order, queue.Order{}) {
+			t.Errorf("the job's order is %+v, want a waiting client's", job.Order)
+		}
+		a := w.begin(job)
+		if err := a.Complete(t.Context(), w.upload(a)); err != nil {
+			t.Fatal(err)
+		}
+		<-waiting.done
+		<-plan.done
+		checkExpected(t, waiting.view, waiting.err, nil)
+		checkExpected(t, plan.view, plan.err, engine.ErrOtherCopy)
+	})
+}
+
 func TestAnOrderOutOfBoundsIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.want.Order = &queue.Order{SizeBytes: -1}
 	if _, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err == nil || w.queue.sent.Load() != 0 {
 		t.Errorf("an order of -1 bytes: error %v, %d jobs sent, want an error and none", err, w.queue.sent.Load())
+	}
+	w.want.Order = nil
+	w.makePresent()
+	w.want.Order = &queue.Order{SHA256: "no digest"}
+	if _, err := w.engine.Wait(t.Context(), w.want, engine.Patience{}); err == nil || errors.Is(err, engine.ErrOtherCopy) {
+		t.Errorf("an order that no copy can fulfil, of a copy that is there: error %v, want what is wrong with the order", err)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestTriesOfACopierThatTookOverAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.ensure()
-		job := w.receive() // nobody waits: the message itself comes again
+		job := w.receive() // no client waits: the message itself comes again
 		for range engine.MaxTries {
 			w.die(job)
 		}

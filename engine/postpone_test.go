@@ -44,7 +44,7 @@ func TestAPostponedAttemptCostsNoTry(t *testing.T) {
 	})
 }
 
-// A client that leaves before anything is tried again is answered at once.
+// A client that would be gone before anything is tried again is answered at once.
 func TestWaitingForALateRetryIsOfNoUse(t *testing.T) {
 	for name, tt := range map[string]struct{ retryAfter, waits time.Duration }{
 		"the retry is due after the wait": {retryAfter: 29 * time.Second, waits: 0},
@@ -70,7 +70,7 @@ func TestWaitingForALateRetryIsOfNoUse(t *testing.T) {
 
 // Also the last of the tries, which makes the failure stand for the negative TTL
 // of 30 s, does not shorten what the origin asked for.
-func TestNobodyTriesBeforeTheOriginsRetryAfter(t *testing.T) {
+func TestNoTryBeforeTheOriginsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		busy := &cloudmirror.Failure{Code: cloudmirror.CodeOriginStatus, Status: 429, RetryAfter: 10 * time.Minute}

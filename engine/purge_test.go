@@ -12,6 +12,7 @@ import (
 	"cloudmirror"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
+	"cloudmirror/queue"
 	"cloudmirror/storage"
 )
 
@@ -186,6 +187,15 @@ func TestWaitersOfAPurgedCopyGetANewOne(t *testing.T) {
 // A flight may have read of a copy before it was purged, and tell of it afterwards. A
 // client that asked after the purge is not content with that.
 func TestOldNewsIsNotForClientsThatAskAfterAPurge(t *testing.T) {
+	const newer = "what the origin has since the purge"
+	t.Run("waiting clients", func(t *testing.T) { askAfterAPurge(t, newer, nil) })
+	t.Run("callers that expect the newer copy", func(t *testing.T) {
+		askAfterAPurge(t, newer, &queue.Order{SizeBytes: int64(len(newer))})
+	})
+}
+
+func askAfterAPurge(t *testing.T, newer string, order *queue.Order) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		first := w.wait(t.Context(), w.engine)
@@ -206,12 +216,17 @@ func TestOldNewsIsNotForClientsThatAskAfterAPurge(t *testing.T) {
 		if _, err := w.newEngine().Purge(t.Context(), w.want); err != nil {
 			t.Fatal(err)
 		}
+		w.want.Order = order
 		second := w.wait(t.Context(), w.engine)
 		synctest.Wait()
 		close(answer)
 		<-first.done
 		synctest.Wait()
-		w.copyOne()
+		a = w.begin(w.receive())
+		info, err := w.storage.Put(t.Context(), a.StorageKey(), strings.NewReader(newer), storage.PutOptions{SizeBytes: int64(len(newer))})
+		if err = errors.Join(err, a.Complete(t.Context(), info)); err != nil {
+			t.Fatal(err)
+		}
 		<-second.done
 		if second.err != nil || second.view.Entry.Generation == cloudmirror.FirstGeneration {
 			t.Errorf("the client got %+v, error %v", second.view.Entry, second.err)

@@ -184,7 +184,7 @@ func TestACrowdCausesOneRecheck(t *testing.T) {
 				go r.hitBy(r.engine)
 			}
 			synctest.Wait()
-			for range 3 { // and clients who come while it is under way
+			for range 3 { // and clients that come while it is under way
 				time.Sleep(100 * time.Millisecond)
 				r.hit()
 			}

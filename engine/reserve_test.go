@@ -226,7 +226,7 @@ func TestAReservationOfADeadFrontEndIsTakenOver(t *testing.T) {
 	})
 }
 
-// A job that waits long in its queue is not taken for lost while a client waits for it.
+// A job that waits long in its queue is not taken for lost while a flight follows it.
 func TestAReservationIsKeptWhileItsJobWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -244,8 +244,8 @@ func TestAReservationIsKeptWhileItsJobWaits(t *testing.T) {
 	})
 }
 
-// Who only looks waits for the look that is under way, and is told of the copy.
-func TestWhoPeeksWaitsForALook(t *testing.T) {
+// A client that only looks waits for the look that is under way, and is told of the copy.
+func TestAPeekWaitsForALook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, asked := askedWorld(t)
 		w.makePresent()

@@ -12,11 +12,11 @@ import (
 
 // A schedule decides the order in which everything happens in a history: each
 // call of a dependency waits here twice, before it takes effect and before it is
-// answered, until it is its turn. All others stand still meanwhile.
+// answered, until it is its turn. All other calls stand still meanwhile.
 type schedule struct {
 	mu      sync.Mutex
-	turns   []*turn // of the actors that wait
-	free    bool    // all go on at once
+	turns   []*turn // of the calls that wait
+	free    bool    // all calls go on at once
 	count   int     // steps so far: the clock of the history
 	running int     // actors that are not done
 	told    bool    // the log is written

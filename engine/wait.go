@@ -24,6 +24,11 @@ type Patience struct {
 // failures are tried again when they are due; if that is after the patience, it does not
 // wait. The error is ctx's if that ends, and ErrOtherCopy if the copy contradicts w.Order.
 func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
+	if w.Order != nil {
+		if err := w.Order.Check(); err != nil {
+			return View{}, err
+		}
+	}
 	key := w.entryKey()
 	if en.near != nil {
 		if at, ok := en.near.Recall(key); ok {
@@ -54,6 +59,9 @@ func (en *Engine) Wait(ctx context.Context, w Want, p Patience) (View, error) {
 			}
 			asked = cmp.Or(asked, joined)
 		}
+		if w.Order == nil {
+			f.order.Store(nil)
+		}
 		n, err := f.follow(ctx, p)
 		en.leave(f)
 		if err == nil && w.refuses(&n.view.Entry) && n.view.began > asked {
@@ -78,11 +86,6 @@ func (en *Engine) readOrJoin(ctx context.Context, b *Backend, w Want, key cache.
 		now := at.Now()
 		en.recheck(w, key, &at.Entry, now)
 		return nil, 0, View{Entry: at.Entry, Now: now}, nil
-	}
-	if w.Order != nil {
-		if err := w.Order.Check(); err != nil {
-			return nil, 0, View{}, err
-		}
 	}
 	asked := en.moment()
 	f, err := en.join(b, w, key, at) //nolint:contextcheck // a flight outlives the client that began it

@@ -162,8 +162,8 @@ func TestAMissTakesSixCommands(t *testing.T) {
 	})
 }
 
-// A crowd that wants one object costs the cache nothing beside its first client.
-func TestWhoJoinsAFlightReadsNothing(t *testing.T) {
+// A crowd that wants one object costs the cache nothing beside the first client.
+func TestClientsThatJoinAFlightReadNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		waiters := []*waiter{w.wait(t.Context(), w.engine)}
@@ -174,7 +174,7 @@ func TestWhoJoinsAFlightReadsNothing(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := w.cache.commands.Load() - before; n != 0 {
-			t.Errorf("1000 who joined took %d commands, want none", n)
+			t.Errorf("1000 clients that joined took %d commands, want none", n)
 		}
 		w.copyOne()
 		for _, waiting := range waiters {
