@@ -19,7 +19,7 @@
 // With Options.NearBytes, present entries that Get and GetAll have read are kept in memory,
 // for Recall. What is kept is dropped when Redis tells that it changed, and is
 // shown only while a canary that was sent within Options.NearDelta has been
-// heard of every master. So whoever waits for that long after a change knows that
+// heard of every master. So a caller that waits for that long after a change knows that
 // no process shows what was before it, however paused, cut off or left behind by
 // a failover. Get and GetAll themselves never answer from memory.
 //
