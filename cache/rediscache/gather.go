@@ -33,6 +33,7 @@ type gatherer struct {
 	calls    *calls
 	patience time.Duration // how long a caller waits for its reads
 	limit    int           // of pipelines under way
+	farLimit int           // as limit, if Redis is far
 
 	mu       sync.Mutex
 	underWay map[*pipeline]struct{}
@@ -79,7 +80,7 @@ func (r *gathered) end() {
 // newGatherer returns one that makes its requests as calls of c.
 func newGatherer(client redis.UniversalClient, c *calls, patience time.Duration) *gatherer {
 	return &gatherer{
-		client: client, calls: c, patience: patience, limit: max(2, runtime.GOMAXPROCS(0)),
+		client: client, calls: c, patience: patience, limit: max(2, runtime.GOMAXPROCS(0)), farLimit: farLimit,
 		underWay: make(map[*pipeline]struct{}),
 	}
 }
@@ -176,7 +177,7 @@ func (g *gatherer) take() *pipeline {
 // so that no caller waits for most of a round trip before its own begins.
 func (g *gatherer) room() int {
 	if g.trip > farTrip {
-		return farLimit
+		return g.farLimit
 	}
 	return g.limit
 }

@@ -105,58 +105,6 @@ func TestALateRequestHoldsUpNoOthers(t *testing.T) {
 	})
 }
 
-// A near server takes 1 ms for each request.
-type nearServer struct{ asked atomic.Int32 }
-
-func (s *nearServer) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (s *nearServer) ProcessHook(redis.ProcessHook) redis.ProcessHook {
-	return func(context.Context, redis.Cmder) error { s.answer(); return nil }
-}
-
-func (s *nearServer) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(_ context.Context, commands []redis.Cmder) error {
-		s.answer()
-		for _, c := range commands {
-			c.SetErr(nil)
-		}
-		return nil
-	}
-}
-
-func (s *nearServer) answer() {
-	s.asked.Add(1)
-	time.Sleep(time.Millisecond)
-}
-
-func TestReadsOfManyCallersNeedFewRequests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		server := new(nearServer)
-		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:9"})
-		defer client.Close()
-		client.AddHook(server)
-		var under calls
-		g := newGatherer(client, &under, time.Second)
-		g.limit = 2
-		const readers, times = 100, 20
-		var running sync.WaitGroup
-		for range readers {
-			running.Go(func() {
-				for range times {
-					if _, err := g.get(t.Context(), "key"); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-		running.Wait()
-		under.close()
-		if n := server.asked.Load(); n > readers*times/3 {
-			t.Errorf("%d reads needed %d requests", readers*times, n)
-		}
-	})
-}
-
 // The reads of one caller go in one pipeline, whatever else waits, or not at all.
 func TestTheReadsOfACallerGoTogether(t *testing.T) {
 	g := newGatherer(nil, new(calls), time.Second)
