@@ -66,12 +66,18 @@ func processes(ctx context.Context, c config.Redis) ([]presence.Note, error) {
 	return presence.Read(ctx, rediskv.New(client, c.Prefix))
 }
 
-// diagnosed opens what can be looked at without a server. Queues are not created.
+// diagnosed opens what can be looked at without a server; after an error nothing is
+// open. Queues are not created.
 func diagnosed(ctx context.Context, c *config.Config) (backends []doctor.Backend, closeAll func() error, err error) {
 	o, err := newOpener(ctx, c, zap.NewNop())
 	if err != nil {
 		return nil, nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, o.close())
+		}
+	}()
 	if o.buffers, err = s3store.NewBuffers(trialPartBytes, trialMemoryBytes); err != nil {
 		return nil, nil, err
 	}

@@ -4,16 +4,24 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"cloudmirror/cache"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/test/servers"
 )
 
 // What is read to be kept in memory shares requests and connections.
 func TestReadsForTheMemoryGoTogether(t *testing.T) {
 	server := servers.StartRedis(t)
-	other, store := openWatching(t, singleURL(server)), openNear(t, singleURL(server))
-	remembered(t, store, other) // its connections are proven
+	other := openWatching(t, singleURL(server))
+	// Both times are longer than any load lasts: reads neither give up nor go without memory.
+	store := open(t, rediscache.Options{
+		URL: singleURL(server), NearBytes: 1 << 20, NearDelta: time.Minute, CanaryInterval: delta / 4, Timeout: time.Minute,
+	})
+	await(t, "the store watches", store.Watching)
+	proven, _ := remembered(t, store, other) // its connections are
+	store.StayNear(t.Context(), proven)
 	const readers, times = 100, 10
 	var keys []cache.Key
 	for range readers {

@@ -20,8 +20,8 @@
 // for Recall. What is kept is dropped when Redis tells that it changed, and is
 // shown only while a canary that was sent within Options.NearDelta has been
 // heard of every master. So a caller that waits for that long after a change knows that
-// no process shows what was before it, not even one that is paused, cut off or left
-// behind by a failover. Get and GetAll themselves never answer from memory.
+// no process shows what was before it, however paused, cut off or left behind by
+// a failover. Get and GetAll themselves never answer from memory.
 //
 // With it, absence is remembered, too, for RecallAny: for a second after NoteAbsent,
 // which says that storage had nothing either, or until Redis tells of a change. Only

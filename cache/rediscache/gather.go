@@ -13,8 +13,8 @@ import (
 // maxGathered bounds the reads of one pipeline.
 const maxGathered = 128
 
-// From farTrip on, a round trip is longer than processors explain; then farLimit
-// pipelines may be under way.
+// If round trips take more than farTrip, Redis is far, or the machine is loaded. Then up
+// to farLimit pipelines may be under way.
 const (
 	farTrip  = 5 * time.Millisecond
 	farLimit = 64
@@ -26,13 +26,14 @@ const (
 var errUnanswered = errors.New("rediscache: not answered")
 
 // A gatherer sends reads that are asked for at the same time in one pipeline:
-// while as many pipelines are under way as there are processors (many more, if
-// Redis is far), reads wait and go together with the next one.
+// while as many pipelines are under way as there are processors (64, if round trips
+// take more than 5 ms), reads wait and go together with the next one.
 type gatherer struct {
 	client   redis.UniversalClient
 	calls    *calls
-	patience time.Duration // of a reader
+	patience time.Duration // how long a caller waits for its reads
 	limit    int           // of pipelines under way
+	farLimit int           // as limit, if Redis is far
 
 	mu       sync.Mutex
 	underWay map[*pipeline]struct{}
@@ -79,7 +80,7 @@ func (r *gathered) end() {
 // newGatherer returns one that makes its requests as calls of c.
 func newGatherer(client redis.UniversalClient, c *calls, patience time.Duration) *gatherer {
 	return &gatherer{
-		client: client, calls: c, patience: patience, limit: max(2, runtime.GOMAXPROCS(0)),
+		client: client, calls: c, patience: patience, limit: max(2, runtime.GOMAXPROCS(0)), farLimit: farLimit,
 		underWay: make(map[*pipeline]struct{}),
 	}
 }
@@ -173,10 +174,10 @@ func (g *gatherer) take() *pipeline {
 }
 
 // room returns how many pipelines may be under way: more if the server is far,
-// so that no read waits for most of a round trip before its own begins.
+// so that no caller waits for most of a round trip before its own begins.
 func (g *gatherer) room() int {
 	if g.trip > farTrip {
-		return farLimit
+		return g.farLimit
 	}
 	return g.limit
 }
@@ -241,7 +242,7 @@ func (g *gatherer) refuse(p *pipeline) {
 	delete(g.underWay, p)
 }
 
-// leave forgets a read whose caller has lost patience. Pipelines that are as late
+// leave forgets a read whose caller waits no longer. Pipelines that are as late
 // hold up no others any more: their connections may be dead. Those that go on are
 // bounded by their time and by the connections of the client.
 func (g *gatherer) leave(read *gathered) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloudmirror/cache"
+	"cloudmirror/cache/rediscache"
 	"cloudmirror/test/servers"
 )
 
@@ -34,7 +35,9 @@ func statsOf(t *testing.T, server *servers.Redis) (reads, commands int) {
 
 func TestReadsAtTheSameTimeGoTogether(t *testing.T) {
 	server := servers.StartRedis(t)
-	store := openWatching(t, singleURL(server))
+	store := open(t, rediscache.Options{URL: singleURL(server), Timeout: time.Minute}) // longer than any load lasts
+	await(t, "the store watches", store.Watching)
+	store.StayNear(t.Context(), newKey(t))
 	const readers, times = 100, 20
 	keys, want := make([]cache.Key, readers), make([]cache.Entry, readers)
 	for i := range keys {

@@ -133,7 +133,7 @@ func tryTracking(ctx context.Context, c *redis.Client, prefix string) error {
 	return err
 }
 
-// trialValue is no entry: its readers take the key for absent.
+// trialValue is no entry: a reader takes the key for absent.
 const trialValue = "doctor"
 
 // tryWriting makes and removes a key by the script that changes entries, so that

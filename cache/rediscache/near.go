@@ -19,16 +19,14 @@ const (
 	nearOverhead = 450
 )
 
-// A near keeps present entries in memory, and absences beside them (absence.go). What
-// it hands out is what the server
-// held at some time of the last delta: it must have a proof that every change
-// made before a moment, no longer ago than that, has been noted.
+// A near keeps present entries in memory, and absences beside them (absence.go). It
+// returns what the server held at some time of the last delta: it must have a proof
+// that every change made before a moment, no longer ago than that, has been noted.
 //
-// The rule for its callers: forget is called for each change that is heard
-// of, in the order of the server, and forgetAll where changes may have gone
-// unheard; prove only with a time before which no change is missing. What is to
-// be kept must have been read after guard was called, on a connection to the
-// server whose changes are heard.
+// The rule for callers: they call forget for each change that they hear of, in the
+// order of the server, and forgetAll where they may have missed changes; prove only
+// with a time before which no change is missing. They read what is to be kept after
+// they called guard, on a connection to the server whose changes they hear.
 type near struct {
 	trust  time.Duration
 	proof  atomic.Pointer[proof] // nil: none
@@ -56,7 +54,7 @@ func (p *proof) holds(now time.Time, d time.Duration) bool {
 }
 
 // newNear returns an empty one. It trusts proofs a little shorter than delta:
-// the clocks of the processes that wait for it may be faster.
+// the clocks of processes that wait for delta to pass may be faster.
 func newNear(maxBytes int64, delta time.Duration) *near {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "cloudmirror_near_cache_" + name + "_total", Help: help})

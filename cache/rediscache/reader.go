@@ -39,7 +39,7 @@ func (t *tracker) newReader() *redis.Client {
 
 // Recall returns the entry under key and the store's clock, if a present entry
 // is in memory that Redis held at some time of the last Options.NearDelta. It
-// asks nobody. What Get reads is kept for it.
+// sends no request. What Get reads is kept for it.
 func (s *Store) Recall(key cache.Key) (cache.Recalled, bool) {
 	if s.near == nil {
 		return cache.Recalled{}, false

@@ -6,8 +6,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// foreign stands for a value of another Redis type than string, which somebody
-// else put under our key. It is no entry, so it reads as absent.
+// foreign stands for a value of another Redis type than string, which another
+// program put under the key. It is no entry, so it reads as absent.
 const foreign = "(not a string)"
 
 // swapSource compares and swaps one key on the server.
@@ -23,8 +23,8 @@ const foreign = "(not a string)"
 //     second message does no harm.
 //   - Renew, Restore and Requeue are the attempt holder's, or keep the job's id:
 //     the same state twice is that state.
-//   - Complete, Backfill and Fail only state facts; who finds the same fact
-//     stated already, to the millisecond, is right.
+//   - Complete, Backfill and Fail only state facts; a caller that finds the same
+//     fact stated already, to the millisecond, is right.
 //   - Release to absent asks for nothing to be there.
 //
 // Redis replicates the script's effects, not the script, so reading the clock

@@ -41,7 +41,7 @@ type Options struct {
 	// NearDelta is how old what Recall shows may be, with NearBytes.
 	NearDelta time.Duration
 	// Timeout bounds how long Redis may take for each call, beside the caller's
-	// context: no caller is to wait long for what is only a cache. A Get that could
+	// context: no caller should wait long for what is only a cache. A Get that could
 	// not be read for the memory takes half as long again, and where the process
 	// itself waits for a processor, any call may take longer. 0: DefaultTimeout.
 	Timeout    time.Duration
@@ -170,7 +170,7 @@ func (s *Store) Swap(ctx context.Context, key cache.Key, old cache.Snapshot, nex
 	answer, now, err := s.runSwap(ctx, s.name(key),
 		old.Version(), raw, gone.UnixMilli(), seen.UnixMilli(), cache.MaxClockError.Milliseconds(), foreign)
 	if s.near != nil {
-		s.near.forget(key) // even after an error: this process does not show the old entry after its Swap
+		s.near.forget(key) // whatever came of it: its caller does not get the old entry from memory
 	}
 	if err != nil {
 		return cache.Snapshot{}, false, fmt.Errorf("rediscache: swap %s: %w", key, s.at(err))

@@ -37,14 +37,14 @@ type Command struct {
 }
 
 // A Process is a server that runs until Kill or Terminate, or until it ends by
-// itself. It does not outlive this process. Its methods may be called by one
+// itself. It does not outlive this process, and its children do not outlive it. Its methods may be called by one
 // goroutine at a time, but Output by any.
 type Process struct {
 	Command Command // how Restart starts it
 	Started time.Time
 
 	running *exec.Cmd
-	output  *lockedBuffer // nil: there is a log
+	output  lockedBuffer  // empty if there is a log
 	done    chan struct{} // closed when it has ended
 }
 
@@ -69,11 +69,11 @@ func (p *Process) Restart(ctx context.Context) error {
 		return nil
 	}
 	err := Await(ctx, pollEvery, func() error { return p.Command.Ready(ctx) })
+	if p.hasEnded() { // even if Ready returned nil: another server may answer at its port
+		err = errors.New("it ended")
+	}
 	if err == nil {
 		return nil
-	}
-	if p.hasEnded() {
-		err = errors.New("it ended")
 	}
 	p.Kill()
 	return fmt.Errorf("start %s: %w\n%s", p.name(), err, p.Tail())
@@ -95,8 +95,7 @@ func (p *Process) launch(onEnd func()) error {
 	c.Stdout, c.Stderr = log, log
 	c.WaitDelay = time.Second // for children of it that keep its output open
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	done, started := make(chan struct{}), make(chan error)
-	p.running, p.done, p.Started = c, done, time.Now()
+	done, started, began := make(chan struct{}), make(chan error), time.Now()
 	go func() {
 		defer onEnd()
 		defer close(done)
@@ -104,10 +103,15 @@ func (p *Process) launch(onEnd func()) error {
 		err := c.Start()
 		started <- err
 		if err == nil {
-			_ = c.Wait() // it was told to end, as a rule
+			_ = c.Wait()                                      // it was told to end, as a rule
+			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // children that are left; an error: none is
 		}
 	}()
-	return <-started
+	if err := <-started; err != nil {
+		return err
+	}
+	p.running, p.done, p.Started = c, done, began
+	return nil
 }
 
 // openLog returns what the output is written to; the process has its own handle of
@@ -116,8 +120,8 @@ func (p *Process) openLog() (io.WriteCloser, error) {
 	if p.Command.Log != "" {
 		return os.OpenFile(p.Command.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	}
-	p.output = new(lockedBuffer)
-	return p.output, nil
+	p.output.reset()
+	return &p.output, nil
 }
 
 func (p *Process) name() string { return cmp.Or(p.Command.Name, filepath.Base(p.Command.Program)) }
@@ -198,6 +202,12 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buffer.Reset()
 }
 
 func (b *lockedBuffer) String() string {

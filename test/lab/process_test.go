@@ -42,18 +42,20 @@ func TestAServerThatIsNotReadyInTime(t *testing.T) {
 	}
 }
 
-// A child that holds the output open does not keep Kill waiting, and is gone as well.
-func TestKillEndsChildren(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "child")
-	p, err := Start(t.Context(), sh(t, "sleep 1000 & echo $! >"+file+"; echo ready; wait"))
-	if err != nil {
-		t.Fatal(err)
-	}
+// childOf returns a command of a shell that starts a child and ends at SIGTERM, and the
+// file that tells the child's process id.
+func childOf(t *testing.T, end string) (c Command, file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "child")
+	return sh(t, "trap 'exit 0' TERM; sleep 1000 & echo $! >"+file+"; echo ready; "+end), file
+}
+
+func awaitChildGone(t *testing.T, file string) {
+	t.Helper()
 	child, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Kill()
 	await(t, func() error {
 		// It is empty of one that has ended and was not waited for.
 		if line, _ := os.ReadFile("/proc/" + strings.TrimSpace(string(child)) + "/cmdline"); len(line) > 0 {
@@ -61,6 +63,85 @@ func TestKillEndsChildren(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A server that ends takes its children along, also those that SIGTERM did not reach.
+func TestNoChildOutlivesItsServer(t *testing.T) {
+	for phrase, end := range map[string]func(*Process){
+		"killed":           func(p *Process) { p.Kill() },
+		"terminated":       func(p *Process) { _, _ = p.Terminate() },
+		"killed by others": func(p *Process) { _ = p.running.Process.Kill(); <-p.done },
+		"killed twice":     func(p *Process) { p.Kill(); p.Kill(); _, _ = p.Terminate() },
+		"frozen":           func(p *Process) { p.Stop(); p.Stop(); p.Kill() },
+	} {
+		t.Run(phrase, func(t *testing.T) {
+			c, file := childOf(t, "wait")
+			p, err := Start(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end(p)
+			awaitChildGone(t, file)
+		})
+	}
+}
+
+// Another server may answer in the place of one that has ended, as its port was taken.
+func TestAServerThatEndedIsNotReady(t *testing.T) {
+	c := Command{Program: "/bin/sh", Args: []string{"-c", "echo port taken; exit 1"}, Ready: func(ctx context.Context) error {
+		<-ctx.Done() // it has ended
+		return nil
+	}}
+	if _, err := Start(t.Context(), c); err == nil || !strings.Contains(err.Error(), "it ended") || !strings.Contains(err.Error(), "port taken") {
+		t.Errorf("error %v, want that it ended, and its output", err)
+	}
+}
+
+// A server that cannot be started again is as ended as before.
+func TestARestartThatFails(t *testing.T) {
+	p, err := Start(t.Context(), Command{Program: "/bin/sh", Args: []string{"-c", "exit 7"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := p.Pid()
+	p.Kill()
+	p.Command.Program = "/nonexistent"
+	if err := p.Restart(t.Context()); err == nil {
+		t.Fatal("it was started")
+	}
+	p.Kill()
+	p.Stop()
+	if _, err := p.Terminate(); err != nil || p.Pid() != pid {
+		t.Errorf("error %v, process %d, want the one that ended: %d", err, p.Pid(), pid)
+	}
+}
+
+func TestOutputIsReadWhileAServerStartsAgain(t *testing.T) {
+	p, err := Start(t.Context(), Command{Program: "/bin/sh", Args: []string{"-c", "echo a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, read := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(read)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = p.Output() // for the race detector
+			}
+		}
+	}()
+	for range 3 {
+		p.Kill()
+		if err := p.Restart(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	<-read
+	p.Kill()
 }
 
 func TestTerminateReturnsTheStatus(t *testing.T) {

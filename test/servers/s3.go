@@ -80,11 +80,3 @@ func (s *S3) CreateBucket(t testing.TB, prefix string) string {
 	}
 	return bucket
 }
-
-// Grant replaces the bucket's policy: see lab.S3.Grant.
-func (s *S3) Grant(t testing.TB, bucket, prefix string, actions ...string) {
-	t.Helper()
-	if err := s.S3.Grant(t.Context(), bucket, prefix, actions...); err != nil {
-		t.Fatal(err)
-	}
-}
