@@ -8,6 +8,6 @@
 // pointer, and a member with omitempty, is absent where its meaning is, unless its
 // comment says null.
 //
-// The package has no behaviour beyond reading one format: it sends no request and
+// The package has no behaviour beyond reading one format: it makes no request and
 // decides nothing.
 package api

@@ -35,6 +35,9 @@ func (ad *administration) explain(r *http.Request) answer {
 	if refused == nil {
 		refused = admitExplained(&e.Target, t, isOperator)
 	}
+	if refused == nil && ad.redirects.loops(r.Header) {
+		refused = refuse(loopDetected())
+	}
 	if refused != nil {
 		refuseExplained(&e, refused)
 		return okJSON(e)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cloudmirror"
+	"cloudmirror/api"
 	"cloudmirror/cache"
 	"cloudmirror/engine"
 	"cloudmirror/frontend"
@@ -199,15 +200,19 @@ func scenarios(t testing.TB) map[string]scenario {
 		"cache-down-present": {before: func(w *world) { w.present(); w.cache.down.Store(true) }},
 		"all-down":           {before: func(w *world) { w.cache.down.Store(true); w.storages[east].down.Store(true) }},
 		"region-unreachable": {change: withService(func(s *frontend.Service) { s.Backends[0].Reach = cutOff }), before: (*world).present},
-		"draining":           {before: func(w *world) { w.frontend.Drain() }},
-		"draining-failed":    {before: func(w *world) { w.failed(tooSlow()); w.frontend.Drain() }},
-		"too-many-waiters":   {change: func(o *frontend.Options) { o.MaxWaiters = 1 }, before: occupied},
-		"too-many-requests":  {change: func(o *frontend.Options) { o.MaxWaitersPerClient = 1 }, before: occupied},
-		"direct":             {change: direct(t)},
-		"direct-present":     {change: direct(t), before: (*world).present},
-		"wait-shortened":     {query: "?wait=5s"},
-		"wait-zero":          {query: "?wait=0&fallback=none"},
-		"fallback-none":      {query: "?fallback=none"},
+		"region-unreachable-not-found": {
+			query: "?fallback=none", change: withService(func(s *frontend.Service) { s.Backends[0].Reach = cutOff }),
+			before: func(w *world) { w.failed(notFoundAtOrigin()) },
+		},
+		"draining":          {before: func(w *world) { w.frontend.Drain() }},
+		"draining-failed":   {before: func(w *world) { w.failed(tooSlow()); w.frontend.Drain() }},
+		"too-many-waiters":  {change: func(o *frontend.Options) { o.MaxWaiters = 1 }, before: occupied},
+		"too-many-requests": {change: func(o *frontend.Options) { o.MaxWaitersPerClient = 1 }, before: occupied},
+		"direct":            {change: direct(t)},
+		"direct-present":    {change: direct(t), before: (*world).present},
+		"wait-shortened":    {query: "?wait=5s"},
+		"wait-zero":         {query: "?wait=0&fallback=none"},
+		"fallback-none":     {query: "?fallback=none"},
 
 		"refused-pattern":     {url: "https://elsewhere.test/release/tool.tar.gz"},
 		"refused-scheme":      {url: "http://origin.test/release/tool.tar.gz"},
@@ -303,6 +308,34 @@ func checkExplained(t *testing.T, s *scenario, terms func(*frontend.Options)) {
 	}
 	if !strings.EqualFold(code, said.Code) {
 		t.Errorf("redirect gives the code %q, explain says %+v", code, said)
+	}
+}
+
+// A copier of this deployment is refused, whatever is known of the copy and whatever the
+// fallback is.
+func TestExplainRefusesLoops(t *testing.T) {
+	tests := map[string]scenario{
+		"fallback none":          {query: "?fallback=none"},
+		"direct":                 {change: direct(t)},
+		"a failure is passed on": {before: func(w *world) { w.failed(notFoundAtOrigin()) }},
+	}
+	for name, s := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, s.options()...)
+				if s.before != nil {
+					s.before(w)
+				}
+				r := httptest.NewRequest(http.MethodGet, s.path("/v1/explain/"), nil)
+				r.Header.Set("CDN-Loop", deploymentID)
+				e := decode[api.Explanation](t, w.do(r))
+				const why = "The request came from a copier of this deployment: the origin URL leads back to it."
+				want := api.ExplainedDecision{Status: http.StatusLoopDetected, Code: api.CodeLoopDetected, Why: why}
+				if e.Answer != want || len(e.Places) > 0 || e.Target.Refused == nil {
+					t.Errorf("explained as %+v", e)
+				}
+			})
+		})
 	}
 }
 

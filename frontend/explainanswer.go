@@ -23,7 +23,8 @@ func (ad *administration) explainAnswer(r *http.Request, rt *route, view engine.
 	strict.best(cloudmirror.PlaceOrigin).excluded = reasonFallback
 	refused := ad.redirects.predictAnswer(r, &strict, view, err).answer
 	d.Code = refused.code
-	instead := insteadText(rt, predicted.answer, err == nil && isPassedOn(view.Entry))
+	isLookedUp := err == nil && rt.best(cloudmirror.PlaceCopy).excluded == "" // the state of the copy matters
+	instead := insteadText(rt, predicted.answer, isLookedUp && isPassedOn(view.Entry))
 	switch {
 	case rt.target.direct != nil:
 		d.Why = "The URL is direct: the client is redirected to the origin."

@@ -50,8 +50,8 @@ func dependsOnClient(status int) bool {
 	return false
 }
 
-// isAboutObject reports whether an origin's status is about the object, or about the
-// client that asks for it. The others are about the moment or about the origin, and copiers try
+// isAboutObject reports whether an origin's status is about the object, or about the client
+// that asks for it. The others are about the moment or about the origin, and copiers try
 // them again.
 func isAboutObject(status int) bool {
 	switch status {

@@ -39,11 +39,8 @@ func (ad *administration) handleDeadLetters(r *http.Request, suffix, did string,
 		return *refusal
 	}
 	var asked api.DeadLetterChoice
-	if err := readJSON(r, &asked); err != nil {
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return requestTooLarge()
-		}
-		return invalidRequest(err)
+	if refusal = readBody(r, &asked); refusal != nil {
+		return *refusal
 	}
 	if asked.All == (len(asked.IDs) > 0) || len(asked.IDs) > api.MaxDeadLetters {
 		return invalidRequest(fmt.Errorf("the body must have either all, or 1 to %d ids", api.MaxDeadLetters))

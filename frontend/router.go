@@ -23,7 +23,7 @@ const objectTemplate = "{service}/{region}/{url}"
 func reading() []string { return []string{http.MethodGet, http.MethodHead} }
 
 // newRouter returns an Echo that only routes: handlers write to the server's own
-// writer, and errors have the one shape.
+// writer, and routingError answers errors.
 func (f *Frontend) newRouter() *echo.Echo {
 	router := echo.New()
 	router.HideBanner, router.HidePort = true, true

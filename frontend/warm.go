@@ -1,10 +1,8 @@
 package frontend
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,9 +14,6 @@ import (
 	"cloudmirror/jobs"
 )
 
-// maxWarmBytes bounds the body of a request to warm, and of others with a body.
-const maxWarmBytes = api.MaxWarmURLs * cloudmirror.MaxURLBytes
-
 // warm answers POST of /v1/warm: a job in the background asks for the copies,
 // like a patient client of each.
 func (ad *administration) warm(r *http.Request) answer {
@@ -27,11 +22,8 @@ func (ad *administration) warm(r *http.Request) answer {
 		return *refusal
 	}
 	var body api.WarmRequest
-	if err := readJSON(r, &body); err != nil {
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return requestTooLarge()
-		}
-		return invalidRequest(err)
+	if refusal = readBody(r, &body); refusal != nil {
+		return *refusal
 	}
 	s := ad.services[body.Service]
 	if s == nil {
@@ -87,19 +79,6 @@ func shownJob(r api.Job) api.Job {
 		r.Failures[i].Message = sentence(r.Failures[i].Message)
 	}
 	return r
-}
-
-// readJSON reads a body that is one JSON value with known members.
-func readJSON(r *http.Request, into any) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxWarmBytes))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return fmt.Errorf("the body is not the JSON that is wanted here: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("the body is more than one JSON value")
-	}
-	return nil
 }
 
 // all returns the backends of a service, by region.

@@ -20,8 +20,8 @@ import (
 	"cloudmirror/config"
 )
 
-// healthTimeout bounds the request: a supervisor that runs health checks has a limit, too,
-// and learns nothing from a check that it had to end.
+// healthTimeout bounds the request. A supervisor that runs health checks has a limit of
+// its own, and learns nothing from a check that it had to end.
 const healthTimeout = 3 * time.Second
 
 func (c *cli) healthCommand() *cobra.Command {

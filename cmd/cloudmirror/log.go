@@ -43,8 +43,8 @@ func logLevel(l config.LogLevel) zapcore.Level {
 	return zapcore.InfoLevel
 }
 
-// logForeign has what libraries write to Go's standard log written to ours, at the
-// debug level and up to the first quotation mark: net/http quotes there what an
+// logForeign sends what libraries write to Go's standard log to logger, at the debug
+// level and up to the first quotation mark: net/http quotes there what an
 // origin sends without being asked. The returned function ends that.
 func logForeign(logger *zap.Logger) (restore func(), err error) {
 	return zap.RedirectStdLogAt(logger.Named("go").WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core {
