@@ -18,8 +18,8 @@ import (
 // not: purge again.
 //
 // Found says that the object had a copy, one under way, or a failure that was
-// remembered. If there was nothing, it is purged all the same. The copies of the
-// generations in also go as well, current or not.
+// remembered. If there was nothing, it is purged all the same. Purge also removes the
+// copies of the generations listed in also, current or not.
 //
 // Its steps are ordered so that dying between any two of them is safe: first
 // the durable marker makes a new generation current, so that every look at
