@@ -18,8 +18,9 @@
 //
 // Copies run in slots. One whose origin is slow leaves its slot and goes on in a
 // pool beside them, so that origins that drip keep no other job waiting; when the
-// pool is full, the slowest copy is handed back. Jobs for which no client waits get at
-// most half of the slots, and wait for them as for the turns of a host (priority.go).
+// pool is full, the slowest copy is handed back, one for which no client waits first.
+// Jobs for which no client waits get at most half of the slots, and wait for them as for
+// the turns of a host (priority.go).
 //
 // While the cache or a backend's storage is down, the copier does not receive:
 // messages would only use up their receives.

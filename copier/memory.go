@@ -32,9 +32,9 @@ func (sl *slot) gotMemory(holds memory) {
 	sl.late.Stop()
 }
 
-// handBackForMemory hands back the slowest copy that holds memory for which this one waits and
-// was slow in the last minute, if there is one. While that goes on, this one gives
-// its slot to the next job, which may need less memory.
+// handBackForMemory hands back a copy that holds memory for which this one waits and was
+// slow in the last minute, if there is one. While that goes on, this one gives its slot
+// to the next job, which may need less memory.
 func (sl *slot) handBackForMemory() {
 	s := sl.slots
 	s.mu.Lock()
@@ -42,14 +42,19 @@ func (sl *slot) handBackForMemory() {
 	if !sl.awaits {
 		return
 	}
-	slowest, least := (*slot)(nil), float64(recentlyEnough)
+	var chosen *slot
+	var least float64
 	for other := range s.slow {
-		if recent, waits := other.pace.recently(); waits && other.holds > sl.holds && recent < least {
-			slowest, least = other, recent
+		recent, waits := other.pace.recently()
+		if !waits || other.holds <= sl.holds || recent >= float64(recentlyEnough) {
+			continue
+		}
+		if chosen == nil || other.goesBefore(chosen, recent, least) {
+			chosen, least = other, recent
 		}
 	}
-	if slowest != nil {
-		slowest.requeue()
+	if chosen != nil {
+		chosen.requeue()
 		s.handedBack = time.Now()
 	}
 	if !sl.isSlow && time.Since(s.handedBack) < slowAfter && !s.isFull() {

@@ -141,8 +141,8 @@ func (sl *slot) leave() {
 	}
 }
 
-// slowDown moves a copy from its slot to the slow pool. If that is full, the
-// slowest is handed back, which may be the copy itself.
+// slowDown moves a copy from its slot to the slow pool. If that is full, one copy is
+// handed back, which may be the copy itself.
 func (sl *slot) slowDown() {
 	s := sl.slots
 	s.mu.Lock()
@@ -151,9 +151,9 @@ func (sl *slot) slowDown() {
 		return
 	}
 	if s.isFull() {
-		slowest := sl.slowest()
-		slowest.requeue()
-		if slowest == sl {
+		back := sl.mostDispensable()
+		back.requeue()
+		if back == sl {
 			return // its slot is free when it has ended
 		}
 	}
@@ -175,17 +175,26 @@ func (sl *slot) moveToPool() {
 // isFull reports whether the slow pool is. The caller holds the lock.
 func (s *slots) isFull() bool { return len(s.slow) >= slowPerSlot*cap(s.taken) }
 
-// slowest returns the copy that brought least in the last minute, of sl and the
-// slow ones that wait for their origins at this moment. The caller holds the lock.
-func (sl *slot) slowest() *slot {
-	slowest := sl
+// mostDispensable returns the copy to hand back, of sl and the slow ones that wait for
+// their origins at this moment. The caller holds the lock.
+func (sl *slot) mostDispensable() *slot {
+	chosen := sl
 	least, _ := sl.pace.recently()
 	for other := range sl.slots.slow {
-		if recent, waits := other.pace.recently(); waits && recent < least {
-			slowest, least = other, recent
+		if recent, waits := other.pace.recently(); waits && other.goesBefore(chosen, recent, least) {
+			chosen, least = other, recent
 		}
 	}
-	return slowest
+	return chosen
+}
+
+// goesBefore reports whether a copy is handed back before another one: if no client waits
+// for it, but for the other, or else if it brought less in the last minute.
+func (sl *slot) goesBefore(other *slot, recent, ofOther float64) bool {
+	if sl.isBackground != other.isBackground {
+		return sl.isBackground
+	}
+	return recent < ofOther
 }
 
 // requeue has a slow copy end and its job given back to the queue. The caller holds the lock.

@@ -1,6 +1,7 @@
 package copier
 
 import (
+	"slices"
 	"testing"
 
 	"go.uber.org/zap"
@@ -89,6 +90,34 @@ func TestASlowCopyOfTheBackground(t *testing.T) {
 	}
 	if slow.leave(); background.turns.count() != 0 || len(s.taken) != 0 {
 		t.Error("at the end a turn or a slot is taken")
+	}
+}
+
+// When the slow pool is full, a copy goes back for which no client waits, though others
+// brought less.
+func TestSlowCopiesOfTheBackgroundGoBackFirst(t *testing.T) {
+	t.Parallel()
+	background := newHosts(Limits{}, zap.NewNop(), 1).background
+	s := newSlots(1, 1, background)
+	var back []string
+	slowCopy := func(name string, behind *turn, bytes int) {
+		s.take(t.Context())
+		sl := s.occupy(func() { back = append(back, name) }, behind)
+		t.Cleanup(sl.leave)
+		sl.pace.wait()
+		sl.pace.got(bytes)
+		sl.pace.wait()
+		sl.slowDown()
+	}
+	slowCopy("a client's, with nothing", nil, 0)
+	slowCopy("a warm one", background.tryTurn(false), 1000)
+	slowCopy("a warm one, with less", background.tryTurn(false), 500)
+	slowCopy("another client's", nil, 0)
+	slowCopy("a client's, with more", nil, 2000)
+	slowCopy("the last client's", nil, 0)
+	want := []string{"a warm one, with less", "a warm one"}
+	if !slices.Equal(back, want) {
+		t.Errorf("handed back: %q, want %q", back, want)
 	}
 }
 
