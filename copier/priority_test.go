@@ -85,7 +85,7 @@ func TestAClientBehindAFloodOfWarmJobs(t *testing.T) {
 						half = min(half, host.perHost)
 					}
 					jobs := 125 * max(2, half) // more than end while clients come
-					if testing.Short() {       // with the race detector, which cannot bear so many goroutines
+					if testing.Short() {       // with the race detector, which bears at most 8,128 goroutines
 						jobs = 100
 					}
 					limit := host.limit

@@ -157,10 +157,10 @@ func (b *batcher[T]) run(batch []*call[T]) {
 		items[i] = c.item
 	}
 	errs := make([]error, len(batch))
-	ctx, cancel := bounded(b.ctx, requestTimeout)
+	ctx, cancel := WithTimeout(b.ctx, RequestTimeout)
 	defer cancel()
 	if err := b.request(ctx, items, errs); err != nil {
-		err = cause(ctx, err)
+		err = Cause(ctx, err)
 		for i := range errs {
 			errs[i] = err
 		}

@@ -237,8 +237,8 @@ func TestARequestThatHangsEnds(t *testing.T) {
 		if err := calls(b, "a")()[0]; !errors.Is(err, errNoAnswer) {
 			t.Errorf("the error is %v, want errNoAnswer", err)
 		}
-		if took := time.Since(start); took != requestTimeout {
-			t.Errorf("it took %v, want %v", took, requestTimeout)
+		if took := time.Since(start); took != RequestTimeout {
+			t.Errorf("it took %v, want %v", took, RequestTimeout)
 		}
 	})
 }

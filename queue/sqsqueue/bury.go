@@ -38,7 +38,7 @@ func (q *Queue) Bury(ctx context.Context, d queue.Delivery, reason string) error
 }
 
 func (q *Queue) sendDead(ctx context.Context, body, reason string, receives int) error {
-	ctx, cancel := bounded(ctx, requestTimeout)
+	ctx, cancel := WithTimeout(ctx, RequestTimeout)
 	defer cancel()
 	if most := MaxBatchBytes - 2*maxReasonBytes; len(body) > most {
 		reason = fmt.Sprintf("(cut from %d bytes) %s", len(body), reason)
@@ -55,7 +55,7 @@ func (q *Queue) sendDead(ctx context.Context, body, reason string, receives int)
 		return err
 	})
 	if err != nil {
-		return cause(ctx, err)
+		return Cause(ctx, err)
 	}
 	return nil
 }

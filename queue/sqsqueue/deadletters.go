@@ -82,7 +82,7 @@ func (q *Queue) review(
 	for _, id := range c.IDs {
 		wanted[id] = true
 	}
-	reviewing, cancel := bounded(ctx, reviewTime)
+	reviewing, cancel := WithTimeout(ctx, reviewTime)
 	defer cancel()
 	held := make(map[string]*seenDeadLetter)
 	defer func() { q.giveBack(ctx, held) }()
@@ -124,7 +124,7 @@ func (q *Queue) receiveMore(ctx context.Context, held map[string]*seenDeadLetter
 	for {
 		messages, err := q.receiveDead(ctx, most)
 		if err != nil {
-			return nil, fmt.Errorf("sqsqueue: receive from %s: %w", q.dead.name, q.at(cause(ctx, err)))
+			return nil, fmt.Errorf("sqsqueue: receive from %s: %w", q.dead.name, q.at(Cause(ctx, err)))
 		}
 		var fresh []*seenDeadLetter
 		for _, m := range messages {
@@ -228,7 +228,7 @@ func (q *Queue) remove(ctx context.Context, letters []*seenDeadLetter) {
 	err := deleteBatch(ctx, q.dead, handles, errs)
 	for i, l := range letters {
 		if l.err = errs[i]; err != nil {
-			l.err = cause(ctx, err)
+			l.err = Cause(ctx, err)
 		}
 		if l.gone = l.err == nil; !l.gone {
 			l.err = fmt.Errorf("sqsqueue: remove from %s: %w", q.dead.name, q.at(l.err))
@@ -239,7 +239,7 @@ func (q *Queue) remove(ctx context.Context, letters []*seenDeadLetter) {
 // giveBack lets others see letters at once. If that fails they do so when their
 // time is over.
 func (q *Queue) giveBack(ctx context.Context, held map[string]*seenDeadLetter) {
-	ctx, cancel := bounded(context.WithoutCancel(ctx), giveBackTime)
+	ctx, cancel := WithTimeout(context.WithoutCancel(ctx), giveBackTime)
 	defer cancel()
 	entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, 0, len(held))
 	for _, l := range held {
@@ -259,6 +259,6 @@ func (q *Queue) giveBack(ctx context.Context, held map[string]*seenDeadLetter) {
 	}
 	if err := requests.Wait(); err != nil {
 		q.options.Logger.Warn("dead letters that were looked at stay hidden for a moment",
-			zap.String("queue", q.dead.name), zap.Error(cause(ctx, err)))
+			zap.String("queue", q.dead.name), zap.Error(Cause(ctx, err)))
 	}
 }

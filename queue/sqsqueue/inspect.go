@@ -15,7 +15,7 @@ import (
 // ServerTime returns the time on the server's clock, in whole seconds. It creates
 // no queue.
 func (q *Queue) ServerTime(ctx context.Context) (time.Time, error) {
-	ctx, cancel := bounded(ctx, requestTimeout)
+	ctx, cancel := WithTimeout(ctx, RequestTimeout)
 	defer cancel()
 	out, err := q.options.Client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &q.jobs.name})
 	if err == nil {
@@ -30,5 +30,5 @@ func (q *Queue) ServerTime(ctx context.Context) (time.Time, error) {
 			return told, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("sqsqueue: ask for the time: %w", cause(ctx, err))
+	return time.Time{}, fmt.Errorf("sqsqueue: ask for the time: %w", Cause(ctx, err))
 }

@@ -23,10 +23,10 @@ const (
 // Queue sends. SQS takes 1 MiB since 2025, but less with older queues and other servers.
 const MaxBatchBytes = 256 << 10
 
-// requestTimeout bounds a request, its retries included, beside the caller's
+// RequestTimeout bounds a request, its retries included, beside the caller's
 // context: a connection that hangs must not be waited for without end. Long
 // polls have their waiting time in addition.
-const requestTimeout = 5 * time.Second
+const RequestTimeout = 5 * time.Second
 
 // Options of a Queue. Each zero value stands for the default, where there is one.
 type Options struct {

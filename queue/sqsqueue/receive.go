@@ -16,12 +16,12 @@ import (
 // Receive implements queue.Queue by long polling. It returns at most 10
 // messages, which is SQS's limit, and none after the wait time.
 func (q *Queue) Receive(ctx context.Context, limit int) ([]queue.Delivery, error) {
-	polling, cancel := bounded(ctx, q.options.WaitTime+requestTimeout)
+	polling, cancel := WithTimeout(ctx, q.options.WaitTime+RequestTimeout)
 	defer cancel()
 	began := q.options.Now()
 	messages, err := q.poll(polling, limit)
 	if err != nil {
-		return nil, fmt.Errorf("sqsqueue: receive from %s: %w", q.jobs.name, q.at(cause(polling, err)))
+		return nil, fmt.Errorf("sqsqueue: receive from %s: %w", q.jobs.name, q.at(Cause(polling, err)))
 	}
 	deliveries := make([]queue.Delivery, 0, len(messages))
 	for _, m := range messages {

@@ -93,14 +93,14 @@ func (q *Queue) Ack(ctx context.Context, d queue.Delivery) error {
 // Extend implements queue.Queue. A visibility is rounded up to whole seconds. An
 // error may also be ErrVisibilityLimit.
 func (q *Queue) Extend(ctx context.Context, d queue.Delivery, visibility time.Duration) error {
-	ctx, cancel := bounded(ctx, requestTimeout)
+	ctx, cancel := WithTimeout(ctx, RequestTimeout)
 	defer cancel()
 	err := q.extend(ctx, d.Receipt, max(visibility, 0))
 	if isGone(err) {
 		err = fmt.Errorf("%w: %w", queue.ErrGone, err)
 	}
 	if err != nil {
-		return fmt.Errorf("sqsqueue: extend in %s: %w", q.jobs.name, q.at(cause(ctx, err)))
+		return fmt.Errorf("sqsqueue: extend in %s: %w", q.jobs.name, q.at(Cause(ctx, err)))
 	}
 	return nil
 }
@@ -138,27 +138,28 @@ func isGone(err error) bool {
 
 // Count implements queue.Counter.
 func (q *Queue) Count(ctx context.Context) (queue.Counts, error) {
-	ctx, cancel := bounded(ctx, requestTimeout)
+	ctx, cancel := WithTimeout(ctx, RequestTimeout)
 	defer cancel()
 	ready, delayed, inFlight, err := q.jobs.count(ctx)
 	if err != nil {
-		return queue.Counts{}, fmt.Errorf("sqsqueue: count %s: %w", q.jobs.name, q.at(cause(ctx, err)))
+		return queue.Counts{}, fmt.Errorf("sqsqueue: count %s: %w", q.jobs.name, q.at(Cause(ctx, err)))
 	}
 	dead, deadDelayed, deadInFlight, err := q.dead.count(ctx)
 	if err != nil {
-		return queue.Counts{}, fmt.Errorf("sqsqueue: count %s: %w", q.dead.name, q.at(cause(ctx, err)))
+		return queue.Counts{}, fmt.Errorf("sqsqueue: count %s: %w", q.dead.name, q.at(Cause(ctx, err)))
 	}
 	return queue.Counts{Ready: ready, Delayed: delayed, InFlight: inFlight, Dead: dead + deadDelayed + deadInFlight}, nil
 }
 
-// bounded returns ctx with a time limit whose error is errNoAnswer.
-func bounded(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+// WithTimeout returns ctx with a time limit, for a request. Cause says if that is over.
+func WithTimeout(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, limit, errNoAnswer)
 }
 
-// cause returns why a bounded ctx ended, if that is why there is err: the SDK's
-// error may hide it.
-func cause(ctx context.Context, err error) error {
+// Cause returns the error of a request that was made with a ctx of WithTimeout: that there
+// was no answer in time, or that the caller's ctx ended, if that is why there is err. The
+// SDK's error may hide it.
+func Cause(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() == nil:
 		return err

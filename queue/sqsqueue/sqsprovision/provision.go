@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -12,11 +11,6 @@ import (
 	"cloudmirror/provision"
 	"cloudmirror/queue/sqsqueue"
 )
-
-// requestTimeout bounds a look at a queue, and a change of it.
-const requestTimeout = 5 * time.Second
-
-var errNoAnswer = errors.New("no answer in time")
 
 // Provision returns the queues of a backend, with what they must be set to. The
 // error is one of the options, of which Create counts for nothing. The queue of
@@ -53,22 +47,22 @@ type queue struct {
 
 // plan compares the queue with what it would be created with.
 func (q *queue) plan(ctx context.Context) (provision.Step, error) {
-	ctx, cancel := bounded(ctx, requestTimeout)
+	ctx, cancel := sqsqueue.WithTimeout(ctx, sqsqueue.RequestTimeout)
 	defer cancel()
 	url, err := q.url(ctx)
 	if isMissing(err) {
 		return provision.Step{Action: provision.Create, Details: q.describe(), Apply: q.create}, nil
 	}
 	if err != nil {
-		return provision.Step{}, fmt.Errorf("sqsqueue: plan: %w", cause(ctx, err))
+		return provision.Step{}, fmt.Errorf("sqsqueue: plan: %w", sqsqueue.Cause(ctx, err))
 	}
 	changes, details, err := q.compare(ctx, url)
 	if err != nil {
-		return provision.Step{}, fmt.Errorf("sqsqueue: plan %s: %w", q.name, cause(ctx, err))
+		return provision.Step{}, fmt.Errorf("sqsqueue: plan %s: %w", q.name, sqsqueue.Cause(ctx, err))
 	}
 	mustTag, err := q.mustTag(ctx, url)
 	if err != nil {
-		err = fmt.Errorf("sqsqueue: plan %s: %w", q.name, cause(ctx, err))
+		err = fmt.Errorf("sqsqueue: plan %s: %w", q.name, sqsqueue.Cause(ctx, err))
 		if errors.Is(err, provision.ErrDenied) && len(details) > 0 {
 			// What differs is told. It is not changed before it is known whose it is.
 			return provision.Step{Action: provision.Change, Details: details, Apply: func(context.Context) error { return err }}, nil
@@ -121,11 +115,11 @@ func (q *queue) read(ctx context.Context, url *string, names ...types.QueueAttri
 // create makes the queue and tags it. A queue that another process made meanwhile is
 // taken as it is.
 func (q *queue) create(ctx context.Context) error {
-	ctx, cancel := bounded(ctx, 2*requestTimeout)
+	ctx, cancel := sqsqueue.WithTimeout(ctx, 2*sqsqueue.RequestTimeout)
 	defer cancel()
 	url, err := q.make(ctx)
 	if err != nil {
-		return fmt.Errorf("sqsqueue: %w", cause(ctx, err))
+		return fmt.Errorf("sqsqueue: %w", sqsqueue.Cause(ctx, err))
 	}
 	return q.change(ctx, url, nil, q.owner != "")
 }
@@ -154,18 +148,18 @@ func (q *queue) make(ctx context.Context) (url *string, err error) {
 
 // change sets attributes, and the tag if mustTag is set.
 func (q *queue) change(ctx context.Context, url *string, changes map[string]string, mustTag bool) error {
-	ctx, cancel := bounded(ctx, requestTimeout)
+	ctx, cancel := sqsqueue.WithTimeout(ctx, sqsqueue.RequestTimeout)
 	defer cancel()
 	if len(changes) > 0 {
 		_, err := q.client.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: url, Attributes: changes})
 		if err != nil {
-			return fmt.Errorf("sqsqueue: set attributes of %s: %w", *url, cause(ctx, err))
+			return fmt.Errorf("sqsqueue: set attributes of %s: %w", *url, sqsqueue.Cause(ctx, err))
 		}
 	}
 	if mustTag {
 		_, err := q.client.TagQueue(ctx, &sqs.TagQueueInput{QueueUrl: url, Tags: map[string]string{OwnerTag: q.owner}})
 		if err != nil && !lacksTags(err) {
-			return fmt.Errorf("sqsqueue: tag %s: %w", *url, cause(ctx, err))
+			return fmt.Errorf("sqsqueue: tag %s: %w", *url, sqsqueue.Cause(ctx, err))
 		}
 	}
 	return nil
@@ -174,22 +168,4 @@ func (q *queue) change(ctx context.Context, url *string, changes map[string]stri
 func isMissing(err error) bool {
 	_, missing := errors.AsType[*types.QueueDoesNotExist](err)
 	return missing
-}
-
-// bounded returns ctx with a time limit whose error is errNoAnswer.
-func bounded(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, errNoAnswer)
-}
-
-// cause returns why a bounded ctx ended, if that is why there is err: the SDK's
-// error may hide it.
-func cause(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() == nil:
-		return err
-	case errors.Is(context.Cause(ctx), errNoAnswer):
-		return errNoAnswer
-	default:
-		return ctx.Err()
-	}
 }
